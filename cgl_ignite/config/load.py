@@ -1,0 +1,197 @@
+"""Read a pipeline file with what it extends and what ``--set`` changes; every key remembers its origin."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, time
+from pathlib import Path
+from typing import Any
+
+from cgl_ignite.config.schema import fixed_keys
+from cgl_ignite.errors import ConfigError, Problem
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["Document", "Tree", "dotted_keys", "load_document", "merge"]
+
+Tree = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Document:
+    """The values of a pipeline as written, and for each dotted key where they were written.
+
+    ``origins`` maps a dotted key to ``file:line``, ``--set key=value`` or the preset it came from.
+    """
+
+    tree: Tree
+    origins: Mapping[str, str]
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The name of the pipeline: what it calls itself, else the name of its file."""
+        return str(self.tree.get("name", self.path.stem))
+
+    def where(self, key: str) -> str:
+        """Say where a key was written, or else the nearest table that holds it."""
+        while key and key not in self.origins:
+            key = key.rpartition(".")[0]
+        return self.origins.get(key, str(self.path))
+
+
+def load_document(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Document:
+    """Read a pipeline file, the files it extends and the ``key=value`` texts of ``--set``, last word wins.
+
+    Raises:
+        ConfigError: a file that is missing or no TOML, a circle of ``extends``, an override that cannot be read.
+    """
+    document = _read(Path(path), ())
+    changes = Document({}, {}, document.path)
+    problems: list[Problem] = []
+    for override in overrides:
+        try:
+            changes = merge(changes, _override(override, document.path))
+        except ConfigError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise ConfigError(problems)
+    return merge(document, changes)
+
+
+def merge(base: Document, top: Document) -> Document:
+    """Lay one document over another, table by table.
+
+    A table whose ``kind`` changes loses the options of the old kind and keeps its fixed keys.
+    """
+    tree = _merged(base.tree, top.tree, ())
+    kept = set(dotted_keys(tree))
+    origins = {key: origin for key, origin in base.origins.items() if key in kept}
+    return Document(tree, origins | dict(top.origins), top.path)
+
+
+def dotted_keys(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Name every table and value of a tree.
+
+    Example:
+        >>> list(dotted_keys({"run": {"epochs": 3}}))
+        ['run', 'run.epochs']
+    """
+    for name, value in tree.items():
+        yield prefix + name
+        if isinstance(value, dict):
+            yield from dotted_keys(value, f"{prefix}{name}.")
+
+
+def _merged(base: Tree, top: Tree, table: tuple[str, ...]) -> Tree:
+    if "kind" in base and base["kind"] != top.get("kind", base["kind"]):
+        base = {key: value for key, value in base.items() if key in fixed_keys(*table)}
+    result = dict(base)
+    for key, value in top.items():
+        old = base.get(key)
+        both_tables = isinstance(value, dict) and isinstance(old, dict)
+        result[key] = _merged(old, value, (*table, key)) if both_tables else value
+    return result
+
+
+def _read(path: Path, above: tuple[Path, ...]) -> Document:
+    try:
+        text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+        tree = tomllib.loads(text)
+    except OSError as error:
+        raise _fault(str(path), f"cannot read the pipeline file ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise _fault(str(path), f"is not UTF-8 text (byte {error.start})") from error
+    except tomllib.TOMLDecodeError as error:
+        place = re.search(r" \(at line (\d+), column \d+\)$", str(error))
+        message = f"is not valid TOML: {str(error)[: place.start()] if place else error}"
+        raise _fault(f"{path}:{place[1]}" if place else str(path), message) from error
+    document = Document(tree, dict(_origins(text, str(path))), path)
+    if "extends" not in tree:
+        return document
+    base = _base(document, (*above, path))
+    tree = {key: value for key, value in tree.items() if key != "extends"}
+    return merge(base, replace(document, tree=tree))
+
+
+def _base(document: Document, chain: tuple[Path, ...]) -> Document:
+    extends, where = document.tree["extends"], document.where("extends")
+    if not isinstance(extends, str):
+        raise _fault(where, 'must be the path of a file, such as "base/image.toml"', "extends")
+    path = Path(os.path.normpath(document.path.parent / extends))
+    if path.resolve() in [file.resolve() for file in chain]:
+        raise _fault(where, "goes round in a circle: " + " -> ".join(map(str, (*chain, path))), "extends")
+    if not path.is_file():
+        raise _fault(where, f"there is no file {path} (paths are relative to {document.path.parent}/)", "extends")
+    return _read(path, chain)
+
+
+def _origins(text: str, file: str) -> Iterator[tuple[str, str]]:
+    """Find the line of each key: read statement by statement, a statement being what parses by itself."""
+    table: tuple[str, ...] = ()
+    pending: list[str] = []
+    start = 1
+    for number, line in enumerate(text.split("\n"), start=1):
+        start = start if pending else number
+        pending.append(line)
+        try:
+            statement = tomllib.loads("\n".join(pending))
+        except tomllib.TOMLDecodeError:
+            continue
+        if pending[0].lstrip().startswith("["):
+            table = tuple(_spine(statement))
+            yield ".".join(table), f"{file}:{start}"
+        else:
+            for key in dotted_keys(statement):
+                yield ".".join((*table, key)), f"{file}:{start}"
+        pending = []
+
+
+def _spine(tree: Any) -> list[str]:
+    """Follow a tree that has one branch only."""
+    names: list[str] = []
+    while tree and isinstance(tree, (dict, list)):
+        if isinstance(tree, dict):
+            names.extend(tree)
+        tree = tree[-1] if isinstance(tree, list) else next(iter(tree.values()))
+    return names
+
+
+def _override(text: str, path: Path) -> Document:
+    where = f"--set {text}"
+    key, equals, value = text.partition("=")
+    if not equals or not value.strip():
+        raise _fault(where, "must be KEY=VALUE, such as --set optim.learning_rate=0.01")
+    try:
+        names = _spine(tomllib.loads(f"{key} = 0"))
+    except tomllib.TOMLDecodeError:
+        names = []
+    if not names:
+        raise _fault(where, f"{key!r} is not a key; write it with dots, such as run.epochs")
+    tree = _value(value.strip(), where)
+    for name in reversed(names):
+        tree = {name: tree}
+    return Document(tree, dict.fromkeys(dotted_keys(tree), where), path)
+
+
+def _value(text: str, where: str) -> Any:
+    """Read a TOML value; a word that is none is a string."""
+    try:
+        read = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError as error:
+        if text[0] in "[{\"'":
+            hint = "strings inside lists and tables need quotes"
+            raise _fault(where, f"cannot read the value {text} ({hint})") from error
+        return text
+    return text if len(read) > 1 or isinstance(read["value"], (date, time)) else read["value"]
+
+
+def _fault(where: str, message: str, key: str = "") -> ConfigError:
+    return ConfigError([Problem(where, key, message)])

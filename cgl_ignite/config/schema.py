@@ -1,0 +1,187 @@
+"""The shape of a pipeline: fixed keys, and the places where a ``{kind, ...}`` table chooses a part.
+
+Values only. A field marked :class:`Chooses` takes a table whose ``kind`` names a registered part;
+its other keys are that part's options, added to the schema from the builder's signature when the
+pipeline is bound (:mod:`cgl_ignite.catalogue`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = [
+    "Backbone",
+    "CheckpointEvery",
+    "Chooses",
+    "Data",
+    "Loss",
+    "Method",
+    "Optim",
+    "Part",
+    "Pipeline",
+    "Ramp",
+    "Run",
+    "Table",
+    "Tracking",
+    "fixed_keys",
+]
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+@dataclass(frozen=True)
+class Chooses:
+    """Marks a field whose ``kind`` is looked up among the registered parts of one sort."""
+
+    what: str
+
+
+class Table(BaseModel):
+    """A table of the pipeline file: unknown keys are errors, types are not bent, values are frozen."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Part(Table):
+    """A chosen part: its kind and the options of its builder."""
+
+    option_names: ClassVar[tuple[str, ...]] = ()
+    kind: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keyword arguments for the builder of this kind."""
+        return {name: getattr(self, name) for name in self.option_names}
+
+
+class Data(Part):
+    """Which rows the pool reads: the data set, its root folder, and how many rows are used."""
+
+    root: Path | None = None
+    limit: Count | None = None
+    holdout: Count
+    augment: Annotated[Part, Chooses("augmentation")] = Part(kind="none")
+
+
+class Backbone(Part):
+    """What a student is made of."""
+
+
+class Loss(Table):
+    """Constants of Eqs. 4-6.
+
+    ``teacher_gradient``: whether the gradient of the KL term flows into the imitated logits.
+    ``temperature_squared``: whether the KL term is multiplied by T².
+    """
+
+    temperature: Annotated[float, Field(gt=0)] = 3.0
+    temperature_squared: bool = True
+    teacher_gradient: Literal["flows", "stopped"] = "flows"
+    label_weight: Annotated[float, Field(ge=0)] = 1.0
+    imitation_weight: Annotated[float, Field(ge=0)] = 1.0
+
+
+class Ramp(Table):
+    """The ramp-up range [Js, Je] of Eq. 7, as fractions of the epochs; an empty range means φ = 1."""
+
+    start: Fraction = 0.0
+    end: Fraction = 0.2
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Ramp:
+        if self.start > self.end:
+            raise ValueError(f"start = {self.start:g} must not be after end = {self.end:g}")
+        return self
+
+
+class Method(Table):
+    """How the students learn together: whom they share modules with, what they read, whom they imitate."""
+
+    preset: str
+    students: Count
+    routing: Annotated[Part, Chooses("routing")]
+    classifier: Literal["module", "student", "shared"] = "module"
+    statistics: Literal["student", "shared"] = "student"
+    subsets: Annotated[Part, Chooses("subsets")]
+    choose: Annotated[Part, Chooses("choice")]
+    divisor: Literal["drawn", "expected"] = "drawn"
+    loss: Loss = Loss()
+    ramp: Ramp = Ramp()
+    selection: Annotated[Part, Chooses("selection")]
+
+
+class Optim(Part):
+    """The optimizer; ``batch_size`` counts the samples of one student in one iteration."""
+
+    learning_rate: Annotated[float, Field(gt=0)]
+    batch_size: Annotated[int, Field(ge=2)]
+    schedule: Annotated[Part, Chooses("schedule")] = Part(kind="constant")
+
+
+class CheckpointEvery(Table):
+    """When the state is saved: after so many epochs, iterations or seconds, whichever is given."""
+
+    epochs: Count | None = None
+    iterations: Count | None = None
+    seconds: Annotated[float, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> CheckpointEvery:
+        if sum(value is not None for value in (self.epochs, self.iterations, self.seconds)) != 1:
+            raise ValueError("give exactly one of 'epochs', 'iterations' or 'seconds'")
+        return self
+
+
+class Run(Table):
+    """How long and how the training runs; only the first two keys change the mathematics."""
+
+    epochs: Count
+    passes_per_epoch: Count = 1
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    batches_per_chunk: Count | None = None
+    checkpoint_every: CheckpointEvery = CheckpointEvery(epochs=1)
+
+
+class Tracking(Table):
+    """Where runs are recorded: ``folder`` holds checkpoints and, unless ``uri`` is set, the MLflow store."""
+
+    uri: str | None = None
+    folder: Path = Path("mlruns")
+    experiment: str | None = None
+
+
+class Pipeline(Table):
+    """A whole pipeline file."""
+
+    name: str
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [1]
+    plugins: list[str] = []
+    data: Annotated[Data, Chooses("dataset")]
+    backbone: Annotated[Backbone, Chooses("backbone")]
+    method: Method
+    optim: Annotated[Optim, Chooses("optimizer")]
+    run: Run
+    tracking: Tracking = Tracking()
+
+
+def fixed_keys(*table: str) -> frozenset[str]:
+    """Name the keys that a table of the pipeline has whatever its ``kind``.
+
+    Example:
+        >>> sorted(fixed_keys("data"))
+        ['augment', 'holdout', 'kind', 'limit', 'root']
+        >>> sorted(fixed_keys("method", "routing"))
+        ['kind']
+    """
+    model: type[BaseModel] = Pipeline
+    for name in table:
+        field = model.model_fields.get(name)
+        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, Table)):
+            return frozenset()
+        model = field.annotation
+    return frozenset(model.model_fields)

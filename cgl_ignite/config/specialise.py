@@ -1,0 +1,74 @@
+"""Complete the models of a pipeline with the options of the parts it chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
+from inspect import Parameter
+from typing import Any, Literal, TypeVar
+
+from pydantic import Field, create_model
+
+from cgl_ignite.config.schema import Chooses, Part, Table
+from cgl_ignite.registry import Registry
+
+__all__ = ["Registries", "specialise"]
+
+Registries = Mapping[str, Registry[Callable[..., Any]]]
+Model = TypeVar("Model", bound=Table)
+
+
+def specialise(model: type[Model], tree: Any, registries: Registries) -> type[Model]:
+    """Return the model whose choosing fields carry the options of the kinds that ``tree`` chooses.
+
+    ``kind`` becomes a choice among the registered kinds; a table of an unknown kind keeps its other keys
+    unjudged. Equal choices give the same class, so that equal pipelines compare equal.
+    """
+    fields = []
+    for name, field in model.model_fields.items():
+        if not (isinstance(field.annotation, type) and issubclass(field.annotation, Table)):
+            continue
+        table = tree.get(name) if isinstance(tree, dict) else None
+        special = specialise(field.annotation, table, registries)
+        for mark in field.metadata:
+            if isinstance(mark, Chooses) and issubclass(special, Part):
+                kind = table.get("kind") if isinstance(table, dict) else getattr(field.default, "kind", None)
+                registry = registries[mark.what]
+                known = kind if isinstance(kind, str) and kind in registry else None
+                special = _with_options(special, registry, registry.kinds(), known)
+        if special is not field.annotation:
+            fields.append((name, special))
+    return _variant(model, tuple(fields))
+
+
+@lru_cache(maxsize=None)
+def _variant(model: type[Model], fields: tuple[tuple[str, type[Table]], ...]) -> type[Model]:
+    if not fields:
+        return model
+    replaced: dict[str, Any] = {}
+    for name, special in fields:
+        default = model.model_fields[name].default
+        factory = partial(special, kind=default.kind) if isinstance(default, Part) else None
+        replaced[name] = (special, Field(default_factory=factory) if factory else ...)
+    return create_model(model.__name__, __base__=model, __module__=model.__module__, **replaced)
+
+
+@lru_cache(maxsize=None)
+def _with_options(
+    part: type[Part], registry: Registry[Callable[..., Any]], kinds: tuple[str, ...], kind: str | None
+) -> type[Part]:
+    names: Any = Literal[kinds]  # type: ignore[valid-type]
+    if kind is None:
+        lenient = {"extra": "ignore"}
+        return create_model(part.__name__, __base__=part, __cls_kwargs__=lenient, kind=(names, ...))
+    options = registry.options(kind)
+    if clash := options.keys() & part.model_fields.keys():
+        raise ValueError(f"{registry.what} {kind!r}: the options {sorted(clash)} are fixed keys of the table")
+    fields: dict[str, Any] = {name: (option.annotation, _default(option)) for name, option in options.items()}
+    special = create_model(part.__name__, __base__=part, __module__=part.__module__, kind=(names, ...), **fields)
+    special.option_names = tuple(options)
+    return special
+
+
+def _default(option: Parameter) -> Any:
+    return ... if option.default is Parameter.empty else option.default

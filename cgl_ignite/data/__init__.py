@@ -1,0 +1,41 @@
+"""Data: what a student learns from. A module here registers its part when it is imported."""
+
+from cgl_ignite.data.archive import Archive
+from cgl_ignite.data.augment import AUGMENTATIONS, Augmentation, crop_flip, none
+from cgl_ignite.data.base import DATASETS, DataSource, Examples, InputSpec, data_root
+from cgl_ignite.data.batches import Batch, Batches, evaluation_batches
+from cgl_ignite.data.cifar import cifar10, cifar100
+from cgl_ignite.data.digits import digits
+from cgl_ignite.data.local_images import local_images
+from cgl_ignite.data.normalise import Normaliser, measure_normaliser
+from cgl_ignite.data.splits import Splits, choose_stratified, prepare
+from cgl_ignite.data.subsets import SUBSETS, Subsets, disjoint, whole
+
+__all__ = [
+    "AUGMENTATIONS",
+    "DATASETS",
+    "SUBSETS",
+    "Archive",
+    "Augmentation",
+    "Batch",
+    "Batches",
+    "DataSource",
+    "Examples",
+    "InputSpec",
+    "Normaliser",
+    "Splits",
+    "Subsets",
+    "choose_stratified",
+    "cifar10",
+    "cifar100",
+    "crop_flip",
+    "data_root",
+    "digits",
+    "disjoint",
+    "evaluation_batches",
+    "local_images",
+    "measure_normaliser",
+    "none",
+    "prepare",
+    "whole",
+]

@@ -1,0 +1,135 @@
+"""Official files of a data set: where they lie, whether they are whole, how they are fetched."""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cgl_ignite import compat
+from cgl_ignite.errors import InputError
+
+__all__ = ["Archive"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A published tar archive, of which some files are kept unpacked under the data root.
+
+    Args:
+        kind: the data set's registered name.
+        title: its name in messages.
+        url: the address of the archive.
+        file: the archive's file name.
+        md5: the archive's checksum.
+        folder: the folder that it unpacks to.
+        members: the files needed of this folder, with their checksums.
+    """
+
+    kind: str
+    title: str
+    url: str
+    file: str
+    md5: str
+    folder: str
+    members: Mapping[str, str]
+
+    def location(self, root: Path) -> Path:
+        """Return the folder that holds the files."""
+        return root / self.folder
+
+    def present(self, root: Path) -> bool:
+        """Whether all files are there, whole or not."""
+        return all((self.location(root) / name).is_file() for name in self.members)
+
+    def verify(self, root: Path) -> None:
+        """Compare every file with its checksum.
+
+        Raises:
+            InputError: files that are missing, unreadable or damaged, all of them, with the checksum
+                expected and the one found.
+        """
+        if faults := self._faults(root):
+            listed = "".join(f"\n  {fault}" for fault in faults)
+            raise InputError(f"{self.title}: run `cgl data fetch {self.kind}` to replace{listed}")
+
+    def fetch(self, root: Path) -> None:
+        """Bring the files under the root and verify them; nothing happens if they are whole.
+
+        An archive that already lies in the root is unpacked, else it is downloaded.
+
+        Raises:
+            InputError: no network, no room or a wrong checksum, with what to place where by hand.
+        """
+        if not self._faults(root):
+            return
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=root, prefix=f".{self.folder}-") as folder:
+                self._unpack(self._obtain(root, Path(folder)), Path(folder), self.location(root))
+        except (OSError, RuntimeError, http.client.HTTPException, tarfile.TarError) as error:
+            raise InputError(self._by_hand(root, error)) from error
+        self.verify(root)
+
+    def _obtain(self, root: Path, scratch: Path) -> Path:
+        """Return the path of the whole archive: the one placed in the root, or a download."""
+        placed = root / self.file
+        if placed.is_file():
+            if fault := _fault(placed, self.md5):
+                raise InputError(f"{self.title}: {fault}; remove it, or place the one of {self.url}")
+            return placed
+        compat.ensure_torchvision()
+        from torchvision.datasets.utils import download_url
+
+        _log.info("%s is not in %s: downloading %s", self.title, root, self.url)
+        download_url(self.url, scratch, self.file)
+        if fault := _fault(scratch / self.file, self.md5):
+            raise RuntimeError(fault)
+        return scratch / self.file
+
+    def _unpack(self, archive: Path, scratch: Path, location: Path) -> None:
+        """Unpack the needed files one by one, each moved to its place when it is complete."""
+        location.mkdir(exist_ok=True)
+        with tarfile.open(archive) as tar:
+            for name in self.members:
+                packed = tar.extractfile(f"{self.folder}/{name}")
+                if packed is None:
+                    raise tarfile.ExtractError(f"{self.file} holds no file {self.folder}/{name}")
+                with packed, (scratch / name).open("wb") as unpacked:
+                    shutil.copyfileobj(packed, unpacked)
+                (scratch / name).replace(location / name)
+
+    def _faults(self, root: Path) -> list[str]:
+        location = self.location(root)
+        return [fault for name, md5 in self.members.items() if (fault := _fault(location / name, md5))]
+
+    def _by_hand(self, root: Path, error: Exception) -> str:
+        return (
+            f"{self.title} is not whole in {self.location(root)} and could not be fetched: {error}\n"
+            f"Run `cgl data fetch {self.kind}` where there is a network, or place one of these by hand:\n"
+            f"  {root / self.file}  from {self.url}, md5 {self.md5}\n"
+            f"  {self.location(root)}{os.sep}  with the files {', '.join(self.members)}\n"
+            "Another folder: data.root in the pipeline, or the environment variable CGL_DATA."
+        )
+
+
+def _fault(path: Path, md5: str) -> str | None:
+    """Say what is wrong with a file, if anything."""
+    compat.ensure_torchvision()
+    from torchvision.datasets.utils import calculate_md5
+
+    try:
+        found = calculate_md5(path)
+    except FileNotFoundError:
+        return f"{path} is missing (md5 {md5})"
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror}"
+    return None if found == md5 else f"{path} is damaged: md5 expected {md5}, found {found}"

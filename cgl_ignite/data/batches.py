@@ -1,0 +1,126 @@
+"""Batches with an address: an endless stream that starts at any iteration without a replay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+
+import torch
+from torch import Tensor
+
+from cgl_ignite.data.augment import Augmentation
+from cgl_ignite.data.base import Examples, send
+from cgl_ignite.data.normalise import Normaliser
+from cgl_ignite.data.subsets import Subsets
+from cgl_ignite.seeding import stream
+
+__all__ = ["Batch", "Batches", "evaluation_batches"]
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """The rows of one iteration, those of one group after those of the other.
+
+    Shape: inputs float32 (rows, C, H, W), normalised; targets int64 (rows,); ``sizes[g]`` rows belong to
+    group g, none if it sits the iteration out.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    sizes: tuple[int, ...]
+
+
+class Batches:
+    """The training batches of all groups, as a function of the iteration.
+
+    In one pass every group goes once through its rows, in an order of its own; one that has no rows
+    left sits out until the longest has finished. A last batch of a single row is left out, as it has
+    no batch statistics.
+
+    Args:
+        examples: the training part; it is held on ``device``.
+        subsets: the groups of its rows.
+        batch_size: rows of one group in one iteration.
+        seed: the run's seed.
+        augment: changes the inputs, with draws addressed by the iteration.
+        normaliser: turns them into floats.
+        device: where the batches are made.
+        passes_per_epoch: how often an epoch goes through the rows.
+    """
+
+    def __init__(
+        self,
+        examples: Examples,
+        subsets: Subsets,
+        *,
+        batch_size: int,
+        seed: int,
+        augment: Augmentation,
+        normaliser: Normaliser,
+        device: torch.device | str,
+        passes_per_epoch: int = 1,
+    ) -> None:
+        self._device = torch.device(device)
+        self._examples = examples.to(self._device)
+        self._normaliser = normaliser.to(self._device)
+        self._augment = augment
+        self._subsets = subsets
+        self._seed = seed
+        self._batch_size = batch_size
+        self._passes = passes_per_epoch
+        self._sizes = _sizes_of_a_pass(subsets.sizes, batch_size)
+        self._ends = list(accumulate(map(sum, self._sizes)))
+
+    @property
+    def epoch_length(self) -> int:
+        """Iterations of an epoch."""
+        return self._passes * len(self._sizes)
+
+    def stream(self, iteration: int) -> Iterator[Batch]:
+        """Yield the batches from an iteration on, without end; the first iteration of the run is 0."""
+        while True:
+            passed, position = divmod(iteration, len(self._sizes))
+            order = self._order(*divmod(passed, self._passes))
+            for here in range(position, len(self._sizes)):
+                sizes, end = self._sizes[here], self._ends[here]
+                yield self._batch(order[end - sum(sizes) : end], sizes, iteration)
+                iteration += 1
+
+    def _order(self, epoch: int, passed: int) -> Tensor:
+        """Lay out the rows of a pass in the order in which its iterations take them."""
+        groups = []
+        for g, rows in enumerate(self._subsets.groups(epoch)):
+            generator = stream(self._seed, "shuffle", epoch, passed, g)
+            groups.append(rows[torch.randperm(len(rows), generator=generator)])
+        taken = []
+        for here, sizes in enumerate(self._sizes):
+            start = here * self._batch_size
+            taken += [rows[start : start + size] for rows, size in zip(groups, sizes, strict=True)]
+        return send(torch.cat(taken), self._device)
+
+    def _batch(self, rows: Tensor, sizes: tuple[int, ...], iteration: int) -> Batch:
+        examples = self._examples.take(rows)
+        inputs = self._augment(examples.inputs, stream(self._seed, "augment", iteration))
+        return Batch(self._normaliser(inputs), examples.targets, sizes)
+
+
+def _sizes_of_a_pass(rows: tuple[int, ...], batch_size: int) -> list[tuple[int, ...]]:
+    """Count the rows of each group in each iteration of a pass."""
+    iterations = -(-max(rows) // batch_size)
+    left = [[min(batch_size, max(0, size - i * batch_size)) for size in rows] for i in range(iterations)]
+    sizes = [tuple(0 if size == 1 else size for size in iteration) for iteration in left]
+    return sizes if any(sizes[-1]) else sizes[:-1]
+
+
+def evaluation_batches(
+    examples: Examples, normaliser: Normaliser, batch_size: int, device: torch.device | str
+) -> Iterator[Batch]:
+    """Yield all rows once, in order and unchanged but for the normalisation, as batches of one group.
+
+    Examples that already lie on the device are not copied.
+    """
+    examples, normaliser = examples.to(device), normaliser.to(device)
+    parts = zip(examples.inputs.split(batch_size), examples.targets.split(batch_size), strict=True)
+    for inputs, targets in parts:
+        yield Batch(normaliser(inputs), targets, (len(targets),))

@@ -1,0 +1,94 @@
+"""Train, holdout and test: which rows teach, which select, which judge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cgl_ignite.data.base import DataSource, Examples, InputSpec
+from cgl_ignite.data.normalise import Normaliser, measure_normaliser
+from cgl_ignite.errors import InputError
+from cgl_ignite.seeding import stream
+
+__all__ = ["Splits", "choose_stratified", "prepare"]
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The three parts of a data set; ``test`` reads its rows when called.
+
+    ``normaliser`` is measured on ``train`` alone.
+    """
+
+    train: Examples
+    holdout: Examples
+    test: Callable[[], Examples]
+    classes: tuple[str, ...]
+    spec: InputSpec
+    normaliser: Normaliser
+
+
+def prepare(source: DataSource, *, holdout: int, limit: int | None, seed: int) -> Splits:
+    """Cut the holdout off the training rows, after the choice of ``limit`` rows if one is asked for.
+
+    Args:
+        source: the data set as published.
+        holdout: how many of the training rows select epoch and student instead of teaching.
+        limit: at most so many rows of train and holdout together, and at most so many of test, chosen
+            at random with every class keeping its share; None takes all.
+        seed: the run's seed.
+
+    Raises:
+        InputError: nothing would be left to learn from, naming the keys at fault.
+    """
+    if limit is not None and limit <= holdout:
+        raise InputError(
+            f"data.limit = {limit} must be greater than data.holdout = {holdout}: "
+            "the holdout is cut from the limited rows, and the rest is the training part"
+        )
+    rows = _limited(source.train.targets, limit, seed, "train")
+    if holdout >= len(rows):
+        raise InputError(f"data.holdout = {holdout} must be less than the {len(rows)} training rows")
+    rows = rows[torch.randperm(len(rows), generator=stream(seed, "holdout"))]
+    train = source.train.take(rows[holdout:].sort().values)
+    read_test = source.test
+
+    def test() -> Examples:
+        examples = read_test()
+        return examples.take(_limited(examples.targets, limit, seed, "test"))
+
+    return Splits(
+        train=train,
+        holdout=source.train.take(rows[:holdout].sort().values),
+        test=test,
+        classes=source.classes,
+        spec=source.spec,
+        normaliser=measure_normaliser(train.inputs),
+    )
+
+
+def _limited(targets: Tensor, limit: int | None, seed: int, part: str) -> Tensor:
+    if limit is None or limit >= len(targets):
+        return torch.arange(len(targets))
+    return choose_stratified(targets, limit, stream(seed, f"limit {part}"))
+
+
+def choose_stratified(targets: Tensor, rows: int, generator: torch.Generator) -> Tensor:
+    """Choose rows at random so that every class keeps its share, up to less than one row.
+
+    The rows are shuffled, sorted by class, and taken at equal distances.
+
+    Shape: targets (N,); result (rows,), sorted indices.
+
+    Example:
+        >>> chosen = choose_stratified(torch.tensor([0, 1] * 50), 10, stream(1, "example"))
+        >>> len(chosen), int((chosen % 2).sum())
+        (10, 5)
+    """
+    total = len(targets)
+    order = torch.randperm(total, generator=generator)
+    order = order[targets[order].argsort(stable=True)]
+    return order[torch.arange(rows) * total // rows].sort().values

@@ -1,0 +1,51 @@
+"""Scores of all students on a split, in one pass over its samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import torch
+from ignite.engine import Engine
+from torch import Tensor
+
+from cgl_ignite.data import Batch
+from cgl_ignite.handlers.state import Scores
+from cgl_ignite.metrics import mean_diversity, student_metrics
+from cgl_ignite.pool import ModularNetwork, Unit, plan_forward
+
+__all__ = ["build_evaluator", "evaluate", "pool_logits"]
+
+
+
+
+def pool_logits(pool: ModularNetwork, inputs: Tensor) -> Tensor:
+    """Run every student on one batch. Shape: inputs (B, ...), result (K, B, C)."""
+    students = pool.routes.students
+    units = [Unit(student, 0, own=False, gradient=False) for student in range(students)]
+    plan = plan_forward(pool.routes, units, training=False)
+    pool.eval()
+    with torch.no_grad():
+        nodes = pool([inputs], plan)
+    return torch.stack([nodes[row] for row in plan.rows(range(students), 0)])
+
+
+def build_evaluator(pool: ModularNetwork, device: torch.device) -> Engine:
+    """Build an engine that runs all students and keeps every registered metric on the device."""
+    evaluator = Engine(lambda _, batch: (pool_logits(pool, batch.inputs), batch.targets))
+    for name, metric in student_metrics(device).items():
+        metric.attach(evaluator, name)
+    return evaluator
+
+
+def evaluate(evaluator: Engine, batches: Callable[[], Iterable[Batch]]) -> Scores:
+    """Score all students on the samples of ``batches``."""
+    metrics = evaluator.run(batches()).metrics
+    values = {name: torch.as_tensor(value).cpu() for name, value in metrics.items()}
+    pairwise = values.pop("diversity")
+    return Scores(
+        accuracy=values.pop("accuracy").tolist(),
+        cross_entropy=values.pop("cross_entropy").tolist(),
+        diversity=mean_diversity(pairwise),
+        pairwise=pairwise.tolist(),
+        more={name: value.tolist() for name, value in values.items()},
+    )

@@ -1,0 +1,58 @@
+"""Optimizers, by kind: PyTorch's own, with their fused kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Annotated
+
+from pydantic import Field
+from torch.nn import Parameter
+from torch.optim import SGD, Adam, AdamW, Optimizer
+
+from cgl_ignite.registry import Registry
+
+__all__ = ["OPTIMIZERS", "adam", "adamw", "sgd"]
+
+Decay = Annotated[float, Field(ge=0)]
+Beta = Annotated[float, Field(ge=0, lt=1)]
+
+OPTIMIZERS: Registry[Callable[..., Optimizer]] = Registry("optimizer")
+
+
+@OPTIMIZERS.register("adam")
+def adam(
+    parameters: Iterable[Parameter],
+    learning_rate: float,
+    *,
+    betas: tuple[Beta, Beta] = (0.9, 0.999),
+    eps: Annotated[float, Field(gt=0)] = 1e-8,
+    weight_decay: Decay = 0.0,
+) -> Optimizer:
+    """Adam (Kingma & Ba 2015), as in all of the paper's experiments."""
+    return Adam(parameters, learning_rate, betas, eps, weight_decay, fused=True)
+
+
+@OPTIMIZERS.register("adamw")
+def adamw(
+    parameters: Iterable[Parameter],
+    learning_rate: float,
+    *,
+    betas: tuple[Beta, Beta] = (0.9, 0.999),
+    eps: Annotated[float, Field(gt=0)] = 1e-8,
+    weight_decay: Decay = 0.01,
+) -> Optimizer:
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019)."""
+    return AdamW(parameters, learning_rate, betas, eps, weight_decay, fused=True)
+
+
+@OPTIMIZERS.register("sgd")
+def sgd(
+    parameters: Iterable[Parameter],
+    learning_rate: float,
+    *,
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9,
+    nesterov: bool = False,
+    weight_decay: Decay = 0.0,
+) -> Optimizer:
+    """Stochastic gradient descent with momentum."""
+    return SGD(parameters, learning_rate, momentum, weight_decay=weight_decay, nesterov=nesterov, fused=True)

@@ -1,0 +1,86 @@
+"""Errors that reach the user: one clear message each, and the exit code of the command."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+__all__ = [
+    "CglError",
+    "ConfigError",
+    "InputError",
+    "Interrupted",
+    "Problem",
+    "RunFailed",
+    "choices",
+    "nearest",
+]
+
+
+class CglError(Exception):
+    """The base of every error that the command line prints without a traceback."""
+
+    exit_code = 1
+
+
+class RunFailed(CglError):
+    """The run itself failed: a loss that is not finite, or memory that is not there."""
+
+    exit_code = 1
+
+
+class InputError(CglError):
+    """What the user gave is wrong: configuration, arguments, data or checkpoint."""
+
+    exit_code = 2
+
+
+class Interrupted(CglError):
+    """Ctrl-C or SIGTERM; the state has been saved and the run can be resumed."""
+
+    exit_code = 130
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One fault of a pipeline: where it stands, which key, and what would be right."""
+
+    where: str
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.key}: {self.message}" if self.key else f"{self.where}: {self.message}"
+
+
+class ConfigError(InputError):
+    """All faults of a pipeline together, in the order of the file."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Suggest the closest valid name, as a clause to append to a message.
+
+    Example:
+        >>> nearest("studnets", ["students", "routing"])
+        "; did you mean 'students'?"
+        >>> nearest("xyz", ["students"])
+        ''
+    """
+    close = difflib.get_close_matches(name, list(names), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def choices(names: Iterable[str]) -> str:
+    """List what is allowed: ``'a', 'b' or 'c'``.
+
+    Example:
+        >>> choices(["best", "last", "random"])
+        "'best', 'last' or 'random'"
+    """
+    quoted = [repr(name) for name in names]
+    return " or ".join([", ".join(quoted[:-1]), quoted[-1]]) if len(quoted) > 1 else "".join(quoted)

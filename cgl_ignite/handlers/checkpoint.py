@@ -1,0 +1,114 @@
+"""The state of a run in one file, written at intervals, and the way back from it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from ignite.engine import Engine, Events
+from ignite.handlers import DiskSaver
+
+from cgl_ignite.config.schema import CheckpointEvery
+from cgl_ignite.errors import InputError
+
+__all__ = ["Checkpointer", "Stateful", "read_checkpoint"]
+
+FORMAT = 1
+
+
+class Stateful(Protocol):
+    """Anything with a state that must survive a kill."""
+
+    def state_dict(self) -> Mapping[str, Any]: ...
+    def load_state_dict(self, state: dict[str, Any]) -> Any: ...
+
+
+class Checkpointer:
+    """Save pool, optimizer, counters, sums and selection to ``checkpoint.pt``, atomically.
+
+    Paths, sub-sets, batches and sub-groups are functions of the seed and need no saving; the paths are saved all the
+    same, to be compared on the way back.
+
+    Args:
+        folder: the run's folder.
+        parts: what is saved, by name.
+        every: the interval; the last epoch is always saved.
+        facts: plain values saved beside the parts.
+    """
+
+    def __init__(
+        self, folder: Path, parts: Mapping[str, Stateful], every: CheckpointEvery, facts: Mapping[str, Any]
+    ) -> None:
+        self.path = folder / "checkpoint.pt"
+        self.parts = parts
+        self.every = every
+        self.facts = dict(facts)
+        self._disk = DiskSaver(str(folder), require_empty=False)
+        self._resumed: dict[str, Any] | None = None
+        self._saved_at = time.monotonic()
+
+    def attach(self, engine: Engine) -> None:
+        """Restore when the run starts; save at the interval."""
+        engine.add_event_handler(Events.STARTED, self.restore)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._after_epoch)
+        if self.every.epochs is None:
+            engine.add_event_handler(Events.ITERATION_COMPLETED, self._after_iteration)
+
+    def resume(self, engine: Engine, checkpoint: dict[str, Any]) -> None:
+        """Give a fresh engine the counters of a checkpoint; the rest follows when the run starts."""
+        engine.load_state_dict(checkpoint["trainer"])
+        self._resumed = checkpoint
+
+    def restore(self, engine: Engine) -> None:
+        """Load every part, once the students are established.
+
+        Raises:
+            InputError: the checkpoint's students have other paths.
+        """
+        self.facts["paths"] = engine.state.paths.tolist()
+        if self._resumed is None:
+            return
+        if self._resumed["facts"]["paths"] != self.facts["paths"]:
+            raise InputError(f"{self.path}: the paths of its students are not those this pipeline and seed draw")
+        for name, part in self.parts.items():
+            part.load_state_dict(self._resumed[name])
+        engine.state.selected = self.parts["selector"].selected  # type: ignore[attr-defined]
+        self._resumed = None
+
+    def save(self, engine: Engine) -> None:
+        """Write the state as it is now."""
+        state = {name: part.state_dict() for name, part in self.parts.items()}
+        trainer = {key: getattr(engine.state, key) for key in ("epoch_length", "iteration", "max_epochs")}
+        self._disk({"format": FORMAT, "facts": self.facts, "trainer": trainer, **state}, self.path.name)
+        self._saved_at = time.monotonic()
+
+    def _after_epoch(self, engine: Engine) -> None:
+        done = engine.state.epoch == engine.state.max_epochs
+        if done or (self.every.epochs and engine.state.epoch % self.every.epochs == 0):
+            self.save(engine)
+
+    def _after_iteration(self, engine: Engine) -> None:
+        due = self.every.iterations and engine.state.iteration % self.every.iterations == 0
+        late = self.every.seconds and time.monotonic() - self._saved_at >= self.every.seconds
+        if due or late:
+            self.save(engine)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint of a run.
+
+    Raises:
+        InputError: a file that is not there, is damaged, or is no checkpoint of this program.
+    """
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such checkpoint") from None
+    except Exception as error:
+        raise InputError(f"{path}: not a readable checkpoint ({type(error).__name__})") from error
+    if not isinstance(checkpoint, dict) or checkpoint.get("format") != FORMAT:
+        raise InputError(f"{path}: not a checkpoint of this program (format {FORMAT} expected)")
+    return checkpoint

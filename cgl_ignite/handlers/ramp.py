@@ -1,0 +1,25 @@
+"""The ramp-up of the imitation term."""
+
+from __future__ import annotations
+
+from ignite.engine import Engine, Events
+
+from cgl_ignite.config.schema import Ramp
+from cgl_ignite.objective import ramp_up
+
+__all__ = ["RampUp"]
+
+
+class RampUp:
+    """Set φ(t) of Eq. 7 for each epoch, from the epoch alone (t = epoch - 1)."""
+
+    def __init__(self, ramp: Ramp, epochs: int) -> None:
+        self.start = ramp.start * epochs
+        self.end = ramp.end * epochs
+
+    def attach(self, engine: Engine) -> None:
+        """Write ``state.ramp`` when an epoch starts."""
+        engine.add_event_handler(Events.EPOCH_STARTED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        engine.state.ramp = ramp_up(engine.state.epoch - 1, self.start, self.end)

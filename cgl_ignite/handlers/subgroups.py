@@ -1,0 +1,25 @@
+"""Sub-group imitation: a new draw in every iteration."""
+
+from __future__ import annotations
+
+from ignite.engine import Engine, Events
+
+from cgl_ignite.imitation import Choice
+from cgl_ignite.seeding import stream
+
+__all__ = ["SubgroupResampler"]
+
+
+class SubgroupResampler:
+    """Decide before each forward pass whom every student imitates (``Select`` of Eq. 5)."""
+
+    def __init__(self, choice: Choice, seed: int) -> None:
+        self.choice = choice
+        self.seed = seed
+
+    def attach(self, engine: Engine) -> None:
+        """Write ``state.imitated`` when an iteration starts."""
+        engine.add_event_handler(Events.ITERATION_STARTED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        engine.state.imitated = self.choice.draw(stream(self.seed, "sub-groups", engine.state.iteration))

@@ -1,0 +1,100 @@
+"""Whom does each student imitate in this iteration (``Select`` of Eq. 5), decided before any forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from cgl_ignite.errors import InputError
+from cgl_ignite.registry import Registry
+
+__all__ = ["CHOICES", "Choice", "bernoulli", "fixed", "nobody", "others", "regular"]
+
+Size = Annotated[int, Field(ge=1)]
+Probability = Annotated[float, Field(gt=0, le=1)]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A way to choose sub-groups: the expected number H of imitated students, and the draw.
+
+    ``draw(generator)`` gives ``imitated`` (K, K) bool on the CPU; ``imitated[k, j]`` says that k imitates j.
+    """
+
+    expected: float
+    draw: Callable[[torch.Generator], Tensor]
+
+
+CHOICES: Registry[Callable[..., Choice]] = Registry("choice")
+
+
+@CHOICES.register("nobody")
+def nobody(students: int) -> Choice:
+    """Imitate nobody: labels only."""
+    return Choice(0.0, lambda _: torch.zeros(students, students, dtype=torch.bool))
+
+
+@CHOICES.register("others")
+def others(students: int) -> Choice:
+    """Imitate all other students in every iteration."""
+    table = ~torch.eye(students, dtype=torch.bool)
+    return Choice(float(students - 1), lambda _: table)
+
+
+@CHOICES.register("bernoulli")
+def bernoulli(students: int, *, probability: Probability) -> Choice:
+    """Choose each other student with probability p: H = p (K - 1) on average, nobody now and then."""
+    others_only = ~torch.eye(students, dtype=torch.bool)
+
+    def draw(generator: torch.Generator) -> Tensor:
+        return (torch.rand(students, students, generator=generator) < probability) & others_only
+
+    return Choice(probability * (students - 1), draw)
+
+
+@CHOICES.register("fixed")
+def fixed(students: int, *, size: Size) -> Choice:
+    """Choose exactly H = ``size`` others without replacement, for each student by itself.
+
+    Raises:
+        InputError: more imitated students than others exist.
+    """
+    _check_size(students, size)
+
+    def draw(generator: torch.Generator) -> Tensor:
+        scores = torch.rand(students, students, generator=generator).fill_diagonal_(-1)
+        chosen = torch.zeros(students, students, dtype=torch.bool)
+        return chosen.scatter_(1, scores.topk(size, dim=1).indices, True)
+
+    return Choice(float(size), draw)
+
+
+@CHOICES.register("regular")
+def regular(students: int, *, size: Size) -> Choice:
+    """Put the students on a randomly permuted ring; each imitates the next H = ``size``.
+
+    Everyone imitates H students and is imitated H times, so the work of every iteration is the same.
+
+    Raises:
+        InputError: more imitated students than others exist.
+    """
+    _check_size(students, size)
+
+    def draw(generator: torch.Generator) -> Tensor:
+        ring = torch.randperm(students, generator=generator)
+        chosen = torch.zeros(students, students, dtype=torch.bool)
+        for distance in range(1, size + 1):
+            chosen[ring, ring.roll(-distance)] = True
+        return chosen
+
+    return Choice(float(size), draw)
+
+
+def _check_size(students: int, size: int) -> None:
+    if size > students - 1:
+        raise InputError(f"size = {size} is more than the {students - 1} other students")

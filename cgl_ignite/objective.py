@@ -1,0 +1,96 @@
+r"""The training objective as pure functions (Eqs. 3-7).
+
+All of them take logits as (students, B, C) and leave means over the batch to :func:`batch_mean`, because the batches
+of different students may differ in size by the end of an epoch.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+__all__ = ["batch_mean", "cross_entropy", "imitation_kl", "ramp_up", "teacher_logits"]
+
+
+def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    r"""Cross-entropy of each sample with its label (Eqs. 2 and 3), never tempered.
+
+    .. math:: L_{ce}^k(x) = -\log p_k^{y}(x)
+
+    Shape: logits (S, B, C), targets (S, B); result (S, B).
+
+    Example:
+        >>> cross_entropy(torch.zeros(1, 2, 4), torch.tensor([[0, 3]])).exp().round().tolist()
+        [[4.0, 4.0]]
+    """
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view(targets.shape)
+
+
+def teacher_logits(weights: Tensor, logits: Tensor) -> Tensor:
+    r"""Mix what imitated students say about each student's batch (Eq. 5).
+
+    .. math:: z_t^k = \sum_u w_{ku} \, z_u
+
+    Shape: weights (S, U) for S students and U units of (student, batch); logits (U, B, C); result (S, B, C). A row of
+    zeros gives zeros.
+
+    Example:
+        >>> teacher_logits(torch.tensor([[0.5, 0.5]]), torch.tensor([[[1.0, 3.0]], [[3.0, 5.0]]])).tolist()
+        [[[2.0, 4.0]]]
+    """
+    return (weights @ logits.flatten(1)).view(-1, *logits.shape[1:])
+
+
+def imitation_kl(teacher: Tensor, logits: Tensor, temperature: float, squared: bool = True) -> Tensor:
+    r"""Divergence of each sample's tempered prediction from its teacher's (Eq. 4).
+
+    .. math:: L_{kl}^k(x) = T^2 \sum_c p_t^c(x; T) \log \frac{p_t^c(x; T)}{p_k^c(x; T)}
+
+    Eq. 4 is printed without the factor T²; ``squared = False`` drops it.
+
+    Shape: teacher and logits (S, B, C); result (S, B).
+    """
+    log_teacher = F.log_softmax(teacher / temperature, dim=-1)
+    log_student = F.log_softmax(logits / temperature, dim=-1)
+    divergence = F.kl_div(log_student, log_teacher, reduction="none", log_target=True).sum(dim=-1)
+    return divergence * temperature**2 if squared else divergence
+
+
+def batch_mean(values: Tensor, sizes: tuple[int, ...]) -> Tensor:
+    """Average each row over its first ``sizes[s]`` entries; the rest is padding.
+
+    Shape: values (S, B), B = max(sizes); result (S,).
+
+    Example:
+        >>> batch_mean(torch.tensor([[1.0, 3.0], [5.0, 99.0]]), (2, 1)).tolist()
+        [2.0, 5.0]
+    """
+    if min(sizes) == max(sizes):
+        return values.mean(dim=1)
+    counts = torch.tensor(sizes, dtype=torch.float64).unsqueeze(1)
+    shares = (torch.arange(values.shape[1]) < counts) / counts
+    return (values * shares.to(values, non_blocking=True)).sum(dim=1)
+
+
+def ramp_up(epoch: int, start: float, end: float) -> float:
+    r"""Weight of the imitation term in an epoch (Eq. 7, Laine & Aila 2017).
+
+    .. math:: \varphi(t) = e^{-5 (1 - \lambda)^2}, \quad \lambda = \frac{t - J_s}{J_e - J_s}
+
+    inside the range [Js, Je] and 1 outside of it, before Js as well. An empty range gives 1.
+
+    Args:
+        epoch: t, counted from 0.
+        start: Js in epochs.
+        end: Je in epochs.
+
+    Example:
+        >>> [round(ramp_up(t, 0, 4), 4) for t in (0, 1, 2, 3, 4, 5)]
+        [0.0067, 0.0601, 0.2865, 0.7316, 1.0, 1.0]
+    """
+    if end <= start or not start <= epoch <= end:
+        return 1.0
+    return math.exp(-5 * (1 - (epoch - start) / (end - start)) ** 2)

@@ -1,0 +1,19 @@
+"""The pool: routing, the modular network, its planned forward pass, and the way out of it."""
+
+from cgl_ignite.pool.extract import extract_student
+from cgl_ignite.pool.network import ModularNetwork, modular_layers
+from cgl_ignite.pool.plan import Plan, RouteTable, Unit, plan_forward
+from cgl_ignite.pool.routing import ROUTINGS, Routing, add_classifier
+
+__all__ = [
+    "ROUTINGS",
+    "ModularNetwork",
+    "Plan",
+    "RouteTable",
+    "Routing",
+    "Unit",
+    "add_classifier",
+    "extract_student",
+    "modular_layers",
+    "plan_forward",
+]

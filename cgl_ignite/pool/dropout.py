@@ -1,0 +1,49 @@
+"""Dropout whose masks have an address: shared prefixes and a plain loop over students draw the same."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd
+
+from cgl_ignite.errors import InputError
+from cgl_ignite.pool.scope import Scope
+from cgl_ignite.seeding import stream
+
+__all__ = ["AddressedDropout"]
+
+
+class AddressedDropout(nn.Module):
+    """Dropout (elementwise or by channel) drawn from (seed, iteration, batch, layer, path prefix, position).
+
+    Args:
+        dropout: the plain layer it stands for.
+        scope: the call it runs in.
+        position: which dropout of its module this is, so that two in one module differ.
+    """
+
+    def __init__(self, dropout: _DropoutNd, scope: Scope, position: int) -> None:
+        super().__init__()
+        if type(dropout) not in (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d):
+            raise InputError(f"{type(dropout).__name__} cannot be addressed; use Dropout, Dropout1d, 2d or 3d")
+        self.kind = type(dropout)
+        self.p = dropout.p
+        self.scope = scope
+        self.position = position
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if not self.training or self.p == 0:
+            return inputs
+        return inputs * torch.cat([self._mask(rows, node) for node, rows in enumerate(inputs.split(self.scope.sizes))])
+
+    def plain(self) -> nn.Module:
+        """Return the ordinary layer, for a student taken out of the pool."""
+        return self.kind(self.p)
+
+    def _mask(self, rows: Tensor, node: int) -> Tensor:
+        scope = self.scope
+        address = (scope.iteration, scope.batches[node], scope.layer, scope.prefixes[node], self.position)
+        generator = stream(scope.seed, "dropout", *address, device=rows.device)
+        shape = rows.shape if self.kind is nn.Dropout else (*rows.shape[:2], *(1,) * (rows.dim() - 2))
+        kept = torch.rand(shape, generator=generator, device=rows.device) >= self.p
+        return kept.to(rows.dtype) / (1 - self.p) if self.p < 1 else kept.to(rows.dtype)

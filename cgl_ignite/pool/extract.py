@@ -1,0 +1,37 @@
+"""One student taken out of the pool as an ordinary network."""
+
+from __future__ import annotations
+
+import copy
+
+from torch import nn
+
+from cgl_ignite.pool.dropout import AddressedDropout
+from cgl_ignite.pool.network import ModularNetwork
+from cgl_ignite.pool.normalisation import StudentBatchNorm
+
+__all__ = ["extract_student"]
+
+
+def extract_student(pool: ModularNetwork, student: int) -> nn.Sequential:
+    """Copy the modules on a student's path into a plain ``nn.Sequential``, with the student's own statistics.
+
+    The result shares nothing with the pool, holds only layers of ``torch.nn``, and is in evaluation mode.
+    """
+    path, slots = pool.routes.paths[student], pool.routes.slots[student]
+    layers = [
+        _plain(copy.deepcopy(modules[module]), slot)  # type: ignore[index]
+        for modules, module, slot in zip(pool.layers, path, slots, strict=True)
+    ]
+    return nn.Sequential(*layers).eval()
+
+
+def _plain(module: nn.Module, slot: int) -> nn.Module:
+    holder = nn.Sequential(module)
+    for name, part in list(holder.named_modules()):
+        parent, _, attribute = name.rpartition(".")
+        if isinstance(part, StudentBatchNorm):
+            setattr(holder.get_submodule(parent), attribute, part.plain(slot))
+        elif isinstance(part, AddressedDropout):
+            setattr(holder.get_submodule(parent), attribute, part.plain())
+    return holder[0]

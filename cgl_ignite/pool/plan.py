@@ -1,0 +1,167 @@
+"""The planned forward pass: which module runs on what, computed once for all students of an iteration.
+
+The work of an iteration is a set of units (student j on batch b). Layer by layer, units whose result is the same
+are merged into one *node*, and nodes of one module run in one *call*. Two units are the same up to layer l when they
+read the same batch along the same path prefix; while evaluating, with running statistics of their own, their
+statistics must agree as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+
+__all__ = ["Call", "Plan", "RouteTable", "Unit", "plan_forward"]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Student ``student`` runs on batch ``batch``.
+
+    ``own``: the student learns labels from this batch, so its running statistics move. ``gradient``: a gradient
+    is wanted for its modules.
+    """
+
+    student: int
+    batch: int
+    own: bool
+    gradient: bool
+
+
+@dataclass(frozen=True)
+class Call:
+    """One run of one module on the rows of several nodes, in order.
+
+    Attributes:
+        module: index of the module in its layer.
+        gradient: whether autograd records the call.
+        sources: for each node, the node of the layer before (the batch, in the first layer) that it reads.
+        batches: for each node, the batch its rows come from.
+        slots: for each node, the row of running statistics to update (training; None updates nothing) or to use.
+        prefixes: for each node, the number of its path prefix, an address for random masks.
+        first: number of the first node of this call; its nodes follow each other.
+    """
+
+    module: int
+    gradient: bool
+    sources: tuple[int, ...]
+    batches: tuple[int, ...]
+    slots: tuple[int | None, ...]
+    prefixes: tuple[int, ...]
+    first: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Calls of every layer, and where each unit's logits are found among the nodes of the last one."""
+
+    layers: tuple[tuple[Call, ...], ...]
+    nodes: int
+    outputs: dict[tuple[int, int], int]
+
+    def rows(self, students: Sequence[int], batch: int) -> list[int]:
+        """Return the output nodes of some students on one batch."""
+        return [self.outputs[student, batch] for student in students]
+
+
+class RouteTable:
+    """Paths and statistics slots of K students over L layers, with their prefixes numbered once.
+
+    Args:
+        paths: (K, L) module indices.
+        slots: (K, L) rows of the running statistics; students that read the same data along the same prefix may
+            share a row, since their statistics agree.
+    """
+
+    def __init__(self, paths: Sequence[Sequence[int]], slots: Sequence[Sequence[int]]) -> None:
+        self.paths = tuple(map(tuple, paths))
+        self.slots = tuple(map(tuple, slots))
+        steps = [list(zip(path, row, strict=True)) for path, row in zip(self.paths, self.slots, strict=True)]
+        self.training_prefixes = number_prefixes(self.paths)
+        self.evaluation_prefixes = number_prefixes(steps)
+
+    @property
+    def students(self) -> int:
+        """K, the number of students."""
+        return len(self.paths)
+
+    @property
+    def layers(self) -> int:
+        """L, the number of layers."""
+        return len(self.paths[0])
+
+
+def number_prefixes(rows: Sequence[Sequence[Hashable]]) -> tuple[tuple[int, ...], ...]:
+    """Number the distinct prefixes of each length: equal numbers in column l mean equal rows up to l.
+
+    Example:
+        >>> number_prefixes([(0, 1, 0), (0, 1, 1), (1, 1, 0)])
+        ((0, 0, 0), (0, 0, 1), (1, 1, 2))
+    """
+    numbers: list[list[int]] = [[] for _ in rows]
+    before = [0] * len(rows)
+    for layer in range(len(rows[0])):
+        seen: dict[tuple[int, Hashable], int] = {}
+        before = [seen.setdefault((before[k], row[layer]), len(seen)) for k, row in enumerate(rows)]
+        for column, number in zip(numbers, before, strict=True):
+            column.append(number)
+    return tuple(map(tuple, numbers))
+
+
+def plan_forward(table: RouteTable, units: Sequence[Unit], *, training: bool) -> Plan:
+    """Turn units into layer-by-layer calls: shared prefixes once, one call per (module, needs gradient)."""
+    prefixes = table.training_prefixes if training else table.evaluation_prefixes
+    sources = [unit.batch for unit in units]
+    layers: list[tuple[Call, ...]] = []
+    for layer in range(table.layers):
+        nodes: dict[tuple[int, int], _Node] = {}
+        chosen: list[_Node] = []
+        for unit, source in zip(units, sources, strict=True):
+            student = unit.student
+            key = (unit.batch, prefixes[student][layer])
+            node = nodes.get(key)
+            if node is None:
+                node = nodes[key] = _Node(table.paths[student][layer], source, *key)
+            node.gradient |= unit.gradient
+            if unit.own or not training:
+                node.slot = table.slots[student][layer]
+            chosen.append(node)
+        layers.append(_group(nodes.values()))
+        sources = [node.number for node in chosen]
+    outputs = {(unit.student, unit.batch): node for unit, node in zip(units, sources, strict=True)}
+    return Plan(tuple(layers), sum(len(call.sources) for call in layers[-1]), outputs)
+
+
+@dataclass(slots=True)
+class _Node:
+    module: int
+    source: int
+    batch: int
+    prefix: int
+    gradient: bool = False
+    slot: int | None = None
+    number: int = -1
+
+
+def _group(nodes: Iterable[_Node]) -> tuple[Call, ...]:
+    groups: dict[tuple[int, bool], list[_Node]] = {}
+    for node in nodes:
+        groups.setdefault((node.module, node.gradient), []).append(node)
+    calls = []
+    first = 0
+    for (module, gradient), members in sorted(groups.items(), key=lambda item: item[0]):
+        for number, node in enumerate(members, first):
+            node.number = number
+        calls.append(
+            Call(
+                module,
+                gradient,
+                tuple(node.source for node in members),
+                tuple(node.batch for node in members),
+                tuple(node.slot for node in members),
+                tuple(node.prefix for node in members),
+                first,
+            )
+        )
+        first += len(members)
+    return tuple(calls)

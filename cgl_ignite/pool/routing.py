@@ -1,0 +1,133 @@
+"""Random routing and its relatives: which module of each layer every student runs (Eq. 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from cgl_ignite.errors import InputError
+from cgl_ignite.registry import Registry
+
+__all__ = ["ROUTINGS", "Routing", "add_classifier", "branched", "disjoint", "fixed", "random"]
+
+Count = Annotated[int, Field(ge=1)]
+Index = Annotated[int, Field(ge=0)]
+
+
+@dataclass(frozen=True)
+class Routing:
+    """How paths are made: the number of modules in each of the L layers, and the draw of the (K, L) table.
+
+    ``paths[k, l]`` is the module of layer l that student k runs, so each row of Eq. 1 has exactly one 1.
+    """
+
+    modules: tuple[int, ...]
+    sample: Callable[[torch.Generator], Tensor]
+
+
+ROUTINGS: Registry[Callable[..., Routing]] = Registry("routing")
+
+
+@ROUTINGS.register("random")
+def random(
+    students: int, layers: int, *, modules: Count = 2, shared: list[Index] | None = None, distinct: bool = True
+) -> Routing:
+    """Draw every module uniformly from the M of its layer (random routing, Eq. 1).
+
+    Args:
+        modules: M, the number of modules in a layer.
+        shared: layers, counted from 0, that hold a single module for all students.
+        distinct: draw the paths without replacement, so that no two students are the same network.
+
+    Raises:
+        InputError: more students than distinct paths, or a shared layer that is not there.
+    """
+    shared = shared or []
+    if outside := [layer for layer in shared if layer >= layers]:
+        raise InputError(f"shared layers {outside} are outside the {layers} layers 0 to {layers - 1}")
+    counts = tuple(1 if layer in shared else modules for layer in range(layers))
+    existing = prod(counts)
+    if distinct and students > existing:
+        raise InputError(
+            f"{students} students need distinct paths, but {layers} layers of up to {modules} modules give only"
+            f" {existing}; fewer students, more modules, or distinct = false"
+        )
+
+    def sample(generator: torch.Generator) -> Tensor:
+        high = torch.tensor(counts)
+        rows: dict[tuple[int, ...], None] = {}
+        table: list[tuple[int, ...]] = []
+        while len(table) < students:
+            row = tuple((torch.rand(layers, generator=generator, dtype=torch.float64) * high).long().tolist())
+            if not distinct or row not in rows:
+                table.append(row)
+            rows[row] = None
+        return torch.tensor(table)
+
+    return Routing(counts, sample)
+
+
+@ROUTINGS.register("branched")
+def branched(students: int, layers: int, *, at: Index) -> Routing:
+    """Share the layers before ``at`` and give each student its own modules from there on.
+
+    Raises:
+        InputError: a branch point beyond the last layer.
+    """
+    if at >= layers:
+        raise InputError(f"at = {at} is beyond the last layer (0 to {layers - 1})")
+    own = torch.arange(students).unsqueeze(1)
+    table = torch.cat([torch.zeros(students, at, dtype=torch.int64), own.expand(-1, layers - at)], dim=1)
+    return Routing((1,) * at + (students,) * (layers - at), lambda _: table)
+
+
+@ROUTINGS.register("disjoint")
+def disjoint(students: int, layers: int) -> Routing:
+    """Share nothing: every student is a network of its own."""
+    return branched(students, layers, at=0)
+
+
+@ROUTINGS.register("fixed")
+def fixed(students: int, layers: int, *, table: list[list[Index]]) -> Routing:
+    """Use a given (K, L) table, such as the ``paths.json`` of an earlier run.
+
+    Raises:
+        InputError: a table whose shape is not (students, layers).
+    """
+    if len(table) != students or any(len(row) != layers for row in table):
+        shape = f"{len(table)} rows of {'/'.join(map(str, sorted({len(row) for row in table})))} entries"
+        raise InputError(f"table needs {students} rows (students) of {layers} entries (layers), not {shape}")
+    paths = torch.tensor(table)
+    return Routing(tuple((paths.amax(dim=0) + 1).tolist()), lambda _: paths)
+
+
+def add_classifier(routing: Routing, students: int, reading: Literal["module", "student", "shared"]) -> Routing:
+    """Place the classifier: inside the last module, one per student, or one for all.
+
+    ``module`` leaves the table as it is (each module of the last layer ends in a classifier of its own); the other
+    readings append one column.
+    """
+    columns: dict[str, Tensor] = {
+        "student": torch.arange(students).unsqueeze(1),
+        "shared": torch.zeros(students, 1, dtype=torch.int64),
+    }
+    if reading not in columns:
+        return routing
+    column = columns[reading]
+
+    def sample(generator: torch.Generator) -> Tensor:
+        return torch.cat([routing.sample(generator), column], dim=1)
+
+    return Routing((*routing.modules, int(column.amax()) + 1), sample)
+
+
+def as_rows(paths: Tensor) -> Sequence[Sequence[int]]:
+    """Return the table as nested lists, for files and pictures."""
+    rows: list[list[int]] = paths.tolist()
+    return rows

@@ -1,0 +1,27 @@
+"""What a module must know of the call it runs in, and the layers of ``torch.nn`` that need to know it.
+
+A pool takes plain ``torch.nn`` modules and replaces those whose result depends on which rows belong together:
+batch normalisation (statistics are those of one student on one batch) and dropout (a mask has an address).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Scope"]
+
+
+@dataclass
+class Scope:
+    """The current call: rows of each node, its statistics slot, and the address of its random masks.
+
+    One object is shared by all converted layers of a pool; the network sets it before each call.
+    """
+
+    sizes: tuple[int, ...] = ()
+    slots: tuple[int | None, ...] = ()
+    batches: tuple[int, ...] = ()
+    prefixes: tuple[int, ...] = ()
+    layer: int = 0
+    seed: int = 0
+    iteration: int = 0

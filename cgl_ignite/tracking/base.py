@@ -1,0 +1,112 @@
+"""What a tracker is: a store of runs that may fail without stopping the training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from cgl_ignite.errors import CglError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import nn
+    from torch.export import ExportedProgram
+
+__all__ = ["Row", "RunInfo", "Status", "StudentModel", "Tracker", "TrackerError"]
+
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+
+
+class TrackerError(CglError):
+    """The store cannot be reached or refuses a call; a journal keeps what it did not take."""
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What a run is called and what it was started with; ``seed`` is None for a group of runs.
+
+    Attributes:
+        parent: the id of the run that groups the seeds of one invocation.
+    """
+
+    experiment: str
+    name: str
+    seed: int | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    parent: str | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """The values of one epoch, or those of the test set once training is complete (``final``)."""
+
+    epoch: int
+    time_ms: int
+    values: Mapping[str, float]
+    final: bool = False
+
+
+@dataclass(frozen=True)
+class StudentModel:
+    """The selected student as it is handed over: the network in evaluation mode, on the CPU.
+
+    Attributes:
+        example: inputs of two samples (2, ...); the batch stays free, the other sizes are fixed.
+        outputs: the shape of the result for one sample, such as (classes,).
+        requirements: what must be installed to run it; by default PyTorch alone, in this version.
+        epoch: the metrics of this epoch are shown beside the model.
+    """
+
+    network: nn.Module | ExportedProgram
+    example: NDArray[Any]
+    outputs: tuple[int, ...]
+    name: str
+    requirements: tuple[str, ...] = ()
+    epoch: int = 0
+
+
+class Tracker(Protocol):
+    """A store of runs. Every method raises :class:`TrackerError` when the store fails, and only then.
+
+    Nothing is contacted before the first call of a method.
+    """
+
+    @property
+    def uri(self) -> str:
+        """Where the runs are."""
+        ...
+
+    def open(self, info: RunInfo) -> str:
+        """Start a run, or with ``seed = None`` a group of runs, and return its id."""
+        ...
+
+    def reopen(self, run_id: str, parameters: Mapping[str, str]) -> None:
+        """Go on with a run; a parameter that changed since is kept as a tag."""
+        ...
+
+    def last_epoch(self, run_id: str) -> int:
+        """Return the newest epoch that is recorded, 0 if there is none."""
+        ...
+
+    def log(self, run_id: str, rows: Sequence[Row]) -> None:
+        """Record rows in one call."""
+        ...
+
+    def file(self, run_id: str, path: Path, folder: str) -> None:
+        """Store a file with the run, below ``folder`` (``""``: at the top); the same name is replaced."""
+        ...
+
+    def model(self, run_id: str, model: StudentModel) -> str:
+        """Store the selected student with the run and return the URI it can be loaded from."""
+        ...
+
+    def summarise(self, run_id: str, values: Mapping[str, tuple[float, float]]) -> None:
+        """Record mean and standard deviation over seeds with a group: ``KEY/mean`` and ``KEY/std``."""
+        ...
+
+    def close(self, run_id: str, status: Status) -> None:
+        """End a run with its true status."""
+        ...

@@ -1,0 +1,62 @@
+"""Small files that are either the old one or the new one, never half of it."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from cgl_ignite.errors import InputError
+from cgl_ignite.tracking.base import Row
+
+__all__ = ["append_row", "read_rows", "write_atomically", "write_rows"]
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name and rename it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(content)
+    temporary.replace(path)
+
+
+def append_row(path: Path, row: Row) -> None:
+    """Add one line to a file of rows."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(_line(row))
+
+
+def write_rows(path: Path, rows: Iterable[Row]) -> None:
+    """Replace a file of rows."""
+    write_atomically(path, "".join(map(_line, rows)).encode())
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Read a file of rows; a last line that was cut off by a crash is left out.
+
+    Raises:
+        InputError: a line within the file that is not a row.
+    """
+    if not path.exists():
+        return []
+    return list(_parse(path, path.read_text("utf-8", errors="replace").splitlines()))
+
+
+def _parse(path: Path, lines: list[str]) -> Iterator[Row]:
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = json.loads(line)
+            values = {key: float(value) for key, value in row["values"].items()}
+            yield Row(int(row["epoch"]), int(row["time_ms"]), values, bool(row.get("final", False)))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            if number == len(lines):
+                return
+            raise InputError(f"{path}:{number}: not a row of metrics: {line[:60]!r}") from error
+
+
+def _line(row: Row) -> str:
+    values = {key: value if math.isfinite(value) else str(value) for key, value in row.values.items()}
+    record = {"epoch": row.epoch, "time_ms": row.time_ms, "values": values}
+    return json.dumps({**record, "final": True} if row.final else record, allow_nan=False) + "\n"

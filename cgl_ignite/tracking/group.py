@@ -1,0 +1,46 @@
+"""The parent of the runs of one invocation: one child per seed, mean and spread on the parent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from cgl_ignite.tracking.base import RunInfo, Status, Tracker
+from cgl_ignite.tracking.guard import Guard, warn_by_log
+
+__all__ = ["Group"]
+
+
+class Group:
+    """A group of runs in a tracker that may fail; then ``id`` is None and the runs stand alone.
+
+    Args:
+        again: the id of a group to go on with, when runs of it are resumed.
+    """
+
+    def __init__(
+        self,
+        tracker: Tracker,
+        info: RunInfo,
+        again: str | None = None,
+        warn: Callable[[str], None] = warn_by_log,
+    ) -> None:
+        self.tracker = tracker
+        self.guard = Guard(warn)
+        self.id = again
+        if again is None:
+            self.id = self.guard.attempt("opening the group of runs", lambda: tracker.open(info))
+        else:
+            self._attempt("reopening the group of runs", lambda run: tracker.reopen(run, info.parameters))
+
+    def summarise(self, values: Mapping[str, tuple[float, float]]) -> None:
+        """Record mean and standard deviation over the seeds."""
+        self._attempt("the summary over seeds", lambda run: self.tracker.summarise(run, values))
+
+    def close(self, status: Status) -> None:
+        """End the group with its true status."""
+        self._attempt("closing the group of runs", lambda run: self.tracker.close(run, status))
+
+    def _attempt(self, what: str, call: Callable[[str], None]) -> None:
+        run = self.id
+        if run is not None:
+            self.guard.attempt(what, lambda: call(run))

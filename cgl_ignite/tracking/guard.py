@@ -1,0 +1,59 @@
+"""Keep a failing store away from the training: one warning, and another try later."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from cgl_ignite.tracking.base import TrackerError
+
+__all__ = ["Guard", "warn_by_log"]
+
+T = TypeVar("T")
+
+PATIENCE = 20.0
+"""After a failure that took s seconds the next try waits PATIENCE * s, so an outage costs at most 5 %."""
+
+
+class Guard:
+    """Calls a tracker; a failure becomes a warning, once per outage.
+
+    Args:
+        warn: takes the text of a warning.
+        clock: seconds, for tests.
+    """
+
+    def __init__(self, warn: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self.warn = warn
+        self.clock = clock
+        self.failing = False
+        self._next_try = 0.0
+
+    @property
+    def due(self) -> bool:
+        """Whether the store should be tried (again) now."""
+        return not self.failing or self.clock() >= self._next_try
+
+    def attempt(self, what: str, call: Callable[[], T]) -> T | None:
+        """Return what the call returns, or None if the store failed."""
+        started = self.clock()
+        try:
+            result = call()
+        except TrackerError as error:
+            now = self.clock()
+            self._next_try = now + PATIENCE * (now - started)
+            if not self.failing:
+                self.warn(f"tracking: {what} failed, training goes on and tries again later: {error}")
+            self.failing = True
+            return None
+        if self.failing:
+            self.warn("tracking: the store answers again")
+        self.failing = False
+        return result
+
+
+def warn_by_log(text: str) -> None:
+    """Warn through the logger of the package."""
+    logging.getLogger("cgl_ignite").warning(text)

@@ -1,0 +1,85 @@
+"""A tracker that only remembers, for tests and for trying things out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cgl_ignite.tracking.base import Row, RunInfo, Status, StudentModel, TrackerError
+
+__all__ = ["MemoryRun", "MemoryTracker"]
+
+
+@dataclass
+class MemoryRun:
+    """What was recorded of one run."""
+
+    info: RunInfo
+    status: str = "RUNNING"
+    rows: list[Row] = field(default_factory=list)
+    files: dict[str, bytes] = field(default_factory=dict)
+    models: list[StudentModel] = field(default_factory=list)
+    summary: dict[str, tuple[float, float]] = field(default_factory=dict)
+    changed: dict[str, str] = field(default_factory=dict)
+
+
+class MemoryTracker:
+    """Keeps runs in ``runs``; while ``down`` is set, every call fails as an unreachable store does."""
+
+    uri = "memory:"
+
+    def __init__(self) -> None:
+        self.runs: dict[str, MemoryRun] = {}
+        self.down = False
+        self.calls: list[str] = []
+
+    def open(self, info: RunInfo) -> str:
+        """Start a run; ids are ``run-1``, ``run-2``, ..."""
+        self._called("open")
+        run_id = f"run-{len(self.runs) + 1}"
+        self.runs[run_id] = MemoryRun(info)
+        return run_id
+
+    def reopen(self, run_id: str, parameters: Mapping[str, str]) -> None:
+        """Go on with a run."""
+        run = self._run("reopen", run_id)
+        before = run.info.parameters
+        run.changed = {key: value for key, value in parameters.items() if before.get(key) != value}
+        run.status = "RUNNING"
+
+    def last_epoch(self, run_id: str) -> int:
+        """Return the newest recorded epoch."""
+        rows = self._run("last_epoch", run_id).rows
+        return max((row.epoch for row in rows if not row.final), default=0)
+
+    def log(self, run_id: str, rows: Sequence[Row]) -> None:
+        """Keep rows."""
+        known = self._run("log", run_id).rows
+        known.extend(row for row in rows if row not in known)
+
+    def file(self, run_id: str, path: Path, folder: str) -> None:
+        """Keep the content of a file."""
+        self._run("file", run_id).files[f"{folder}/{path.name}".lstrip("/")] = path.read_bytes()
+
+    def model(self, run_id: str, model: StudentModel) -> str:
+        """Keep a model."""
+        self._run("model", run_id).models.append(model)
+        return f"memory:/{run_id}/{model.name}"
+
+    def summarise(self, run_id: str, values: Mapping[str, tuple[float, float]]) -> None:
+        """Keep mean and standard deviation."""
+        self._run("summarise", run_id).summary.update(values)
+
+    def close(self, run_id: str, status: Status) -> None:
+        """End a run."""
+        self._run("close", run_id).status = status
+
+    def _run(self, call: str, run_id: str) -> MemoryRun:
+        self._called(call)
+        return self.runs[run_id]
+
+    def _called(self, call: str) -> None:
+        self.calls.append(call)
+        if self.down:
+            raise TrackerError("the store is down")

@@ -1,0 +1,201 @@
+"""Runs in MLflow: a database or a server, through one client; the only module that imports MLflow."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+from filelock import FileLock, Timeout
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+from requests import RequestException
+from sqlalchemy.exc import SQLAlchemyError
+
+from cgl_ignite.tracking.base import Row, RunInfo, Status, StudentModel, TrackerError
+from cgl_ignite.tracking.process import gone, host, identity
+from cgl_ignite.tracking.store import Store
+
+__all__ = ["MLflowTracker"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+FAULTS = (MlflowException, SQLAlchemyError, RequestException, OSError, ImportError, Timeout)
+EPOCH = "epoch"
+PARAMETER_LENGTH = 6000
+BATCH = 1000
+OPENING_SECONDS = 120.0
+
+
+def _tracked(
+    method: Callable[Concatenate[MLflowTracker, P], T],
+) -> Callable[Concatenate[MLflowTracker, P], T]:
+    """Turn the faults of a store into a :class:`TrackerError` of one line."""
+
+    @functools.wraps(method)
+    def call(self: MLflowTracker, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return method(self, *args, **kwargs)
+        except FAULTS as error:
+            raise TrackerError(f"{self.uri}: {_one_line(error)}") from error
+
+    return call
+
+
+class MLflowTracker:
+    """A tracker on :class:`mlflow.MlflowClient`; MLflow's global state is left as it is."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._swept: set[str] = set()
+        for name in ("mlflow.store.db", "mlflow.store.db.utils", "alembic", "mlflow.models", "mlflow.pytorch"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        if store.uri.startswith("http"):
+            os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+            os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+
+    @property
+    def uri(self) -> str:
+        """Where the runs are."""
+        return self.store.uri
+
+    @functools.cached_property
+    def client(self) -> MlflowClient:
+        """The client; a database that is not there yet is created by one process at a time."""
+        database = self.store.database
+        if database is None:
+            return MlflowClient(self.uri)
+        database.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(database.with_name(f".{database.name}.lock"), timeout=OPENING_SECONDS):
+            client = MlflowClient(self.uri)
+            client.search_experiments(max_results=1)
+        return client
+
+    @_tracked
+    def open(self, info: RunInfo) -> str:
+        """Start a run, or a group of runs; runs of this host whose process has ended become KILLED."""
+        experiment = self._experiment(info.experiment)
+        self._sweep(experiment)
+        tags = {**info.tags, **identity()}
+        if info.parent is not None:
+            tags["mlflow.parentRunId"] = info.parent
+        run = self.client.create_run(experiment, tags=tags, run_name=info.name)
+        self._log_parameters(run.info.run_id, info.parameters)
+        return str(run.info.run_id)
+
+    @_tracked
+    def reopen(self, run_id: str, parameters: Mapping[str, str]) -> None:
+        """Go on with a run; a parameter that changed becomes a tag ``changed.NAME``."""
+        run = self.client.get_run(run_id)
+        self._sweep(run.info.experiment_id)
+        before = run.data.params
+        self._log_parameters(run_id, {key: parameters[key] for key in parameters.keys() - before.keys()})
+        changed = {
+            f"changed.{key}": parameters[key]
+            for key in parameters.keys() & before.keys()
+            if parameters[key][:PARAMETER_LENGTH] != before[key]
+        }
+        tags = [RunTag(key, value) for key, value in {**changed, **identity()}.items()]
+        self.client.log_batch(run_id, tags=tags)
+        self.client.update_run(run_id, status="RUNNING")
+
+    @_tracked
+    def last_epoch(self, run_id: str) -> int:
+        """Return the newest epoch that is recorded, 0 if there is none."""
+        return int(self.client.get_run(run_id).data.metrics.get(EPOCH, 0))
+
+    @_tracked
+    def log(self, run_id: str, rows: Sequence[Row]) -> None:
+        """Record rows, several to a call; only a long outage needs more than one call."""
+        for metrics in _batches(rows):
+            self.client.log_batch(run_id, metrics=metrics)
+
+    @_tracked
+    def file(self, run_id: str, path: Path, folder: str) -> None:
+        """Store a file with the run."""
+        self.client.log_artifact(run_id, str(path), folder or None)
+
+    @_tracked
+    def model(self, run_id: str, model: StudentModel) -> str:
+        """Store a student as a ``torch.export`` program with its signature, never as a pickle."""
+        from cgl_ignite.tracking.models import log_student
+
+        return log_student(self.uri, run_id, model)
+
+    @_tracked
+    def summarise(self, run_id: str, values: Mapping[str, tuple[float, float]]) -> None:
+        """Record mean and standard deviation over seeds."""
+        now = _now()
+        pairs = [
+            (f"{key}/{name}", value)
+            for key, both in values.items()
+            for name, value in zip(("mean", "std"), both, strict=True)
+        ]
+        metrics = [Metric(key, _storable(value), now, 0) for key, value in pairs]
+        self.client.log_batch(run_id, metrics=metrics)
+
+    @_tracked
+    def close(self, run_id: str, status: Status) -> None:
+        """End a run with its true status."""
+        self.client.set_terminated(run_id, status)
+
+    @_tracked
+    def newest_experiment(self) -> str | None:
+        """Return the id of the experiment with the newest run, None if there is no run."""
+        ids = [found.experiment_id for found in self.client.search_experiments()]
+        runs = self.client.search_runs(ids, max_results=1, order_by=["attributes.start_time DESC"])
+        return str(runs[0].info.experiment_id) if runs else None
+
+    def _experiment(self, name: str) -> str:
+        found = self.client.get_experiment_by_name(name)
+        if found is None:
+            place = None if self.store.artifacts is None else self.store.artifacts.as_uri()
+            try:
+                return str(self.client.create_experiment(name, artifact_location=place))
+            except MlflowException:
+                found = self.client.get_experiment_by_name(name)
+                if found is None:
+                    raise
+        if found.lifecycle_stage == "deleted":
+            self.client.restore_experiment(found.experiment_id)
+        return str(found.experiment_id)
+
+    def _log_parameters(self, run_id: str, parameters: Mapping[str, str]) -> None:
+        stored = [Param(key, value[:PARAMETER_LENGTH]) for key, value in sorted(parameters.items())]
+        if stored:
+            self.client.log_batch(run_id, params=stored)
+
+    def _sweep(self, experiment: str) -> None:
+        """End the runs of this host that a dead process left running, once per experiment."""
+        if experiment in self._swept:
+            return
+        self._swept.add(experiment)
+        left = f"attributes.status = 'RUNNING' and tags.`cgl.host` = '{host()}'"
+        for run in self.client.search_runs([experiment], left):
+            if gone(run.data.tags):
+                epochs = self.client.get_metric_history(run.info.run_id, EPOCH)
+                end = max((metric.timestamp for metric in epochs), default=run.info.start_time)
+                self.client.set_terminated(run.info.run_id, "KILLED", end)
+
+
+def _batches(rows: Sequence[Row]) -> Iterator[list[Metric]]:
+    """Whole rows, as many to a batch as a server takes."""
+    batch: list[Metric] = []
+    for row in rows:
+        values = row.values if row.final else {**row.values, EPOCH: row.epoch}
+        if batch and len(batch) + len(values) > BATCH:
+            yield batch
+            batch = []
+        batch += [Metric(key, _storable(value), row.time_ms, row.epoch) for key, value in values.items()]
+    if batch:
+        yield batch
+
+
+def _storable(value: float) -> float:
+    """MLflow stores infinity as a number (1.8e308); it is recorded as not-a-number instead."""
+    return value if math.isfinite(value) else math.nan

@@ -1,0 +1,62 @@
+"""A plain loop over students, written by hand: ordinary modules, one student on one batch at a time."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class PlainStudents:
+    """Ordinary copies of a pool's modules; a student is run module by module, with statistics of its own."""
+
+    def __init__(self, builders, modules, paths):
+        self.modules = [[builder() for _ in range(count)] for builder, count in zip(builders, modules, strict=True)]
+        self.paths = paths
+        self.statistics = {}
+        for row in self.modules:
+            for module in row:
+                module.double().train()
+
+    def copy_weights(self, pool):
+        for mine, theirs in zip(self.modules, pool.layers, strict=True):
+            for module, source in zip(mine, theirs, strict=True):
+                values = dict(source.named_parameters())
+                with torch.no_grad():
+                    for name, parameter in module.named_parameters():
+                        parameter.copy_(values[name])
+
+    def forward(self, student: int, inputs: Tensor, own: bool) -> Tensor:
+        for layer, module in enumerate(self.paths[student]):
+            plain = self.modules[layer][module]
+            norms = [(name, m) for name, m in plain.named_modules() if isinstance(m, nn.BatchNorm2d)]
+            for name, norm in norms:
+                fresh = (torch.zeros_like(norm.running_mean), torch.ones_like(norm.running_var))
+                mean, variance = self.statistics.get((student, layer, name), fresh)
+                norm.running_mean, norm.running_var = mean.clone(), variance.clone()
+            inputs = plain(inputs)
+            for name, norm in norms:
+                if own:
+                    self.statistics[student, layer, name] = (norm.running_mean, norm.running_var)
+        return inputs
+
+    def losses(self, batches, targets, reads, imitated, temperature, squared, flows):
+        """Eqs. 3-5 student by student, in terms of probabilities."""
+        ce, kl = [], []
+        for student, group in enumerate(reads):
+            inputs, labels = batches[group], targets[group]
+            if len(labels) == 0:
+                ce.append(torch.zeros((), dtype=torch.float64))
+                kl.append(torch.zeros((), dtype=torch.float64))
+                continue
+            logits = self.forward(student, inputs, own=True)
+            ce.append(-logits.softmax(-1)[range(len(labels)), labels].log().mean())
+            members = [j for j in range(len(reads)) if imitated[student][j]]
+            if not members:
+                kl.append(torch.zeros((), dtype=torch.float64))
+                continue
+            teacher = sum(self.forward(j, inputs, own=False) for j in members) / len(members)
+            teacher = teacher if flows else teacher.detach()
+            p_t, p_k = (teacher / temperature).softmax(-1), (logits / temperature).softmax(-1)
+            divergence = (p_t * (p_t.log() - p_k.log())).sum(-1).mean()
+            kl.append(divergence * (temperature**2 if squared else 1.0))
+        return torch.stack(ce), torch.stack(kl)
