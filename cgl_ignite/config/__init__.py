@@ -2,3 +2,5 @@
 
 Nothing is imported here, so that ``cgl --help`` and ``cgl new`` load neither pydantic nor PyTorch.
 """
+
+__all__: list[str] = []

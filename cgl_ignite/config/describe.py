@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from inspect import Parameter
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from cgl_ignite.errors import choices
@@ -15,13 +17,14 @@ __all__ = ["allowed_names", "describe", "unwrap"]
 
 _WORDS: Mapping[Any, str] = {
     bool: "true or false",
-    int: "whole number",
-    float: "number",
+    int: "a whole number",
+    float: "a number",
     str: "text",
-    Path: "path",
+    Path: "a path",
     Any: "anything",
+    Parameter.empty: "anything",
 }
-_COMPARISONS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than", "multiple_of": "a multiple of"}
+_COMPARISONS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 
 
 def describe(annotation: Any) -> str:
@@ -30,13 +33,13 @@ def describe(annotation: Any) -> str:
     Example:
         >>> from pydantic import Field
         >>> describe(Annotated[int, Field(ge=1)] | None)
-        'whole number of at least 1'
+        'a whole number of at least 1'
         >>> describe(Annotated[float, Field(ge=0, le=1)])
-        'number from 0 to 1'
+        'a number from 0 to 1'
         >>> describe(Literal["flows", "stopped"])
         "'flows' or 'stopped'"
         >>> describe(list[Annotated[int, Field(ge=0)]])
-        'list of [whole number of at least 0]'
+        'a list of [a whole number of at least 0]'
     """
     bare, limits = unwrap(annotation)
     arguments = get_args(bare)
@@ -46,7 +49,9 @@ def describe(annotation: Any) -> str:
         return " or ".join(map(describe, arguments))
     if get_origin(bare) in (list, tuple):
         return _describe_list(arguments, limits)
-    return _WORDS.get(bare, "table") + _bounds(limits)
+    if isinstance(bare, type) and issubclass(bare, BaseModel):
+        return _describe_table(bare)
+    return _WORDS.get(bare, "a table") + _bounds(limits)
 
 
 def unwrap(annotation: Any) -> tuple[Any, dict[str, Any]]:
@@ -86,6 +91,11 @@ def _bounds(limits: Mapping[str, Any]) -> str:
     return f" of {text}" if text else ""
 
 
+def _describe_table(model: type[BaseModel]) -> str:
+    kinds = allowed_names(model.model_fields["kind"].annotation) if "kind" in model.model_fields else ()
+    return f'a table such as {{ kind = "{kinds[0]}" }}' if kinds else "a table"
+
+
 def _describe_list(arguments: tuple[Any, ...], limits: Mapping[str, Any]) -> str:
     items = ", ".join(describe(argument) for argument in arguments if argument is not Ellipsis)
-    return f"{'non-empty ' if limits.get('min_length') else ''}list of [{items}]"
+    return f"a {'non-empty ' if limits.get('min_length') else ''}list of [{items}]"

@@ -51,16 +51,13 @@ def load_document(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -
     """Read a pipeline file, the files it extends and the ``key=value`` texts of ``--set``, last word wins.
 
     Raises:
-        ConfigError: a file that is missing or no TOML, a circle of ``extends``, an override that cannot be read.
+        ConfigError: a file that is missing or no TOML, a circle of ``extends``, an override that is none.
     """
     document = _read(Path(path), ())
     changes = Document({}, {}, document.path)
     problems: list[Problem] = []
     for override in overrides:
-        try:
-            changes = merge(changes, _override(override, document.path))
-        except ConfigError as error:
-            problems.extend(error.problems)
+        changes = merge(changes, _override(override, document.path, problems))
     if problems:
         raise ConfigError(problems)
     return merge(document, changes)
@@ -95,9 +92,9 @@ def _merged(base: Tree, top: Tree, table: tuple[str, ...]) -> Tree:
         base = {key: value for key, value in base.items() if key in fixed_keys(*table)}
     result = dict(base)
     for key, value in top.items():
-        old = base.get(key)
-        both_tables = isinstance(value, dict) and isinstance(old, dict)
-        result[key] = _merged(old, value, (*table, key)) if both_tables else value
+        old: Any = base.get(key)
+        tables = isinstance(value, dict) and isinstance(old, dict)
+        result[key] = _merged(old, value, (*table, key)) if tables else value
     return result
 
 
@@ -129,7 +126,8 @@ def _base(document: Document, chain: tuple[Path, ...]) -> Document:
     if path.resolve() in [file.resolve() for file in chain]:
         raise _fault(where, "goes round in a circle: " + " -> ".join(map(str, (*chain, path))), "extends")
     if not path.is_file():
-        raise _fault(where, f"there is no file {path} (paths are relative to {document.path.parent}/)", "extends")
+        start = f"paths start at {document.path.parent}/"
+        raise _fault(where, f"there is no file {path} ({start})", "extends")
     return _read(path, chain)
 
 
@@ -164,31 +162,42 @@ def _spine(tree: Any) -> list[str]:
     return names
 
 
-def _override(text: str, path: Path) -> Document:
+def _override(text: str, path: Path, problems: list[Problem]) -> Document:
+    """Read one ``key=value``; one that cannot be read joins the problems and changes nothing."""
     where = f"--set {text}"
-    key, equals, value = text.partition("=")
-    if not equals or not value.strip():
-        raise _fault(where, "must be KEY=VALUE, such as --set optim.learning_rate=0.01")
+    tree: Tree = {}
+    try:
+        tree = _assignment(text)
+    except ValueError as error:
+        problems.append(Problem(where, "", str(error)))
+    return Document(tree, dict.fromkeys(dotted_keys(tree), where), path)
+
+
+def _assignment(text: str) -> Tree:
+    key, _, value = text.partition("=")
+    if not value.strip():
+        raise ValueError("must be KEY=VALUE, such as --set optim.learning_rate=0.01")
     try:
         names = _spine(tomllib.loads(f"{key} = 0"))
     except tomllib.TOMLDecodeError:
         names = []
     if not names:
-        raise _fault(where, f"{key!r} is not a key; write it with dots, such as run.epochs")
-    tree = _value(value.strip(), where)
-    for name in reversed(names):
-        tree = {name: tree}
-    return Document(tree, dict.fromkeys(dotted_keys(tree), where), path)
+        raise ValueError(f"{key!r} is not a key; write it with dots, such as run.epochs")
+    first, *inner = names
+    read = _value(value.strip())
+    for name in reversed(inner):
+        read = {name: read}
+    return {first: read}
 
 
-def _value(text: str, where: str) -> Any:
+def _value(text: str) -> Any:
     """Read a TOML value; a word that is none is a string."""
     try:
         read = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError as error:
+    except tomllib.TOMLDecodeError:
         if text[0] in "[{\"'":
-            hint = "strings inside lists and tables need quotes"
-            raise _fault(where, f"cannot read the value {text} ({hint})") from error
+            fault = f"cannot read the value {text} (texts inside lists and tables need quotes)"
+            raise ValueError(fault) from None
         return text
     return text if len(read) > 1 or isinstance(read["value"], (date, time)) else read["value"]
 

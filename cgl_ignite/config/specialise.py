@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache, partial
+from functools import cache, partial
 from inspect import Parameter
 from typing import Any, Literal, TypeVar
 
@@ -41,34 +41,38 @@ def specialise(model: type[Model], tree: Any, registries: Registries) -> type[Mo
     return _variant(model, tuple(fields))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _variant(model: type[Model], fields: tuple[tuple[str, type[Table]], ...]) -> type[Model]:
     if not fields:
         return model
     replaced: dict[str, Any] = {}
     for name, special in fields:
         default = model.model_fields[name].default
-        factory = partial(special, kind=default.kind) if isinstance(default, Part) else None
-        replaced[name] = (special, Field(default_factory=factory) if factory else ...)
+        replaced[name] = (special, ...)
+        if isinstance(default, Part):
+            chosen = partial(special.model_validate, {"kind": default.kind})
+            replaced[name] = (special, Field(default_factory=chosen))
     return create_model(model.__name__, __base__=model, __module__=model.__module__, **replaced)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _with_options(
     part: type[Part], registry: Registry[Callable[..., Any]], kinds: tuple[str, ...], kind: str | None
 ) -> type[Part]:
-    names: Any = Literal[kinds]  # type: ignore[valid-type]
+    names: Any = Literal[kinds]
     if kind is None:
         lenient = {"extra": "ignore"}
         return create_model(part.__name__, __base__=part, __cls_kwargs__=lenient, kind=(names, ...))
     options = registry.options(kind)
     if clash := options.keys() & part.model_fields.keys():
         raise ValueError(f"{registry.what} {kind!r}: the options {sorted(clash)} are fixed keys of the table")
-    fields: dict[str, Any] = {name: (option.annotation, _default(option)) for name, option in options.items()}
-    special = create_model(part.__name__, __base__=part, __module__=part.__module__, kind=(names, ...), **fields)
+    fields = {name: _field(option) for name, option in options.items()}
+    fields["kind"] = (names, ...)
+    special = create_model(part.__name__, __base__=part, __module__=part.__module__, **fields)
     special.option_names = tuple(options)
     return special
 
 
-def _default(option: Parameter) -> Any:
-    return ... if option.default is Parameter.empty else option.default
+def _field(option: Parameter) -> Any:
+    annotation = Any if option.annotation is Parameter.empty else option.annotation
+    return annotation, ... if option.default is Parameter.empty else option.default

@@ -41,7 +41,7 @@ def crop_flip(
         InputError: the data set does not hold images.
     """
     if spec.modality != "image":
-        raise InputError(f"data.augment.kind = 'crop_flip' is for images, this data set holds {spec.modality}")
+        raise InputError(f"data.augment.kind = 'crop_flip' is for images, the data set holds {spec.modality}")
 
     def augment(inputs: Tensor, generator: torch.Generator) -> Tensor:
         rows = len(inputs)

@@ -11,16 +11,9 @@ import torch
 from torch import Tensor
 
 from cgl_ignite.registry import Registry
+from cgl_ignite.spec import InputSpec
 
 __all__ = ["DATASETS", "DataSource", "Examples", "InputSpec", "data_root", "send"]
-
-
-@dataclass(frozen=True)
-class InputSpec:
-    """What one input looks like: its modality and shape, ``(C, H, W)`` for an image."""
-
-    modality: str
-    shape: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)

@@ -91,8 +91,8 @@ def _read(files: Archive, reader: str, root: Path, *, train: bool) -> tuple[Exam
 
     try:
         part = getattr(datasets, reader)(root, train=train)
-    except RuntimeError:
+    except (RuntimeError, OSError):
         files.verify(root)
         raise
-    inputs = torch.from_numpy(part.data.transpose(0, 3, 1, 2).copy())
+    inputs = torch.from_numpy(part.data).permute(0, 3, 1, 2).contiguous()
     return Examples(inputs, torch.tensor(part.targets)), tuple(part.classes)

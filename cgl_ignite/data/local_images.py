@@ -85,8 +85,9 @@ def _find(folder: Path, test_fraction: float) -> tuple[Files, Files, tuple[str, 
     rows = max(1, round(test_fraction * len(files)))
     chosen = set(choose_stratified(targets, rows, stream(0, "local_images test")).tolist())
     train = [file for row, file in enumerate(files) if row not in chosen]
+    taught = {target for _, target in train}
     for target, name in enumerate(names):
-        if all(other != target for _, other in train):
+        if target not in taught:
             raise InputError(
                 f"{folder / name} has too few images to teach and test: "
                 f"none is left to learn from after data.test_fraction = {test_fraction:g}"
@@ -135,8 +136,9 @@ def _list(folder: Path, classes: Sequence[str], needed: Sequence[str] | None = N
 def _read(files: Files, size: int | None, spec: InputSpec | None) -> Examples:
     """Decode images to uint8 (N, C, H, W), in the shape of ``spec`` if it is given."""
     grey = None if spec is None else spec.shape[0] == 1
+    decode = partial(_decode, size=size, grey=grey)
     with ThreadPoolExecutor() as pool:
-        images = list(pool.map(lambda file: _decode(file[0], size, grey), files))
+        images = list(pool.map(decode, [path for path, _ in files]))
     expected = images[0].shape[1:] if spec is None else torch.Size(spec.shape[1:])
     for (path, _), image in zip(files, images, strict=True):
         if image.shape[1:] != expected:

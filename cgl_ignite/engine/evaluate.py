@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
 
 import torch
 from ignite.engine import Engine
 from torch import Tensor
 
-from cgl_ignite.data import Batch
+from cgl_ignite.data import Examples, Normaliser, evaluation_batches
 from cgl_ignite.handlers.state import Scores
 from cgl_ignite.metrics import mean_diversity, student_metrics
 from cgl_ignite.pool import ModularNetwork, Unit, plan_forward
 
 __all__ = ["build_evaluator", "evaluate", "pool_logits"]
+
+ROWS = 128
 
 
 
@@ -37,9 +39,10 @@ def build_evaluator(pool: ModularNetwork, device: torch.device) -> Engine:
     return evaluator
 
 
-def evaluate(evaluator: Engine, batches: Callable[[], Iterable[Batch]]) -> Scores:
-    """Score all students on the samples of ``batches``."""
-    metrics = evaluator.run(batches()).metrics
+def evaluate(evaluator: Engine, examples: Examples, normaliser: Normaliser, device: torch.device) -> Scores:
+    """Score all students on all samples of a split."""
+    batches = evaluation_batches(examples, normaliser, ROWS, device)
+    metrics = evaluator.run(batches, epoch_length=math.ceil(len(examples) / ROWS)).metrics
     values = {name: torch.as_tensor(value).cpu() for name, value in metrics.items()}
     pairwise = values.pop("diversity")
     return Scores(

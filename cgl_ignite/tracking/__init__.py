@@ -8,7 +8,7 @@ import os
 from cgl_ignite.tracking.base import Row, RunInfo, Status, StudentModel, Tracker, TrackerError
 from cgl_ignite.tracking.group import Group
 from cgl_ignite.tracking.journal import Journal, settle
-from cgl_ignite.tracking.keys import epoch_values, test_values
+from cgl_ignite.tracking.keys import epoch_values, final_values
 from cgl_ignite.tracking.screen import Screen, Summary
 from cgl_ignite.tracking.store import Store, locate
 from cgl_ignite.tracking.system import SystemMetrics
@@ -27,10 +27,10 @@ __all__ = [
     "Tracker",
     "TrackerError",
     "epoch_values",
+    "final_values",
     "locate",
     "make_tracker",
     "settle",
-    "test_values",
 ]
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

@@ -104,7 +104,7 @@ class Tracker(Protocol):
         ...
 
     def summarise(self, run_id: str, values: Mapping[str, tuple[float, float]]) -> None:
-        """Record mean and standard deviation over seeds with a group: ``KEY/mean`` and ``KEY/std``."""
+        """Record mean and standard deviation over seeds with a group: ``KEY_mean`` and ``KEY_std``."""
         ...
 
     def close(self, run_id: str, status: Status) -> None:

@@ -46,14 +46,20 @@ def read_rows(path: Path) -> list[Row]:
 
 def _parse(path: Path, lines: list[str]) -> Iterator[Row]:
     for number, line in enumerate(lines, start=1):
-        try:
-            row = json.loads(line)
-            values = {key: float(value) for key, value in row["values"].items()}
-            yield Row(int(row["epoch"]), int(row["time_ms"]), values, bool(row.get("final", False)))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            if number == len(lines):
-                return
-            raise InputError(f"{path}:{number}: not a row of metrics: {line[:60]!r}") from error
+        row = _row(line)
+        if row is not None:
+            yield row
+        elif number < len(lines):
+            raise InputError(f"{path}:{number}: not a row of metrics: {line[:60]!r}")
+
+
+def _row(line: str) -> Row | None:
+    try:
+        record = json.loads(line)
+        values = {key: float(value) for key, value in record["values"].items()}
+        return Row(int(record["epoch"]), int(record["time_ms"]), values, bool(record.get("final", False)))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def _line(row: Row) -> str:

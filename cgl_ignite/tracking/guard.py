@@ -13,8 +13,8 @@ __all__ = ["Guard", "warn_by_log"]
 
 T = TypeVar("T")
 
-PATIENCE = 20.0
-"""After a failure that took s seconds the next try waits PATIENCE * s, so an outage costs at most 5 %."""
+SLOW_SECONDS, PATIENCE = 1.0, 20.0
+"""After a failure that took longer than the first, the next try waits for PATIENCE times as long."""
 
 
 class Guard:
@@ -43,7 +43,8 @@ class Guard:
             result = call()
         except TrackerError as error:
             now = self.clock()
-            self._next_try = now + PATIENCE * (now - started)
+            taken = now - started
+            self._next_try = now + PATIENCE * taken if taken > SLOW_SECONDS else now
             if not self.failing:
                 self.warn(f"tracking: {what} failed, training goes on and tries again later: {error}")
             self.failing = True

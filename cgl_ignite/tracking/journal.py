@@ -179,9 +179,7 @@ class Journal:
         write_atomically(self.folder / LINK, json.dumps(link, indent=1).encode())
 
 
-def settle(
-    folder: Path, tracker: Tracker, info: RunInfo, warn: Callable[[str], None] = warn_by_log
-) -> None:
+def settle(folder: Path, tracker: Tracker, info: RunInfo, warn: Callable[[str], None] = warn_by_log) -> None:
     """Send the tracker what it missed of a run that has ended; nothing is done where it missed nothing."""
     link = _read_link(folder)
     if link.get("status") is None or link.get("settled"):

@@ -6,6 +6,8 @@ import functools
 import logging
 import math
 import os
+import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
@@ -26,6 +28,7 @@ __all__ = ["MLflowTracker"]
 P = ParamSpec("P")
 T = TypeVar("T")
 FAULTS = (MlflowException, SQLAlchemyError, RequestException, OSError, ImportError, Timeout)
+TALKATIVE = ("mlflow.store.db", "mlflow.store.db.utils", "alembic", "mlflow.models", "mlflow.pytorch")
 EPOCH = "epoch"
 PARAMETER_LENGTH = 6000
 BATCH = 1000
@@ -35,12 +38,17 @@ OPENING_SECONDS = 120.0
 def _tracked(
     method: Callable[Concatenate[MLflowTracker, P], T],
 ) -> Callable[Concatenate[MLflowTracker, P], T]:
-    """Turn the faults of a store into a :class:`TrackerError` of one line."""
+    """Turn the faults of a store into a :class:`TrackerError` of one line.
+
+    What MLflow uses of other libraries that is deprecated there is not our user's concern.
+    """
 
     @functools.wraps(method)
-    def call(self: MLflowTracker, *args: P.args, **kwargs: P.kwargs) -> T:
+    def call(self: MLflowTracker, /, *args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            return method(self, *args, **kwargs)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
+                return method(self, *args, **kwargs)
         except FAULTS as error:
             raise TrackerError(f"{self.uri}: {_one_line(error)}") from error
 
@@ -53,7 +61,7 @@ class MLflowTracker:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._swept: set[str] = set()
-        for name in ("mlflow.store.db", "mlflow.store.db.utils", "alembic", "mlflow.models", "mlflow.pytorch"):
+        for name in TALKATIVE:
             logging.getLogger(name).setLevel(logging.WARNING)
         if store.uri.startswith("http"):
             os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
@@ -125,14 +133,14 @@ class MLflowTracker:
         """Store a student as a ``torch.export`` program with its signature, never as a pickle."""
         from cgl_ignite.tracking.models import log_student
 
-        return log_student(self.uri, run_id, model)
+        return log_student(self.client, run_id, model)
 
     @_tracked
     def summarise(self, run_id: str, values: Mapping[str, tuple[float, float]]) -> None:
         """Record mean and standard deviation over seeds."""
-        now = _now()
+        now = time.time_ns() // 1_000_000
         pairs = [
-            (f"{key}/{name}", value)
+            (f"{key}_{name}", value)
             for key, both in values.items()
             for name, value in zip(("mean", "std"), both, strict=True)
         ]
@@ -199,3 +207,8 @@ def _batches(rows: Sequence[Row]) -> Iterator[list[Metric]]:
 def _storable(value: float) -> float:
     """MLflow stores infinity as a number (1.8e308); it is recorded as not-a-number instead."""
     return value if math.isfinite(value) else math.nan
+
+
+def _one_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import mlflow
 import numpy as np
 import torch
+from mlflow import MlflowClient
 from mlflow.models import Model, ModelSignature
 from mlflow.types import Schema, TensorSpec
 from torch.export import ExportedProgram
@@ -18,7 +20,7 @@ from cgl_ignite.tracking.base import StudentModel
 __all__ = ["log_student"]
 
 
-def log_student(uri: str, run_id: str, model: StudentModel) -> str:
+def log_student(client: MlflowClient, run_id: str, model: StudentModel) -> str:
     """Log a student with a run of a store and return its URI, ``models:/m-...``.
 
     What :func:`mlflow.pytorch.log_model` does with the fluent API's active run is done here for the
@@ -30,12 +32,16 @@ def log_student(uri: str, run_id: str, model: StudentModel) -> str:
         inputs=Schema([TensorSpec(example.dtype, (-1, *example.shape[1:]))]),
         outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, *model.outputs))]),
     )
-    with _environment(MLFLOW_TRACKING_URI=uri, MLFLOW_DEFAULT_PREDICTION_DEVICE="cpu"), _global_uri(uri):
+    run = client.get_run(run_id)
+    entry = client.create_logged_model(
+        run.info.experiment_id, model.name, source_run_id=run_id, params=run.data.params
+    )
+    with _lent(client.tracking_uri):
         logged = Model.log(
             artifact_path=None,
-            name=model.name,
             flavor=mlflow.pytorch,
             run_id=run_id,
+            model_id=entry.model_id,
             step=model.epoch,
             pytorch_model=network,
             signature=signature,
@@ -51,19 +57,19 @@ def _version() -> str:
 
 
 @contextmanager
-def _environment(**values: str) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
+def _lent(uri: str) -> Iterator[None]:
+    """Point MLflow's global state to a store and to the CPU, and put everything back as it was."""
+    names = ("MLFLOW_TRACKING_URI", "MLFLOW_DEFAULT_PREDICTION_DEVICE")
+    before = {name: os.environ.pop(name, None) for name in names}
+    was_set = mlflow.is_tracking_uri_set()  # type: ignore[no-untyped-call]
+    chosen: Any = mlflow.get_tracking_uri() if was_set else None
+    mlflow.set_tracking_uri(uri)
+    os.environ["MLFLOW_DEFAULT_PREDICTION_DEVICE"] = "cpu"
     try:
         yield
     finally:
+        mlflow.set_tracking_uri(chosen)
         for name, value in before.items():
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
-
-
-@contextmanager
-def _global_uri(uri: str) -> Iterator[None]:
-    """Lend MLflow's global tracking URI, for the parts of it that take no other."""
-    raise NotImplementedError

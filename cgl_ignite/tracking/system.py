@@ -66,22 +66,22 @@ class SystemMetrics:
             monitor.clear_metrics()
         return averages
 
-    def _add(self, build: Callable[[], Monitor], note: str) -> None:
+    def _add(self, load: Callable[[], Callable[[], Monitor]], note: str) -> None:
         try:
-            self.monitors.append(build())
+            self.monitors.append(load()())
         except ImportError:
             self.notes.append(note)
         except RuntimeError as error:
             self.notes.append(f"GPU load is not recorded: {error}")
 
 
-def _cpu_monitor() -> Monitor:
+def _cpu_monitor() -> Callable[[], Monitor]:
     from mlflow.system_metrics.metrics.cpu_monitor import CPUMonitor
 
-    return CPUMonitor()
+    return CPUMonitor
 
 
-def _gpu_monitor() -> Monitor:
+def _gpu_monitor() -> Callable[[], Monitor]:
     from mlflow.system_metrics.metrics.gpu_monitor import GPUMonitor
 
-    return GPUMonitor()
+    return GPUMonitor

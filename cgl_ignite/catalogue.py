@@ -1,0 +1,228 @@
+"""All registered parts by name, and pipelines checked against them before anything is read or built."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cgl_ignite.backbones import BACKBONES
+from cgl_ignite.config.load import Document, dotted_keys, load_document, merge
+from cgl_ignite.config.presets import METHODS, preset
+from cgl_ignite.config.schema import Pipeline
+from cgl_ignite.config.specialise import Registries, specialise
+from cgl_ignite.config.validate import Checked, NotValid
+from cgl_ignite.data import AUGMENTATIONS, DATASETS, SUBSETS
+from cgl_ignite.engine.optim import OPTIMIZERS
+from cgl_ignite.errors import ConfigError, InputError, Problem, choices, nearest
+from cgl_ignite.handlers.schedule import SCHEDULES
+from cgl_ignite.handlers.selection import SELECTIONS
+from cgl_ignite.imitation import CHOICES
+from cgl_ignite.metrics import METRICS
+from cgl_ignite.pool import ROUTINGS
+from cgl_ignite.registry import Registry
+from cgl_ignite.spec import InputSpec
+
+__all__ = ["REGISTRIES", "bind", "effective", "input_of", "load_pipeline"]
+
+REGISTRIES: Registries = {
+    "dataset": DATASETS,
+    "augmentation": AUGMENTATIONS,
+    "subsets": SUBSETS,
+    "backbone": BACKBONES,
+    "routing": ROUTINGS,
+    "choice": CHOICES,
+    "selection": SELECTIONS,
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "metric": METRICS,
+}
+
+Fault = tuple[str, str]
+Contradiction = tuple[tuple[str, ...], str]
+_ASSUMED_SHAPE = (3, 32, 32)
+_ASSUMED_CLASSES = 2
+
+
+def load_pipeline(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Pipeline:
+    """Read a pipeline file with its ``key=value`` overrides and check all of it.
+
+    Raises:
+        ConfigError: everything that is wrong, together.
+    """
+    return bind(load_document(path, overrides))
+
+
+def bind(document: Document) -> Pipeline:
+    """Check a document against the registered parts and return the pipeline it describes.
+
+    Raises:
+        ConfigError: everything that is wrong, together, in the order of the file.
+    """
+    problems = list(_import_plugins(document))
+    full = effective(document)
+    checked = Checked(specialise(Pipeline, full.tree, REGISTRIES), full)
+    problems += checked.problems
+    problems += [Problem(document.where(key), key, message) for key, message in _preset_faults(document)]
+    problems += [_placed(keys, message, document, full) for keys, message in _contradictions(checked)]
+    if problems or checked.value is None:
+        raise ConfigError(sorted(dict.fromkeys(problems), key=_position))
+    return checked.value
+
+
+def effective(document: Document) -> Document:
+    """Lay a document over the preset it names, and call a nameless pipeline after its file.
+
+    The preset's task is the modality of the data set. For a preset that does not exist the most similar one
+    stands in, so that the rest of the document can be judged.
+    """
+    method = document.tree.get("method")
+    name = str(method.get("preset", "")) if isinstance(method, dict) else ""
+    known = name if name in METHODS else difflib.get_close_matches(name, METHODS, n=1, cutoff=0)[0]
+    tree = {"name": document.name, "method": preset(known, _task(document))}
+    origins = dict.fromkeys(dotted_keys({"method": tree["method"]}), f"preset {known}")
+    return merge(Document(tree, {"name": "the name of the file"} | origins, document.path), document)
+
+
+def input_of(dataset: str) -> tuple[InputSpec, int, bool]:
+    """Tell the input and the number of classes of a data set before it is read, and whether that is certain.
+
+    Where only the files can tell, colour images of 32 x 32 in two classes stand in.
+    """
+    facts = DATASETS.facts(dataset)
+    shape, classes = facts.get("shape"), facts.get("classes")
+    spec = InputSpec(_modality_of(DATASETS, dataset), shape or _ASSUMED_SHAPE)
+    return spec, classes or _ASSUMED_CLASSES, bool(shape and classes)
+
+
+def _task(document: Document) -> str:
+    data = document.tree.get("data")
+    kind = data.get("kind") if isinstance(data, dict) else None
+    return _modality_of(DATASETS, kind) if isinstance(kind, str) and kind in DATASETS else "image"
+
+
+def _modality_of(registry: Registry[Any], kind: str) -> str:
+    return str(registry.facts(kind).get("modality", "image"))
+
+
+def _preset_faults(document: Document) -> Iterator[Fault]:
+    method = document.tree.get("method", {})
+    if not isinstance(method, dict):
+        return
+    if "preset" not in method:
+        yield "method.preset", f"is missing; it must be {choices(METHODS)}"
+    elif isinstance(name := method["preset"], str) and name not in METHODS:
+        yield "method.preset", f"must be {choices(METHODS)}, not {name!r}{nearest(name, METHODS)}"
+
+
+def _import_plugins(document: Document) -> Iterator[Problem]:
+    """Import the modules that register the user's own parts."""
+    plugins = document.tree.get("plugins")
+    names = [name for name in plugins if isinstance(name, str)] if isinstance(plugins, list) else []
+    folders = (str(Path.cwd()), str(document.path.parent.absolute())) if names else ()
+    sys.path.extend(folder for folder in folders if folder not in sys.path)
+    for fault in filter(None, map(_import_fault, names)):
+        yield Problem(document.where("plugins"), "plugins", fault)
+
+
+def _import_fault(plugin: str) -> str:
+    try:
+        importlib.import_module(plugin)
+    except ModuleNotFoundError as error:
+        hint = "a plugin is a module in the current folder, beside the pipeline file, or installed"
+        return f"cannot import {plugin!r} ({error}); {hint}"
+    except Exception as error:  # noqa: BLE001  whatever the user's module raises belongs to the report
+        return f"cannot import {plugin!r} ({type(error).__name__}: {error})"
+    return ""
+
+
+def _placed(keys: Sequence[str], message: str, document: Document, full: Document) -> Problem:
+    """File a contradiction under the first of its keys that the user wrote."""
+    key = next((key for key in keys if key in document.origins), keys[0])
+    return Problem(full.where(key), key, message)
+
+
+def _contradictions(checked: Checked[Pipeline]) -> Iterator[Contradiction]:
+    """Find values that are allowed each for itself and do not go together."""
+    for rule in (_modalities, _routing, _imitation, _selection, _augmentation, _optimization, _rows):
+        with suppress(NotValid):
+            yield from rule(checked.get)
+
+
+def _modalities(get: Callable[..., Any]) -> Iterator[Contradiction]:
+    held, read = _modality_of(DATASETS, get("data", "kind")), _modality_of(BACKBONES, get("backbone", "kind"))
+    if held != read:
+        fitting = choices(kind for kind in BACKBONES.kinds() if _modality_of(BACKBONES, kind) == held)
+        yield ("backbone.kind",), f"reads {read}, but the data set holds {held}; backbones for it: {fitting}"
+
+
+def _routing(get: Callable[..., Any]) -> Iterator[Contradiction]:
+    routing, students, backbone = get("method", "routing"), get("method", "students"), get("backbone")
+    if any(_modalities(get)):
+        return
+    spec, classes, _ = input_of(get("data", "kind"))
+    try:
+        layers = len(BACKBONES.build(backbone, spec, classes).layers)
+    except (InputError, ValueError) as error:
+        yield ("backbone",), str(error)
+        return
+    yield from _trial("routing", ("method.routing", "method.students"), routing, students, layers)
+
+
+def _imitation(get: Callable[..., Any]) -> Iterator[Contradiction]:
+    choice, students = get("method", "choose"), get("method", "students")
+    yield from _trial("choice", ("method.choose", "method.students"), choice, students)
+
+
+def _selection(get: Callable[..., Any]) -> Iterator[Contradiction]:
+    selection, students = get("method", "selection"), get("method", "students")
+    yield from _trial("selection", ("method.selection", "method.students"), selection, students, 0)
+
+
+def _augmentation(get: Callable[..., Any]) -> Iterator[Contradiction]:
+    spec, _, _ = input_of(get("data", "kind"))
+    yield from _trial("augmentation", ("data.augment",), get("data", "augment"), spec)
+
+
+def _optimization(get: Callable[..., Any]) -> Iterator[Contradiction]:
+    optim, epochs = get("optim"), get("run", "epochs")
+    weight = torch.nn.Parameter(torch.zeros(1))
+    yield from _trial("optimizer", ("optim",), optim, [weight], optim.learning_rate)
+    yield from _trial("schedule", ("optim.schedule", "run.epochs"), optim.schedule, epochs)
+
+
+def _rows(get: Callable[..., Any]) -> Iterator[Contradiction]:
+    """Judge the row counts where they are certain: a limit, or a data set without files to read."""
+    limit, holdout, facts = get("data", "limit"), get("data", "holdout"), DATASETS.facts(get("data", "kind"))
+    certain = facts["rows"][0] if facts.get("rows") and not facts.get("files") else None
+    rows = min((count for count in (limit, certain) if count is not None), default=None)
+    if rows is None:
+        return
+    if holdout >= rows:
+        yield ("data.holdout",), f"takes {holdout} of {rows} rows and leaves none to learn from"
+        return
+    targets = torch.zeros(rows - holdout, dtype=torch.int64)
+    subsets, students = get("method", "subsets"), get("method", "students")
+    yield from _trial("subsets", ("method.subsets", "method.students"), subsets, targets, students, 0)
+
+
+def _trial(what: str, keys: tuple[str, ...], part: Any, *given: Any) -> Iterator[Contradiction]:
+    """Build a part for its complaint only; one that names the key itself is filed under that key."""
+    try:
+        REGISTRIES[what].build(part, *given)
+    except (InputError, ValueError) as error:
+        named = re.match(r"((?:data|method|optim|run)\.[\w.]+):? (?:= )?(.*)", str(error), re.DOTALL)
+        yield ((named[1],), named[2]) if named else (keys, str(error))
+
+
+def _position(problem: Problem) -> tuple[bool, str, int]:
+    place = re.fullmatch(r"(.*):(\d+)", problem.where)
+    return (False, place[1], int(place[2])) if place else (True, problem.where, 0)

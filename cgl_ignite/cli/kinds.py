@@ -1,0 +1,49 @@
+"""The list of everything that is registered, read from the builders' signatures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from inspect import Parameter, getdoc
+from typing import Any
+
+from cgl_ignite.catalogue import REGISTRIES
+from cgl_ignite.config.describe import describe
+from cgl_ignite.config.dump import toml_value
+from cgl_ignite.config.presets import METHODS
+
+__all__ = ["kinds"]
+
+_KEYS = {
+    "dataset": "data",
+    "augmentation": "data.augment",
+    "subsets": "method.subsets",
+    "backbone": "backbone",
+    "routing": "method.routing",
+    "choice": "method.choose",
+    "selection": "method.selection",
+    "optimizer": "optim",
+    "schedule": "optim.schedule",
+}
+
+
+def kinds() -> Iterator[str]:
+    """Yield the lines of the list: sorts of parts with their keys, kinds, options and their defaults."""
+    for what, registry in REGISTRIES.items():
+        yield f"{registry.what}: {_KEYS[what]}.kind" if what in _KEYS else registry.what
+        for kind in registry.kinds():
+            yield f"  {kind:<14}{_first_line(registry.get(kind))}"
+            for name, option in registry.options(kind).items():
+                yield f"      {_setting(name, option):<24}{describe(option.annotation)}"
+        yield ""
+    yield "method: method.preset"
+    yield from (f"  {name}" for name in METHODS)
+
+
+def _first_line(builder: Callable[..., Any]) -> str:
+    return (getdoc(builder) or "").partition("\n")[0].replace("``", "")
+
+
+def _setting(name: str, option: Parameter) -> str:
+    if option.default is Parameter.empty:
+        return f"{name} (needed)"
+    return name if option.default is None else f"{name} = {toml_value(option.default)}"

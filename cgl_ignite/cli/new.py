@@ -1,0 +1,44 @@
+"""``cgl new``: a pipeline file of one's own, for any data set and backbone."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from cgl_ignite.config.dump import to_toml
+from cgl_ignite.config.presets import METHODS
+from cgl_ignite.config.recipes import BACKBONES, DATASETS, recipe
+from cgl_ignite.errors import InputError
+
+__all__ = ["new"]
+
+
+@click.command()
+@click.option("--dataset", type=click.Choice(list(DATASETS)), required=True, help="What students learn.")
+@click.option("--backbone", type=click.Choice(list(BACKBONES)), required=True, help="What a student is.")
+@click.option("--method", type=click.Choice(list(METHODS)), default="cgl", help="How they learn (cgl).")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write; stdout if left out.")
+@click.option("--force", is_flag=True, help="Replace the file if it exists.")
+def new(dataset: str, backbone: str, method: str, output: Path | None, force: bool) -> None:
+    """Write a pipeline file that stands by itself, with the paper's settings where the paper has them."""
+    head = f"# {backbone} on {dataset}. Every key with its value: cgl show FILE; all kinds: cgl show --kinds"
+    text = f"{head}\n\n" + to_toml(recipe(dataset, backbone, method))
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    if output.exists() and not force:
+        raise InputError(f"{output} exists already; choose another name, or replace it with --force")
+    _write(output, text)
+    click.echo(f"wrote {output}; next: cgl run {output}", err=True)
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise InputError(f"cannot write {path} ({error.strerror})") from error

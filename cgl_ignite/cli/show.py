@@ -1,0 +1,78 @@
+"""``cgl show``: the effective configuration, the students and their paths, sizes and costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from cgl_ignite.config.load import Document
+    from cgl_ignite.config.schema import Pipeline
+
+__all__ = ["show"]
+
+_COLOURS = ("blue", "yellow", "green", "magenta", "cyan", "red", "bright_blue", "bright_yellow")
+_ORIGIN_COLUMN = 60
+
+
+@click.command()
+@click.argument("pipeline", required=False, type=click.Path())
+@click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Change a value.")
+@click.option("--kinds", "list_kinds", is_flag=True, help="List all kinds with their options instead.")
+def show(pipeline: str | None, overrides: tuple[str, ...], list_kinds: bool) -> None:
+    """Show what a pipeline will do, before it does it.
+
+    Prints every effective value with the place it comes from, as a pipeline file that stands by itself;
+    then, as comments, the students with their paths, parameters and iterations. Needs no data, no GPU.
+    """
+    if pipeline is None and not list_kinds:
+        raise click.UsageError("Missing argument 'PIPELINE' (or --kinds).")
+    from rich.console import Console
+
+    from cgl_ignite.catalogue import bind, effective
+    from cgl_ignite.cli.kinds import kinds
+    from cgl_ignite.config.load import load_document
+
+    lines: list[Text] = []
+    if pipeline is not None:
+        document = load_document(pipeline, overrides)
+        bound = bind(document)
+        lines = [*_settings(bound, effective(document)), *_students(bound)]
+    if list_kinds:
+        click.echo("\n".join(kinds()))
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    for line in lines:
+        console.print(line)
+
+
+def _settings(pipeline: Pipeline, document: Document) -> Iterator[Text]:
+    from rich.text import Text
+
+    from cgl_ignite.config.dump import toml_lines, values
+
+    for key, line in toml_lines(values(pipeline), inline=False):
+        if key:
+            origin = document.origins.get(key, "default")
+            yield Text.assemble(line.ljust(_ORIGIN_COLUMN), (f"  # {origin}", "dim"))
+        else:
+            yield Text(line, style="bold")
+
+
+def _students(pipeline: Pipeline) -> Iterator[Text]:
+    from rich.text import Text
+
+    from cgl_ignite.cli.preview import Preview
+
+    preview = Preview.of(pipeline)
+    yield Text()
+    yield Text(f"# Students and the module each runs in every layer (seed {pipeline.seeds[0]})")
+    for student, path in enumerate(preview.paths):
+        blocks = [(f" {module} ", f"black on {_COLOURS[module % len(_COLOURS)]}") for module in path]
+        yield Text.assemble(f"#   student {student:<3}", *blocks)
+    yield Text()
+    yield from (Text(f"# {line}") for line in preview.figures())

@@ -1,0 +1,67 @@
+"""The settings that ``cgl new`` writes, by data set and by backbone; the paper's where the paper has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cgl_ignite.errors import InputError, choices
+
+__all__ = ["BACKBONES", "DATASETS", "Recipe", "recipe"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a data set or a backbone adds to a pipeline: values by section, and the modality it belongs to."""
+
+    modality: str
+    sections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+_HALVED = {"kind": "milestones", "at": [0.3, 0.6, 0.8], "factor": 0.5}
+_ADAM = {"kind": "adam", "learning_rate": 1e-3, "batch_size": 64, "schedule": _HALVED}
+_PAPER_IMAGE = Recipe("image", {"optim": _ADAM, "run": {"epochs": 200}})
+_CIFAR = Recipe("image", {"data": {"holdout": 5000, "augment": {"kind": "crop_flip"}}})
+
+BACKBONES: Mapping[str, Recipe] = {
+    "resnet8": Recipe("image", {"optim": _ADAM, "run": {"epochs": 60}}),
+    "resnet18": _PAPER_IMAGE,
+    "resnet34": _PAPER_IMAGE,
+}
+
+DATASETS: Mapping[str, Recipe] = {
+    "digits": Recipe(
+        "image",
+        {
+            "data": {"holdout": 237, "augment": {"kind": "crop_flip", "padding": 1, "flip": False}},
+            "optim": {"learning_rate": 4e-3, "batch_size": 16},
+            "run": {"epochs": 40},
+        },
+    ),
+    "cifar10": _CIFAR,
+    "cifar100": _CIFAR,
+    "local_images": Recipe(
+        "image", {"data": {"path": "images", "size": 32, "holdout": 500, "augment": {"kind": "crop_flip"}}}
+    ),
+}
+
+
+def recipe(dataset: str, backbone: str, method: str) -> dict[str, Any]:
+    """Compose a whole pipeline; where both have a value, the data set's wins.
+
+    Raises:
+        InputError: a backbone that does not read what the data set holds.
+    """
+    data, body = DATASETS[dataset], BACKBONES[backbone]
+    if data.modality != body.modality:
+        fitting = choices(name for name, other in BACKBONES.items() if other.modality == data.modality)
+        fault = f"{backbone!r} reads {body.modality}, but {dataset!r} holds {data.modality}"
+        raise InputError(f"{fault}; backbones for it: {fitting}")
+    return {
+        "data": {"kind": dataset, **data.sections.get("data", {})},
+        "backbone": {"kind": backbone, **body.sections.get("backbone", {})},
+        "method": {"preset": method},
+        "optim": {**body.sections.get("optim", {}), **data.sections.get("optim", {})},
+        "run": {**body.sections.get("run", {}), **data.sections.get("run", {})},
+    }

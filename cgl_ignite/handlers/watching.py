@@ -1,0 +1,21 @@
+"""The person in front of the training."""
+
+from __future__ import annotations
+
+from ignite.engine import Engine, Events
+
+from cgl_ignite.tracking import Screen
+
+__all__ = ["Watcher"]
+
+
+class Watcher:
+    """Show iterations and epochs on a screen."""
+
+    def __init__(self, screen: Screen) -> None:
+        self.screen = screen
+
+    def attach(self, engine: Engine) -> None:
+        """Read only; no attribute is written."""
+        engine.add_event_handler(Events.ITERATION_COMPLETED, lambda engine: self.screen.iteration(engine.state))
+        engine.add_event_handler(Events.EPOCH_COMPLETED, lambda engine: self.screen.epoch(engine.state))

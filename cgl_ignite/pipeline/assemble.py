@@ -1,0 +1,142 @@
+"""From a pipeline to the parts of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import psutil
+import torch
+from torch.optim import Optimizer
+
+from cgl_ignite.backbones import BACKBONES, LayerBuilder
+from cgl_ignite.config.schema import Pipeline
+from cgl_ignite.data import (
+    AUGMENTATIONS, DATASETS, SUBSETS, Batches, DataSource, Examples, Splits, Subsets, data_root, prepare,
+)  # fmt: skip
+from cgl_ignite.engine.evaluate import build_evaluator, evaluate
+from cgl_ignite.engine.optim import OPTIMIZERS
+from cgl_ignite.errors import InputError
+from cgl_ignite.handlers.interruption import Interruption
+from cgl_ignite.handlers.state import Scores
+from cgl_ignite.imitation import CHOICES, Choice, imitation_units
+from cgl_ignite.pool import ROUTINGS, ModularNetwork, RouteTable, Routing, add_classifier, modular_layers, plan_forward
+from cgl_ignite.pool.cost import LayerCost, measure_layers, plan_cost
+from cgl_ignite.seeding import stream
+from cgl_ignite.spec import InputSpec
+
+__all__ = ["Parts", "assemble", "blueprint", "find_device", "read_data"]
+
+CPU_CHUNK_BYTES = 768 * 2**20
+PROBED_DRAWS = 16
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything one run is made of, for one seed."""
+
+    splits: Splits
+    subsets: Subsets
+    batches: Batches
+    routing: Routing
+    pool: ModularNetwork
+    costs: list[LayerCost]
+    choice: Choice
+    optimizer: Optimizer
+    batches_per_chunk: int
+    evaluate_holdout: Callable[[], Scores]
+    evaluate_test: Callable[[], Scores]
+
+
+def find_device(wanted: str) -> torch.device:
+    """Return the device of a run; ``auto`` takes a GPU where there is one.
+
+    Raises:
+        InputError: CUDA is asked for and not there.
+    """
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise InputError("run.device = 'cuda': PyTorch finds no CUDA device here; take 'cpu' or 'auto'")
+    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def read_data(pipeline: Pipeline) -> DataSource:
+    """Read the data set of a pipeline."""
+    source: DataSource = DATASETS.build(pipeline.data, data_root(pipeline.data.root))
+    return source
+
+
+def blueprint(pipeline: Pipeline, spec: InputSpec, classes: int) -> tuple[tuple[LayerBuilder, ...], Routing]:
+    """Return the layers a pool is built of and the routing that establishes its students."""
+    method = pipeline.method
+    backbone = BACKBONES.build(pipeline.backbone, spec, classes)
+    routing = ROUTINGS.build(method.routing, method.students, len(backbone.layers))
+    return modular_layers(backbone, method.classifier), add_classifier(routing, method.students, method.classifier)
+
+
+def assemble(
+    pipeline: Pipeline, source: DataSource, seed: int, device: torch.device, interruption: Interruption
+) -> Parts:
+    """Build every part of one run from its registered builder."""
+    data, method, optim = pipeline.data, pipeline.method, pipeline.optim
+    splits = prepare(source, holdout=data.holdout, limit=data.limit, seed=seed)
+    subsets = SUBSETS.build(method.subsets, splits.train.targets, method.students, seed)
+    layers, routing = blueprint(pipeline, splits.spec, len(splits.classes))
+    pool = ModularNetwork(layers, routing.modules, seed)
+    pool.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    batches = Batches(
+        splits.train,
+        subsets,
+        batch_size=optim.batch_size,
+        seed=seed,
+        augment=AUGMENTATIONS.build(data.augment, splits.spec),
+        normaliser=splits.normaliser,
+        device=device,
+        passes_per_epoch=pipeline.run.passes_per_epoch,
+    )
+    choice = CHOICES.build(method.choose, method.students)
+    costs = measure_layers(layers, splits.spec.shape)
+    evaluator = build_evaluator(pool, device)
+    interruption.attach(evaluator)
+
+    def scores(examples: Examples) -> Scores:
+        return evaluate(evaluator, examples, splits.normaliser, device)
+
+    holdout = splits.holdout.to(device)
+    return Parts(
+        splits=splits,
+        subsets=subsets,
+        batches=batches,
+        routing=routing,
+        pool=pool,
+        costs=costs,
+        choice=choice,
+        optimizer=OPTIMIZERS.build(optim, list(pool.parameters()), optim.learning_rate),
+        batches_per_chunk=pipeline.run.batches_per_chunk
+        or _chunk(pipeline, subsets, routing, choice, costs, seed, device),
+        evaluate_holdout=lambda: scores(holdout),
+        evaluate_test=lambda: scores(splits.test().to(device)),
+    )
+
+
+def _chunk(
+    pipeline: Pipeline,
+    subsets: Subsets,
+    routing: Routing,
+    choice: Choice,
+    costs: list[LayerCost],
+    seed: int,
+    device: torch.device,
+) -> int:
+    """Choose how many batches go through the pool together, from what one batch keeps for the backward pass."""
+    paths = routing.sample(stream(seed, "paths")).tolist()
+    routes = RouteTable(paths, paths)
+    flows = pipeline.method.loss.teacher_gradient == "flows"
+    greatest = 1
+    for iteration in range(1, PROBED_DRAWS + 1):
+        imitated = choice.draw(stream(seed, "sub-groups", iteration)).tolist()
+        for group in range(len(subsets.sizes)):
+            units = imitation_units([group], subsets.reads, imitated, gradient=flows)
+            plan = plan_forward(routes, units, training=True)
+            greatest = max(greatest, plan_cost(plan, costs, [pipeline.optim.batch_size]).kept)
+    room = CPU_CHUNK_BYTES if device.type == "cpu" else torch.cuda.get_device_properties(device).total_memory // 2
+    return int(max(1, min(room // greatest, len(subsets.sizes), psutil.virtual_memory().total // greatest)))

@@ -1,0 +1,121 @@
+"""The folders of the runs: what stands in ``<tracking folder>/runs/<run id>/``, and how a run is found."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cgl_ignite.errors import InputError
+from cgl_ignite.tracking.files import write_atomically
+from cgl_ignite.tracking.process import gone, identity
+
+__all__ = ["RunFolder", "find_run", "start_run_folder", "unfinished_run"]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of one run; ``facts`` is what ``run.json`` says about it."""
+
+    path: Path
+    facts: dict[str, Any]
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self.path.name
+
+    @property
+    def checkpoint(self) -> Path:
+        """State of the training."""
+        return self.path / "checkpoint.pt"
+
+    @property
+    def result(self) -> Path:
+        """The result; there once the run is finished."""
+        return self.path / "result.json"
+
+    @property
+    def student(self) -> Path:
+        """The selected student; there once the run is finished."""
+        return self.path / "student.pt"
+
+    @property
+    def alive(self) -> bool:
+        """Whether a process may still be working on it."""
+        return self.facts["status"] == "RUNNING" and not gone(self.facts["process"])
+
+    def note(self, **facts: Any) -> RunFolder:
+        """Write changed facts."""
+        changed = RunFolder(self.path, {**self.facts, **facts})
+        write_atomically(self.path / "run.json", json.dumps(changed.facts, indent=1).encode())
+        return changed
+
+    def working(self) -> RunFolder:
+        """Note that this process works on the run."""
+        for left in self.path.glob("tmp*"):
+            left.unlink()
+        return self.note(status="RUNNING", process=identity())
+
+
+def start_run_folder(path: Path, name: str, seed: int, fingerprint: str) -> RunFolder:
+    """Describe a fresh run in its folder."""
+    facts = {"name": name, "seed": seed, "fingerprint": fingerprint, "started": time.time_ns()}
+    return RunFolder(path, facts).working()
+
+
+def unfinished_run(runs: Path, fingerprint: str, seed: int) -> RunFolder | None:
+    """Find the run that ``--resume`` goes on with: the newest unfinished one, else the newest of all.
+
+    Raises:
+        InputError: that run is being worked on by another process.
+    """
+    same = [run for run in _newest_first(runs) if (run.facts["fingerprint"], run.facts["seed"]) == (fingerprint, seed)]
+    same = [run for run in same if run.result.exists() or run.checkpoint.exists()]
+    found = next((run for run in same if not run.result.exists()), same[0] if same else None)
+    if found is not None and not found.result.exists() and found.alive:
+        pid = found.facts["process"]["cgl.pid"]
+        raise InputError(f"run {found.run_id} is still being worked on by process {pid}; stop it before resuming")
+    return found
+
+
+def find_run(runs: Path, which: str) -> RunFolder:
+    """Find a run by id, by the beginning of its id, by ``latest``, by its folder or by its checkpoint.
+
+    Raises:
+        InputError: no run, or more than one.
+    """
+    path = Path(which)
+    place = path.parent if path.is_file() else path
+    if (place / "run.json").is_file():
+        return _read(place)
+    known = list(_newest_first(runs))
+    if not known:
+        raise InputError(f"no run {which!r}: there are no runs in {runs}")
+    if which == "latest":
+        return known[0]
+    found = [run for run in known if which and run.run_id.startswith(which)]
+    if len(found) != 1:
+        many = f"{len(found)} runs begin with it" if found else f"the newest run in {runs} is {known[0].run_id}"
+        raise InputError(f"no run {which!r}: {many}; a run is given by its id, 'latest', its folder or its checkpoint")
+    return found[0]
+
+
+def _newest_first(runs: Path) -> Iterator[RunFolder]:
+    folders = [_read(path.parent) for path in runs.glob("*/run.json")]
+    yield from sorted(folders, key=lambda run: -int(run.facts["started"]))
+
+
+def _read(folder: Path) -> RunFolder:
+    path = folder / "run.json"
+    try:
+        facts = json.loads(path.read_text("utf-8"))
+        missing = {"seed", "fingerprint", "started", "status", "process"} - facts.keys()
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(f"{path}: not the description of a run ({error})") from error
+    if missing:
+        raise InputError(f"{path}: not the description of a run ({', '.join(sorted(missing))} missing)")
+    return RunFolder(folder, facts)

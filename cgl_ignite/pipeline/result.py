@@ -1,0 +1,84 @@
+"""What a run hands over as values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from cgl_ignite.errors import InputError
+
+__all__ = ["RunResult", "read_result", "summarise"]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """The outcome of one run (one seed). Accuracies are percentages.
+
+    Attributes:
+        selected_student: index from 0.
+        selected_epoch: epoch from 1.
+        test_accuracy: of the selected student at the selected epoch.
+        mean_test_accuracy: over all students at the selected epoch.
+        diversity: mean pairwise distance of predictions on the test set; None for one student.
+        parameters: all that are trained; ``parameters_student``: those of the student handed over.
+        train_seconds: without evaluation, summed over resumes.
+        samples_per_second: own samples of all students.
+        model: the student in MLflow, None if the tracker did not take it.
+    """
+
+    run_id: str
+    seed: int
+    method: str
+    dataset: str
+    backbone: str
+    students: int
+    selected_student: int
+    selected_epoch: int
+    holdout_accuracy: float
+    test_accuracy: float
+    mean_test_accuracy: float
+    diversity: float | None
+    parameters: int
+    parameters_student: int
+    train_seconds: float
+    samples_per_second: float
+    checkpoint: str
+    tracking_uri: str
+    student: str
+    model: str | None
+
+    def json(self) -> str:
+        """Write the result as one JSON object."""
+        return json.dumps(asdict(self))
+
+
+def read_result(path: Path) -> RunResult:
+    """Read the result of a finished run.
+
+    Raises:
+        InputError: a file that is no result.
+    """
+    try:
+        values = json.loads(path.read_text("utf-8"))
+        return RunResult(**{field.name: values[field.name] for field in fields(RunResult)})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not the result of a run ({error})") from error
+
+
+MEASURED = (
+    "holdout_accuracy", "test_accuracy", "mean_test_accuracy", "diversity", "train_seconds", "samples_per_second",
+)  # fmt: skip
+
+
+def summarise(results: Sequence[RunResult]) -> Mapping[str, tuple[float, float]]:
+    """Mean and sample standard deviation over seeds of what was measured; one seed has no deviation (0)."""
+    table: dict[str, Any] = {name: [getattr(result, name) for result in results] for name in MEASURED}
+    return {
+        name: (fmean(values), stdev(values) if len(values) > 1 else 0.0)
+        for name, values in table.items()
+        if None not in values
+    }

@@ -1,0 +1,84 @@
+"""The composition root: a pipeline becomes runs, one per seed, under one group of the tracker."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from cgl_ignite.config.dump import fingerprint
+from cgl_ignite.config.schema import Pipeline
+from cgl_ignite.errors import Interrupted
+from cgl_ignite.pipeline.assemble import find_device, read_data
+from cgl_ignite.pipeline.folder import RunFolder, unfinished_run
+from cgl_ignite.pipeline.result import RunResult, read_result, summarise
+from cgl_ignite.pipeline.single import Setting, run_seed
+from cgl_ignite.tracking import Group, RunInfo, Screen, Tracker, locate, make_tracker
+
+__all__ = ["run"]
+
+
+def run(
+    pipeline: Pipeline,
+    *,
+    resume: bool = False,
+    screen: Screen | None = None,
+    tracker: Tracker | None = None,
+) -> list[RunResult]:
+    """Train a pool for every seed of a pipeline and hand over the selected student of each.
+
+    Args:
+        pipeline: what to run (:func:`cgl_ignite.load_pipeline`).
+        resume: go on with the newest unfinished run of this pipeline and seed; a finished one returns its result.
+        screen: shows the training; None shows nothing.
+        tracker: where runs are recorded; None opens the store of ``[tracking]``.
+
+    Raises:
+        InputError: something that the user gave is wrong.
+        RunFailed: the training failed.
+        Interrupted: Ctrl-C or SIGTERM; the state is saved.
+    """
+    runs = pipeline.tracking.folder.expanduser().absolute() / "runs"
+    found = {seed: unfinished_run(runs, fingerprint(pipeline), seed) if resume else None for seed in pipeline.seeds}
+    done = {seed: read_result(again.result) for seed, again in found.items() if again and again.result.exists()}
+    if len(done) < len(pipeline.seeds):
+        device, source = find_device(pipeline.run.device), read_data(pipeline)
+        tracker = tracker or make_tracker(locate(pipeline.tracking.folder, pipeline.tracking.uri))
+        warn: Callable[[str], None] = screen.note if screen else _print
+        group = Group(tracker, _group_info(pipeline), _group_of(found), warn)
+        setting = Setting(pipeline, source, device, runs, tracker, group.id, screen, warn)
+        with _ending(group):
+            for seed in pipeline.seeds:
+                if seed not in done:
+                    done[seed] = run_seed(setting, seed, found[seed])
+            group.summarise(summarise([done[seed] for seed in pipeline.seeds]))
+    return [done[seed] for seed in pipeline.seeds]
+
+
+def _group_info(pipeline: Pipeline) -> RunInfo:
+    tags = {"cgl.method": pipeline.method.preset, "cgl.fingerprint": fingerprint(pipeline)}
+    return RunInfo(pipeline.tracking.experiment or pipeline.name, pipeline.name, tags=tags)
+
+
+@contextmanager
+def _ending(group: Group) -> Iterator[None]:
+    """Give the group the status that is true."""
+    try:
+        yield
+    except (Interrupted, KeyboardInterrupt):
+        group.close("KILLED")
+        raise
+    except BaseException:
+        group.close("FAILED")
+        raise
+    group.close("FINISHED")
+
+
+def _group_of(found: Mapping[int, RunFolder | None]) -> str | None:
+    """Return the group that the runs to resume belong to."""
+    groups = [again.facts.get("group") for again in found.values() if again]
+    return next((str(group) for group in groups if group), None)
+
+
+def _print(text: str) -> None:
+    print(text, file=sys.stderr)

@@ -1,0 +1,200 @@
+"""One run: from a seed to a trained pool, its selected student and its record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine
+
+from cgl_ignite.config.dump import fingerprint, flat, values
+from cgl_ignite.config.schema import Pipeline
+from cgl_ignite.data import DataSource
+from cgl_ignite.engine.step import CollaborativeStep
+from cgl_ignite.engine.trainer import Handler, build_trainer, train
+from cgl_ignite.errors import Interrupted
+from cgl_ignite.handlers.averages import TrainingAverages
+from cgl_ignite.handlers.checkpoint import Checkpointer, read_checkpoint
+from cgl_ignite.handlers.evaluation import HoldoutEvaluation, TestEvaluation
+from cgl_ignite.handlers.interruption import Interruption
+from cgl_ignite.handlers.paths import PathSampler
+from cgl_ignite.handlers.ramp import RampUp
+from cgl_ignite.handlers.recording import Recorder, TestRecorder
+from cgl_ignite.handlers.schedule import SCHEDULES, LearningRate
+from cgl_ignite.handlers.selection import SELECTIONS, StudentSelector
+from cgl_ignite.handlers.subgroups import SubgroupResampler
+from cgl_ignite.handlers.watching import Watcher
+from cgl_ignite.pipeline.artifacts import hand_over, keep_setting
+from cgl_ignite.pipeline.assemble import Parts, assemble
+from cgl_ignite.pipeline.folder import RunFolder, start_run_folder
+from cgl_ignite.pipeline.result import RunResult
+from cgl_ignite.tracking import Journal, RunInfo, Screen, Summary, SystemMetrics, Tracker
+
+__all__ = ["Setting", "run_seed"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the runs of one invocation have in common."""
+
+    pipeline: Pipeline
+    source: DataSource
+    device: torch.device
+    runs: Path
+    tracker: Tracker
+    group: str | None
+    screen: Screen | None
+    warn: Callable[[str], None]
+
+
+def run_seed(setting: Setting, seed: int, again: RunFolder | None) -> RunResult:
+    """Train one pool, or go on with it, and hand over its student."""
+    interruption = Interruption()
+    checkpoint = read_checkpoint(again.checkpoint) if again else None
+    parts = assemble(setting.pipeline, setting.source, seed, setting.device, interruption)
+    if checkpoint and not setting.pipeline.run.batches_per_chunk:
+        parts = replace(parts, batches_per_chunk=checkpoint["facts"]["batches_per_chunk"])
+    journal = _open_journal(setting, seed, again, checkpoint)
+    folder = again.working() if again else _new_folder(setting, seed, journal)
+    averages = TrainingAverages(setting.pipeline.method.students, setting.device)
+    rule = SELECTIONS.build(setting.pipeline.method.selection, setting.pipeline.method.students, seed)
+    selector = StudentSelector(parts.pool, rule)
+    stateful = {"pool": parts.pool, "optimizer": parts.optimizer, "averages": averages, "selector": selector}
+    facts = _facts(setting, seed, parts, journal.run_id)
+    checkpointer = Checkpointer(folder.path, stateful, setting.pipeline.run.checkpoint_every, facts)
+    trainer = _trainer(setting, seed, parts, averages, selector, checkpointer, journal, interruption)
+    if checkpoint:
+        checkpointer.resume(trainer, checkpoint)
+    if setting.screen:
+        setting.screen.start(_summary(setting, seed, parts, folder, checkpoint))
+    with _ending(setting, journal, folder, checkpointer, trainer, interruption):
+        train(trainer, parts.batches, setting.pipeline.run.epochs, selector)
+        result = hand_over(setting.pipeline, parts, folder, journal, trainer.state, selector, averages.seconds)
+    if setting.screen:
+        setting.screen.finish(result, result.model)
+    return result
+
+
+def _trainer(
+    setting: Setting,
+    seed: int,
+    parts: Parts,
+    averages: TrainingAverages,
+    selector: StudentSelector,
+    checkpointer: Checkpointer,
+    journal: Journal,
+    interruption: Interruption,
+) -> Engine:
+    """Attach the handlers; their order is the story of a run."""
+    method, optim, run = setting.pipeline.method, setting.pipeline.optim, setting.pipeline.run
+    step = CollaborativeStep(
+        parts.pool, parts.optimizer, parts.subsets.reads, method, parts.choice, parts.batches_per_chunk
+    )
+    handlers: list[Handler] = [
+        PathSampler(parts.pool, parts.routing, parts.subsets.reads, method.statistics, seed),
+        RampUp(method.ramp, run.epochs),
+        LearningRate(parts.optimizer, optim.learning_rate, SCHEDULES.build(optim.schedule, run.epochs)),
+        SubgroupResampler(parts.choice, seed),
+        averages,
+        HoldoutEvaluation(parts.evaluate_holdout),
+        selector,
+        Recorder(journal, SystemMetrics(cuda=setting.device.type == "cuda"), setting.device),
+        checkpointer,
+        *([Watcher(setting.screen)] if setting.screen else []),
+        interruption,
+        TestEvaluation(parts.evaluate_test, selector),
+        TestRecorder(journal),
+    ]
+    return build_trainer(step, handlers)
+
+
+@contextmanager
+def _ending(
+    setting: Setting,
+    journal: Journal,
+    folder: RunFolder,
+    checkpointer: Checkpointer,
+    trainer: Engine,
+    interruption: Interruption,
+) -> Iterator[None]:
+    """Give the run the status that is true: in the tracker, in its folder, on the screen."""
+    with interruption.listening():
+        try:
+            yield
+        except Interrupted:
+            checkpointer.save(trainer)
+            journal.close("KILLED")
+            folder.note(status="KILLED")
+            raise
+        except BaseException as error:
+            status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+            journal.close(status)
+            folder.note(status=status)
+            raise
+        journal.close("FINISHED")
+        folder.note(status="FINISHED")
+
+
+def _open_journal(
+    setting: Setting, seed: int, again: RunFolder | None, checkpoint: dict[str, Any] | None
+) -> Journal:
+    pipeline = setting.pipeline
+    info = RunInfo(
+        experiment=pipeline.tracking.experiment or pipeline.name,
+        name=f"{pipeline.name} seed {seed}",
+        seed=seed,
+        parameters={"seed": str(seed), **{key: str(value) for key, value in flat(pipeline).items()}},
+        tags={"cgl.method": pipeline.method.preset, "cgl.fingerprint": fingerprint(pipeline)},
+        parent=setting.group,
+    )
+    if again and checkpoint:
+        return Journal.resume(again.path, setting.tracker, info, checkpoint["selector"]["judged"], setting.warn)
+    return Journal.create(setting.runs, setting.tracker, info, setting.warn)
+
+
+def _new_folder(setting: Setting, seed: int, journal: Journal) -> RunFolder:
+    folder = start_run_folder(journal.folder, setting.pipeline.name, seed, fingerprint(setting.pipeline))
+    keep_setting(setting.pipeline, journal)
+    return folder.note(group=setting.group)
+
+
+def _facts(setting: Setting, seed: int, parts: Parts, run_id: str) -> dict[str, Any]:
+    splits = parts.splits
+    return {
+        "run_id": run_id,
+        "pipeline": values(setting.pipeline),
+        "fingerprint": fingerprint(setting.pipeline),
+        "seed": seed,
+        "classes": list(splits.classes),
+        "modality": splits.spec.modality,
+        "shape": list(splits.spec.shape),
+        "mean": splits.normaliser.mean.tolist(),
+        "std": splits.normaliser.std.tolist(),
+        "reads": list(parts.subsets.reads),
+        "batches_per_chunk": parts.batches_per_chunk,
+    }
+
+
+def _summary(
+    setting: Setting, seed: int, parts: Parts, folder: RunFolder, checkpoint: dict[str, Any] | None
+) -> Summary:
+    pipeline, splits = setting.pipeline, parts.splits
+    return Summary(
+        name=pipeline.name,
+        method=pipeline.method.preset,
+        dataset=pipeline.data.kind,
+        backbone=pipeline.backbone.kind,
+        students=pipeline.method.students,
+        epochs=pipeline.run.epochs,
+        seed=seed,
+        device=str(setting.device),
+        samples=(len(splits.train), len(splits.holdout)),
+        parameters=sum(parameter.numel() for parameter in parts.pool.parameters()),
+        folder=folder.path,
+        tracking_uri=setting.tracker.uri,
+        resumed=checkpoint["selector"]["judged"] if checkpoint else 0,
+    )

@@ -1,0 +1,150 @@
+"""The card of a student: what it is, how it was trained, what it reads and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field
+
+from cgl_ignite import __version__
+from cgl_ignite.config.schema import Table, fixed_keys
+from cgl_ignite.spec import InputSpec
+
+__all__ = ["Card", "Choice"]
+
+Count = Annotated[int, Field(ge=1)]
+Index = Annotated[int, Field(ge=0)]
+
+
+class Choice(Table):
+    """A part by its kind, with the options that were set for it."""
+
+    kind: str
+    options: dict[str, Any] = {}
+
+    @classmethod
+    def of(cls, tree: Mapping[str, Any], table: str) -> Choice:
+        """Take a part out of the values of a pipeline, without the keys that all kinds have."""
+        keys = fixed_keys(table)
+        return cls(
+            kind=tree[table]["kind"],
+            options={key: value for key, value in tree[table].items() if key not in keys},
+        )
+
+
+class Card(Table):
+    """What is known about a student; it travels with it as JSON.
+
+    Attributes:
+        classifier: where the classifier stood in the pool.
+        method: the preset it was trained by, among ``students`` students.
+        student: its index, from 0.
+        epoch: the epoch its weights are of, from 1.
+        holdout_accuracy: in percent, at that epoch; None if it was not measured.
+        test_accuracy: in percent, at that epoch; None if it was not measured.
+        classes: their names, in the order of the logits.
+        shape: of one input, such as (channels, height, width).
+        fingerprint: of the pipeline, without its seed.
+        plugins: the modules that registered parts for it.
+        version: of this package, when the card was written.
+        torch: the version of PyTorch then.
+    """
+
+    dataset: Choice
+    backbone: Choice
+    classifier: Literal["module", "student", "shared"]
+    method: str
+    students: Count
+    student: Index
+    epoch: Count
+    seed: Index
+    holdout_accuracy: float | None
+    test_accuracy: float | None
+    classes: tuple[str, ...]
+    modality: str
+    shape: tuple[Count, ...]
+    run_id: str
+    fingerprint: str
+    plugins: tuple[str, ...]
+    version: str
+    torch: str
+
+    @classmethod
+    def of(
+        cls,
+        facts: Mapping[str, Any],
+        *,
+        student: int,
+        epoch: int,
+        holdout_accuracy: float | None,
+        test_accuracy: float | None,
+    ) -> Card:
+        """Describe a student of a run by the facts that the run's checkpoint holds."""
+        tree = facts["pipeline"]
+        return cls(
+            dataset=Choice.of(tree, "data"),
+            backbone=Choice.of(tree, "backbone"),
+            classifier=tree["method"]["classifier"],
+            method=tree["method"]["preset"],
+            students=tree["method"]["students"],
+            student=student,
+            epoch=epoch,
+            seed=facts["seed"],
+            holdout_accuracy=holdout_accuracy,
+            test_accuracy=test_accuracy,
+            classes=tuple(facts["classes"]),
+            modality=facts["modality"],
+            shape=tuple(facts["shape"]),
+            run_id=facts["run_id"],
+            fingerprint=facts["fingerprint"],
+            plugins=tuple(tree.get("plugins", ())),
+            version=__version__,
+            torch=torch.__version__,
+        )
+
+    @property
+    def spec(self) -> InputSpec:
+        """The form of one input."""
+        return InputSpec(self.modality, self.shape)
+
+    def markdown(self) -> str:
+        """Write the card as a model card for people.
+
+        Example:
+            >>> card.markdown().splitlines()[0]
+            '# resnet8 on digits, student 2 of 3 (cgl)'
+        """
+        rows = "\n".join(f"| {name} | {value} |" for name, value in self._rows().items())
+        shape, names = " x ".join(map(str, self.shape)), ", ".join(self.classes)
+        return (
+            f"# {self.backbone.kind} on {self.dataset.kind}, student {self.student} of {self.students} ({self.method})\n\n"
+            f"| | |\n| --- | --- |\n{rows}\n\n"
+            f"Reads float32 {shape} ({self.modality}) with values from 0 to 1, any number at a time; normalises them "
+            f"itself. Answers one logit per class; softmax turns them into probabilities.\n\n"
+            f"Classes ({len(self.classes)}), in the order of the logits: {names}\n"
+        )
+
+    def _rows(self) -> dict[str, str]:
+        return {
+            "holdout accuracy": _percent(self.holdout_accuracy),
+            "test accuracy": _percent(self.test_accuracy),
+            "weights of epoch": str(self.epoch),
+            "data set": _words(self.dataset),
+            "backbone": _words(self.backbone),
+            "seed": str(self.seed),
+            "run": self.run_id,
+            "pipeline": self.fingerprint,
+            "plugins": ", ".join(self.plugins) or "none",
+            "made with": f"cgl_ignite {self.version}, torch {self.torch}",
+        }
+
+
+def _percent(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.2f} %"
+
+
+def _words(choice: Choice) -> str:
+    options = ", ".join(f"{name} = {value}" for name, value in choice.options.items())
+    return f"{choice.kind} ({options})" if options else choice.kind

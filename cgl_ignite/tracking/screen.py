@@ -1,0 +1,158 @@
+"""What the training tells the person in front of it; drawn by :mod:`cgl_ignite.cli.render`.
+
+The protocols name what is read and nothing else, so that a plain namespace will do in a test.
+"""
+
+# ruff: noqa: D102 - attributes are explained by the docstring of their class
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+__all__ = ["Losses", "Progress", "Result", "Scores", "Screen", "Selected", "Summary"]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What is known when a run starts.
+
+    Attributes:
+        resumed: the epoch after which a run goes on, 0 for a fresh one.
+        samples: rows of the training and of the holdout part.
+    """
+
+    name: str
+    method: str
+    dataset: str
+    backbone: str
+    students: int
+    epochs: int
+    seed: int
+    device: str
+    samples: tuple[int, int]
+    parameters: int
+    folder: Path
+    tracking_uri: str
+    resumed: int = 0
+
+
+class Losses(Protocol):
+    """Mean training losses of an epoch, one value per student."""
+
+    @property
+    def ce(self) -> Sequence[float]: ...
+    @property
+    def kl(self) -> Sequence[float]: ...
+
+
+class Scores(Protocol):
+    """All students on one split: accuracy in percent, cross-entropy, pairwise distances."""
+
+    @property
+    def accuracy(self) -> Sequence[float]: ...
+    @property
+    def cross_entropy(self) -> Sequence[float]: ...
+    @property
+    def diversity(self) -> float | None: ...
+    @property
+    def pairwise(self) -> Sequence[Sequence[float]]: ...
+
+
+class Selected(Protocol):
+    """Who speaks so far: student from 0, epoch from 1, holdout accuracy in percent."""
+
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def student(self) -> int: ...
+    @property
+    def score(self) -> float: ...
+
+
+class Progress(Protocol):
+    """What is read of ``engine.state``; from ``training`` on only once an epoch has ended."""
+
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def iteration(self) -> int: ...
+    @property
+    def epoch_length(self) -> int | None: ...
+    @property
+    def max_epochs(self) -> int | None: ...
+    @property
+    def paths(self) -> Any: ...
+    @property
+    def ramp(self) -> float: ...
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def training(self) -> Losses: ...
+    @property
+    def holdout(self) -> Scores: ...
+    @property
+    def selected(self) -> Selected: ...
+    @property
+    def samples_per_second(self) -> float: ...
+    @property
+    def peak_memory(self) -> int: ...
+
+
+class Result(Protocol):
+    """What is read of the result of a run."""
+
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def selected_student(self) -> int: ...
+    @property
+    def selected_epoch(self) -> int: ...
+    @property
+    def holdout_accuracy(self) -> float: ...
+    @property
+    def test_accuracy(self) -> float: ...
+    @property
+    def mean_test_accuracy(self) -> float: ...
+    @property
+    def diversity(self) -> float | None: ...
+    @property
+    def train_seconds(self) -> float: ...
+    @property
+    def checkpoint(self) -> str: ...
+    @property
+    def tracking_uri(self) -> str: ...
+
+
+class Screen(Protocol):
+    """Shows a run while it goes on; no method waits for the device or fails the training."""
+
+    def start(self, summary: Summary) -> None:
+        """Show what begins."""
+        ...
+
+    def iteration(self, state: Progress) -> None:
+        """Show that an iteration has ended; cheap enough to be called after every one."""
+        ...
+
+    def epoch(self, state: Progress) -> None:
+        """Show the students after an epoch."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Show one line beside the progress: a warning, or something worth knowing."""
+        ...
+
+    def finish(self, result: Result, model: str | None = None) -> None:
+        """Show the result of a run and where everything is; ``model``: where the student is stored."""
+        ...
+
+    def interrupted(self, resume: str) -> None:
+        """Show that the state is saved, and the command that goes on."""
+        ...
+
+    def failed(self, reason: str) -> None:
+        """Show that the run has failed, and where it stood."""
+        ...

@@ -1,0 +1,83 @@
+"""What every test gets: one thread, an environment of its own, and real images where they are at hand."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import hypothesis
+import pytest
+import torch
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+RESTORE = REPOSITORY.parent / "shared" / "data" / "restore.py"
+RESTORED = ("cifar-10", "cifar-100")
+
+hypothesis.settings.register_profile("default", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+def pytest_configure() -> None:
+    """Compute with one thread unless told otherwise, here and in what tests start; send no usage data."""
+    os.environ["DO_NOT_TRACK"] = "true"
+    torch.set_num_threads(int(os.environ.setdefault("OMP_NUM_THREADS", "1")))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a CUDA device where there is none."""
+    if torch.cuda.is_available():
+        return
+    for item in items:
+        if item.get_closest_marker("gpu"):
+            item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Hide the data root and the tracking server of whoever runs the tests."""
+    for name in list(os.environ):
+        if name.startswith(("CGL_", "MLFLOW_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("CGL_DATA", str(tmp_path_factory.getbasetemp() / "no-data-here"))
+
+
+@pytest.fixture
+def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make an empty folder the current directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """Give the folder with the official files of CIFAR-10 and CIFAR-100, restored once per machine."""
+    if not RESTORE.is_file():
+        pytest.skip("no shared/data/restore.py beside the repository, so no real images to test with")
+    folder = Path(tempfile.gettempdir()) / f"cgl_ignite_test_data-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        pytest.skip(f"{folder} belongs to another user")
+    done = folder / f"restored-{hashlib.sha256(RESTORE.read_bytes()).hexdigest()[:12]}"
+    with locked(folder / "lock"):
+        if not done.exists():
+            command = [sys.executable, str(RESTORE), "--out", str(folder), *RESTORED]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+            done.touch()
+    return folder
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a file's lock, which the system releases even if this process is killed."""
+    import fcntl
+
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

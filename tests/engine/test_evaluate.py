@@ -1,0 +1,53 @@
+"""Evaluation counts every sample of a split once, whatever was evaluated before."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from cgl_ignite.data import Examples, Normaliser
+from cgl_ignite.engine.evaluate import ROWS, build_evaluator, evaluate
+from cgl_ignite.pool import ModularNetwork
+
+
+class Brightness(nn.Module):
+    """Logits (0, x, 2x) of the mean level x, times the sign of this module."""
+
+    def __init__(self, sign: float) -> None:
+        super().__init__()
+        self.sign = nn.Parameter(torch.tensor(sign))
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        level = inputs.mean(dim=(1, 2, 3))
+        return self.sign * torch.stack([0 * level, level, 2 * level], dim=1)
+
+
+def pool_of_opposites() -> ModularNetwork:
+    signs = iter([1.0, -1.0])
+    pool = ModularNetwork([lambda: Brightness(next(signs))], [2], seed=1)
+    pool.route(torch.tensor([[0], [1]]), reads=[0, 1])
+    return pool
+
+
+def examples(rows: int, right: int) -> Examples:
+    """White images: student 0 says class 2, student 1 says class 0; ``right`` of them are labelled 2."""
+    targets = torch.zeros(rows, dtype=torch.int64)
+    targets[rows - right :] = 2
+    return Examples(torch.full((rows, 1, 2, 2), 255, dtype=torch.uint8), targets)
+
+
+def test_every_sample_counts_once_on_splits_of_any_size() -> None:
+    evaluator = build_evaluator(pool_of_opposites(), torch.device("cpu"))
+    normaliser = Normaliser(torch.zeros(1), torch.ones(1))
+    for rows, right in ((2 * ROWS - 3, 50), (3 * ROWS + 7, 100), (5, 1)):
+        scores = evaluate(evaluator, examples(rows, right), normaliser, torch.device("cpu"))
+        assert scores.accuracy == [100 * right / rows, 100 * (rows - right) / rows]
+
+
+def test_diversity_is_the_distance_of_the_two_predictions() -> None:
+    evaluator = build_evaluator(pool_of_opposites(), torch.device("cpu"))
+    scores = evaluate(evaluator, examples(10, 5), Normaliser(torch.zeros(1), torch.ones(1)), torch.device("cpu"))
+    first, second = (torch.tensor([0.0, s, 2 * s]).softmax(0) for s in (1.0, -1.0))
+    distance = float((first - second).norm())
+    torch.testing.assert_close(torch.tensor(scores.pairwise), torch.tensor([[0, distance], [distance, 0]]))
+    assert scores.diversity is not None and abs(scores.diversity - distance) < 1e-6

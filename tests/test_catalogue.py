@@ -1,0 +1,261 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from cgl_ignite.catalogue import REGISTRIES, bind, effective, input_of, load_pipeline
+from cgl_ignite.config.dump import to_toml, values
+from cgl_ignite.config.load import load_document
+from cgl_ignite.config.presets import METHODS
+from cgl_ignite.config.schema import Part, Pipeline
+from cgl_ignite.config.specialise import specialise
+from cgl_ignite.errors import ConfigError
+from cgl_ignite.spec import InputSpec
+
+PIPELINE = """\
+[data]
+kind = "digits"
+holdout = 237
+
+[backbone]
+kind = "resnet8"
+
+[method]
+preset = "cgl"
+
+[optim]
+kind = "adam"
+learning_rate = 1e-3
+batch_size = 16
+
+[run]
+epochs = 2
+"""
+CHOICES_OF_THE_FILE = [
+    ("dataset", "data"),
+    ("augmentation", "data.augment"),
+    ("backbone", "backbone"),
+    ("routing", "method.routing"),
+    ("subsets", "method.subsets"),
+    ("choice", "method.choose"),
+    ("selection", "method.selection"),
+    ("optimizer", "optim"),
+    ("schedule", "optim.schedule"),
+]
+NEEDED = {"path": "x", "probability": 0.5, "size": 2, "at": 1, "table": [[0] * 4] * 8}
+
+
+@pytest.fixture
+def path(workdir: Path) -> Path:
+    (workdir / "trial.toml").write_text(PIPELINE)
+    return Path("trial.toml")
+
+
+def faults(path: Path, *overrides: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load_pipeline(path, overrides)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_a_short_file_is_enough(path: Path) -> None:
+    pipeline = load_pipeline(path)
+    assert pipeline.name == "trial"
+    assert pipeline.seeds == [1]
+    assert pipeline.data.augment.kind == "none"
+    assert pipeline.optim.schedule.kind == "constant"
+    assert pipeline.method.students == 8
+    assert pipeline.method.routing.options == {"modules": 2, "shared": None, "distinct": True}
+    assert pipeline.method.choose.options == {"probability": 0.25}
+    assert pipeline.optim.options == {"betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.0}
+
+
+@pytest.mark.parametrize("preset", METHODS)
+def test_what_is_dumped_is_the_same_pipeline(path: Path, preset: str) -> None:
+    pipeline = load_pipeline(path, [f"method.preset={preset}", "run.checkpoint_every.seconds=5"])
+    other = path.with_name("other.toml")
+    other.write_text(to_toml(values(pipeline)))
+    assert load_pipeline(other) == pipeline
+
+
+def test_values_stand_over_the_preset(path: Path) -> None:
+    pipeline = load_pipeline(path, ["method.choose.probability=0.5", "method.students=3"])
+    assert (pipeline.method.choose.options, pipeline.method.students) == ({"probability": 0.5}, 3)
+    document = effective(load_document(path, ["method.students=3"]))
+    assert document.where("method.students") == "--set method.students=3"
+    assert document.where("method.choose.probability") == "preset cgl"
+    assert document.where("method.preset") == "trial.toml:9"
+
+
+@pytest.mark.parametrize(
+    ("what", "key", "kind"),
+    [(what, key, kind) for what, key in CHOICES_OF_THE_FILE for kind in REGISTRIES[what].kinds()],
+)
+def test_every_registered_kind_can_be_chosen(path: Path, what: str, key: str, kind: str) -> None:
+    needed = [
+        f"{key}.{name}={NEEDED[name]}"
+        for name, option in REGISTRIES[what].options(kind).items()
+        if option.default is option.empty
+    ]
+    part = load_pipeline(path, [f"{key}.kind={kind}", *needed])
+    for name in key.split("."):
+        part = getattr(part, name)
+    assert isinstance(part, Part)
+    assert part.kind == kind
+    assert set(part.options) == set(REGISTRIES[what].options(kind))
+
+
+@pytest.mark.parametrize(
+    ("what", "kind"), [(what, kind) for what in REGISTRIES for kind in REGISTRIES[what].kinds()]
+)
+def test_no_option_hides_a_fixed_key(what: str, kind: str) -> None:
+    keys = dict(CHOICES_OF_THE_FILE)
+    tree: dict = {"kind": kind}
+    for name in reversed(keys[what].split(".") if what in keys else []):
+        tree = {name: tree}
+    specialise(Pipeline, tree, REGISTRIES)
+
+
+def test_everything_wrong_is_reported_at_once_in_the_order_of_the_file(path: Path) -> None:
+    path.write_text(
+        PIPELINE.replace('"resnet8"', '"resnet9"')
+        .replace("holdout = 237", "holdot = 237\nlimit = 0")
+        .replace('preset = "cgl"', 'preset = "cgl"\nstudnets = 3\nramp = { start = 0.5 }')
+        + "epochs_ = 3\n"
+    )
+    assert faults(path, "optim.learning_rate=-1", "method.choose.probabilty=0.5") == [
+        "trial.toml:1: data.holdout: is missing; it must be a whole number of at least 1",
+        "trial.toml:3: data.holdot: unknown key; did you mean 'holdout'?"
+        " (allowed here: kind, root, limit, holdout, augment)",
+        "trial.toml:4: data.limit: must be a whole number of at least 1, not 0",
+        "trial.toml:7: backbone.kind: must be 'resnet8', 'resnet18' or 'resnet34', not \"resnet9\";"
+        " did you mean 'resnet8'?",
+        "trial.toml:11: method.studnets: unknown key; did you mean 'students'? (allowed here: preset, students,"
+        " routing, classifier, statistics, subsets, choose, divisor, loss, ramp, selection)",
+        "trial.toml:12: method.ramp: start = 0.5 must not be after end = 0.2",
+        "trial.toml:21: run.epochs_: unknown key; did you mean 'epochs'?"
+        " (allowed here: epochs, passes_per_epoch, device, batches_per_chunk, checkpoint_every)",
+        "--set method.choose.probabilty=0.5: method.choose.probabilty: unknown key; did you mean 'probability'?"
+        " (allowed here: kind, probability)",
+        "--set optim.learning_rate=-1: optim.learning_rate: must be a number of more than 0, not -1",
+    ]
+
+
+def test_an_empty_file(path: Path) -> None:
+    path.write_text("")
+    keys = {fault.split(": ")[1] for fault in faults(path)}
+    assert keys == {"data", "backbone", "method.preset", "optim", "run"}
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("method.preset=cg", "method.preset: must be 'baseline' or 'cgl', not 'cg'; did you mean 'cgl'?"),
+        ("method.preset=3", "method.preset: must be text, not 3"),
+        ("method=cgl", 'method: must be a table, not "cgl"'),
+        ("data=digits", 'data: must be a table such as { kind = "cifar10" }, not "digits"'),
+        ("data.augment=none", 'data.augment: must be a table such as { kind = "none" }, not "none"'),
+        ("seeds=3", "seeds: must be a non-empty list of [a whole number of at least 0], not 3"),
+        ("optim.batch_size=1", "optim.batch_size: must be a whole number of at least 2, not 1"),
+        ("run.device=gpu", "run.device: must be 'auto', 'cpu' or 'cuda', not \"gpu\"; did you mean 'cpu'?"),
+        ("method.choose.kind=fixed", "method.choose.size: is missing; it must be a whole number of at least 1"),
+        ("plugins=text", 'plugins: must be a list of [text], not "text"'),
+    ],
+)
+def test_one_fault_gives_one_message(path: Path, override: str, message: str) -> None:
+    assert faults(path, override) == [f"--set {override}: {message}"]
+
+
+def test_a_missing_preset_is_one_message(path: Path) -> None:
+    path.write_text(PIPELINE.replace('preset = "cgl"', "students = 3"))
+    assert faults(path) == ["trial.toml:8: method.preset: is missing; it must be 'baseline' or 'cgl'"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "where", "message"),
+    [
+        (["method.students=17"], "--set", "method.students: 17 students need distinct paths, but 4 layers"),
+        (["method.routing={kind='branched', at=4}"], "--set", "method.routing: at = 4 is beyond the last layer"),
+        (["method.routing={kind='fixed', table=[[0]]}"], "--set", "method.routing: table needs 8 rows"),
+        (["method.choose={kind='fixed', size=8}"], "--set", "method.choose: size = 8 is more than the 7 other students"),
+        (["data.limit=200"], "trial.toml:3", "data.holdout: takes 237 of 200 rows and leaves none to learn from"),
+        (["data.holdout=1437"], "--set", "data.holdout: takes 1437 of 1437 rows"),
+        (["data.limit=250"], "preset cgl", "method.students: 8 is too many for a training part of 13 rows"),
+        (["optim.kind=sgd", "optim.momentum=0", "optim.nesterov=true"], "--set", "optim: Nesterov"),
+    ],
+)
+def test_contradictions(path: Path, overrides: list[str], where: str, message: str) -> None:
+    (fault,) = faults(path, *overrides)
+    assert fault.startswith(where)
+    assert message in fault
+
+
+def test_contradictions_are_found_beside_other_faults(path: Path) -> None:
+    found = faults(path, "method.students=17", "run.epochs=0", "optim.moment=1", "data.limit=200")
+    assert len(found) == 4
+
+
+def test_faulty_values_are_not_contradictions_as_well(path: Path) -> None:
+    assert len(faults(path, "method.students=17", "method.routing.modules='many'")) == 1
+
+
+def test_a_backbone_must_read_what_the_data_set_holds(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = {**REGISTRIES["dataset"].facts("digits"), "modality": "text"}
+    monkeypatch.setitem(REGISTRIES["dataset"]._facts, "digits", facts)
+    assert faults(path) == [
+        "trial.toml:6: backbone.kind: reads image, but the data set holds text; backbones for it: "
+    ]
+
+
+def test_the_preset_follows_the_task(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = {**REGISTRIES["dataset"].facts("digits"), "modality": "text"}
+    monkeypatch.setitem(REGISTRIES["dataset"]._facts, "digits", facts)
+    assert effective(load_document(path)).tree["method"]["choose"]["probability"] == 0.5
+
+
+def test_input_before_the_data_are_read() -> None:
+    assert input_of("cifar100") == (InputSpec("image", (3, 32, 32)), 100, True)
+    assert input_of("local_images") == (InputSpec("image", (3, 32, 32)), 2, False)
+
+
+PLUGIN = """
+from cgl_ignite.backbones import BACKBONES
+from cgl_ignite.backbones.resnet import resnet8
+
+@BACKBONES.register("{name}", modality="image")
+def build(spec, classes, *, width: int = 4):
+    return resnet8(spec, classes, width=width)
+"""
+
+
+@pytest.fixture
+def own_imports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget what a test imports and registers."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "modules", dict(sys.modules))
+    for name in ("_builders", "_facts"):
+        monkeypatch.setattr(REGISTRIES["backbone"], name, dict(getattr(REGISTRIES["backbone"], name)))
+
+
+@pytest.mark.usefixtures("own_imports")
+@pytest.mark.parametrize("folder", ["here", "there"])
+def test_plugins_are_found_here_and_beside_the_file(workdir: Path, path: Path, folder: str) -> None:
+    there = workdir / "there"
+    there.mkdir()
+    (there / "trial.toml").write_text(PIPELINE)
+    place = there if folder == "there" else workdir
+    (place / f"parts_{folder}.py").write_text(PLUGIN.format(name=f"mine_{folder}"))
+    overrides = [f"plugins=['parts_{folder}']", f"backbone.kind=mine_{folder}"]
+    assert load_pipeline(there / "trial.toml", overrides).backbone.options == {"width": 4}
+
+
+@pytest.mark.usefixtures("own_imports")
+def test_plugins_that_cannot_be_imported(path: Path) -> None:
+    Path("broken_part.py").write_text("raise OSError('no such device')")
+    path.write_text('plugins = ["missing_part", "broken_part"]\n' + PIPELINE)
+    assert faults(path) == [
+        "trial.toml:1: plugins: cannot import 'missing_part' (No module named 'missing_part');"
+        " a plugin is a module in the current folder, beside the pipeline file, or installed",
+        "trial.toml:1: plugins: cannot import 'broken_part' (OSError: no such device)",
+    ]

@@ -1,0 +1,51 @@
+"""The pipelines that are shipped: each is sound, and holds the settings of the paper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cgl_ignite.catalogue import load_pipeline
+from cgl_ignite.config.load import load_document
+
+FOLDER = Path(__file__).resolve().parents[1] / "pipelines"
+BASES = sorted((FOLDER / "base").rglob("*.toml"))
+PIPELINES = sorted(set(FOLDER.rglob("*.toml")) - set(BASES))
+SHIPPED = 4
+each_pipeline = pytest.mark.parametrize("path", PIPELINES, ids=lambda path: path.stem)
+
+
+def test_none_is_forgotten() -> None:
+    assert len(PIPELINES) == SHIPPED
+
+
+@each_pipeline
+def test_every_pipeline_is_sound_and_short(path: Path) -> None:
+    pipeline = load_pipeline(path)
+    assert pipeline.name == path.stem
+    assert path.stem.startswith(pipeline.data.kind)
+    assert len(path.read_text().splitlines()) <= 30
+
+
+@each_pipeline
+def test_the_method_is_a_preset_and_nothing_else(path: Path) -> None:
+    assert load_document(path).tree["method"] == {"preset": "cgl"}
+
+
+def test_every_base_is_extended() -> None:
+    origins = {origin for path in PIPELINES for origin in load_document(path).origins.values()}
+    unused = [base for base in BASES if not any(origin.startswith(f"{base}:") for origin in origins)]
+    assert not unused
+
+
+@pytest.mark.parametrize("path", [path for path in PIPELINES if "cifar" in path.stem], ids=lambda path: path.stem)
+def test_settings_of_the_paper_for_images(path: Path) -> None:
+    pipeline = load_pipeline(path)
+    assert pipeline.data.holdout == 5000
+    assert pipeline.data.augment.options == {"padding": 4, "flip": True}
+    assert (pipeline.optim.kind, pipeline.optim.learning_rate, pipeline.optim.batch_size) == ("adam", 1e-3, 64)
+    assert pipeline.optim.schedule.options == {"at": [0.3, 0.6, 0.8], "factor": 0.5}
+    assert pipeline.run.epochs == 200
+    assert pipeline.method.students == 8
+    assert pipeline.method.choose.options == {"probability": 0.25}

@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+
+from cgl_ignite.errors import InputError
+from cgl_ignite.tracking import Group, Journal, Row, RunInfo, StudentModel, settle
+from cgl_ignite.tracking.files import read_rows
+from cgl_ignite.tracking.memory import MemoryTracker
+
+INFO = RunInfo("digits", "cgl seed 1", 1, {"method.students": "8"})
+
+
+def epochs(rows):
+    return [row.epoch for row in rows]
+
+
+class Warnings(list):
+    def __call__(self, text):
+        self.append(text)
+
+
+def test_a_row_goes_to_the_file_and_to_the_tracker(tmp_path):
+    tracker = MemoryTracker()
+    journal = Journal.create(tmp_path, tracker, INFO)
+    journal.log(1, {"holdout/accuracy_mean": 50.0})
+    assert journal.folder == tmp_path / "run-1"
+    assert journal.run_id == journal.tracked == "run-1"
+    line = json.loads((journal.folder / "metrics.jsonl").read_text())
+    assert (line["epoch"], line["values"]) == (1, {"holdout/accuracy_mean": 50.0})
+    assert tracker.runs["run-1"].rows == journal.rows == read_rows(journal.folder / "metrics.jsonl")
+
+
+def test_one_call_of_the_tracker_per_epoch(tmp_path):
+    tracker = MemoryTracker()
+    journal = Journal.create(tmp_path, tracker, INFO)
+    tracker.calls.clear()
+    for epoch in (1, 2, 3):
+        journal.log(epoch, {f"key/student_{k}": 0.0 for k in range(64)})
+    assert tracker.calls == ["log", "log", "log"]
+
+
+def test_an_outage_costs_one_warning_and_no_row(tmp_path):
+    tracker, warn = MemoryTracker(), Warnings()
+    journal = Journal.create(tmp_path, tracker, INFO, warn)
+    journal.log(1, {"a": 1.0})
+    tracker.down = True
+    journal.log(2, {"a": 2.0})
+    journal.log(3, {"a": 3.0})
+    assert len(warn) == 1
+    assert "the store is down" in warn[0]
+    tracker.down = False
+    journal.log(4, {"a": 4.0})
+    assert epochs(tracker.runs["run-1"].rows) == [1, 2, 3, 4]
+    assert warn[1:] == ["tracking: the store answers again"]
+
+
+def test_what_is_missing_is_sent_at_the_end(tmp_path):
+    tracker = MemoryTracker()
+    journal = Journal.create(tmp_path, tracker, INFO, Warnings())
+    journal.guard.clock = lambda: 0.0
+    tracker.down = True
+    journal.log(1, {"a": 1.0})
+    journal.guard._next_try = math.inf
+    tracker.down = False
+    journal.log(2, {"a": 1.0})
+    assert tracker.runs["run-1"].rows == []
+    journal.close("FINISHED")
+    assert epochs(tracker.runs["run-1"].rows) == [1, 2]
+    assert tracker.runs["run-1"].status == "FINISHED"
+
+
+def test_a_tracker_that_cannot_be_opened_stops_nothing_and_gets_all_later(tmp_path):
+    tracker, warn = MemoryTracker(), Warnings()
+    tracker.down = True
+    group = Group(tracker, INFO, warn=warn)
+    assert group.id is None
+    journal = Journal.create(tmp_path, tracker, INFO, warn)
+    assert journal.tracked is None
+    assert len(journal.run_id) == 32
+    journal.log(1, {"a": 1.0})
+    tracker.down = False
+    journal.log(2, {"a": 1.0})
+    assert epochs(tracker.runs["run-1"].rows) == [1, 2]
+    assert json.loads((journal.folder / "tracking.json").read_text())["run"] == "run-1"
+
+
+def test_a_failure_half_way_is_not_recorded_twice(tmp_path):
+    class Half(MemoryTracker):
+        broken = True
+
+        def log(self, run_id, rows):
+            if self.broken:
+                super().log(run_id, rows[:1])
+                self.down = True
+            super().log(run_id, rows)
+
+    tracker = Half()
+    journal = Journal.create(tmp_path, tracker, INFO, Warnings())
+    journal.log(1, {"a": 1.0})
+    tracker.broken = tracker.down = False
+    journal.log(2, {"a": 2.0})
+    assert epochs(tracker.runs["run-1"].rows) == [1, 2]
+
+
+@given(
+    recorded=st.integers(1, 6),
+    reached=st.integers(1, 6),
+    resumed=st.integers(0, 6),
+    total=st.integers(6, 8),
+)
+def test_a_resumed_run_has_every_epoch_once(tmp_path_factory, recorded, reached, resumed, total):
+    """The store stops taking rows after ``recorded`` epochs, the run dies after ``reached``."""
+    reached, resumed = max(reached, recorded), min(resumed, max(reached, recorded))
+    tracker = MemoryTracker()
+    journal = Journal.create(tmp_path_factory.mktemp("runs"), tracker, INFO, Warnings())
+    for epoch in range(1, reached + 1):
+        tracker.down = epoch > recorded
+        journal.log(epoch, {"a": float(epoch)})
+    tracker.down = False
+    again = Journal.resume(journal.folder, tracker, INFO, resumed, Warnings())
+    for epoch in range(resumed + 1, total + 1):
+        again.log(epoch, {"a": float(epoch)})
+    again.close("FINISHED")
+    expected = list(range(1, total + 1))
+    assert epochs(tracker.runs["run-1"].rows) == expected
+    assert epochs(again.rows) == epochs(read_rows(again.folder / "metrics.jsonl")) == expected
+    assert tracker.runs["run-1"].status == "FINISHED"
+
+
+def test_resuming_tells_the_tracker_of_changed_parameters(tmp_path):
+    tracker = MemoryTracker()
+    journal = Journal.create(tmp_path, tracker, INFO)
+    journal.close("KILLED")
+    changed = dataclasses.replace(INFO, parameters={"method.students": "5"})
+    Journal.resume(journal.folder, tracker, changed, 0)
+    assert tracker.runs["run-1"].changed == {"method.students": "5"}
+    assert tracker.runs["run-1"].status == "RUNNING"
+
+
+def test_another_store_gets_the_whole_run(tmp_path):
+    journal = Journal.create(tmp_path, MemoryTracker(), INFO)
+    journal.log(1, {"a": 1.0})
+    other = MemoryTracker()
+    other.uri = "memory:elsewhere"
+    again = Journal.resume(journal.folder, other, INFO, 1)
+    again.log(2, {"a": 2.0})
+    assert epochs(other.runs["run-1"].rows) == [1, 2]
+
+
+def test_the_final_row_is_written_once(tmp_path):
+    tracker = MemoryTracker()
+    journal = Journal.create(tmp_path, tracker, INFO)
+    journal.log(1, {"a": 1.0})
+    journal.log(1, {"test/accuracy_selected": 60.0}, final=True)
+    again = Journal.resume(journal.folder, tracker, INFO, 1)
+    again.log(1, {"test/accuracy_selected": 60.0}, final=True)
+    assert [row.final for row in again.rows] == [False, True]
+    assert [row.final for row in tracker.runs["run-1"].rows] == [False, True]
+
+
+def test_a_torn_last_line_is_cut_and_a_torn_line_within_is_an_error(tmp_path):
+    tracker = MemoryTracker()
+    journal = Journal.create(tmp_path, tracker, INFO)
+    for epoch in (1, 2):
+        journal.log(epoch, {"a": 1.0})
+    path = journal.folder / "metrics.jsonl"
+    path.write_text(path.read_text() + '{"epoch": 3, "time_')
+    again = Journal.resume(journal.folder, tracker, INFO, 3)
+    assert epochs(again.rows) == [1, 2]
+    again.log(3, {"a": 1.0})
+    assert epochs(read_rows(path)) == [1, 2, 3]
+    path.write_text("nonsense\n" + path.read_text())
+    with pytest.raises(InputError, match=r"metrics.jsonl:1: not a row"):
+        read_rows(path)
+
+
+def test_rows_survive_the_file_whatever_their_values(tmp_path):
+    journal = Journal.create(tmp_path, MemoryTracker(), INFO)
+    journal.log(1, {"nan": math.nan, "inf": math.inf, "less": -math.inf, "third": 1 / 3})
+    line = (journal.folder / "metrics.jsonl").read_text()
+    json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    [row] = read_rows(journal.folder / "metrics.jsonl")
+    assert math.isnan(row.values["nan"])
+    assert (row.values["inf"], row.values["less"], row.values["third"]) == (math.inf, -math.inf, 1 / 3)
+
+
+def test_artifacts_are_kept_and_sent_when_the_store_is_back(tmp_path):
+    tracker = MemoryTracker()
+    journal = Journal.create(tmp_path, tracker, INFO, Warnings())
+    tracker.down = True
+    journal.text("pipeline.toml", "name = 'digits'\n")
+    journal.figure("figures/empty.png", Figure())
+    assert (journal.folder / "artifacts" / "figures" / "empty.png").read_bytes()[:4] == b"\x89PNG"
+    tracker.down = False
+    Journal.resume(journal.folder, tracker, INFO, 0)
+    files = tracker.runs["run-1"].files
+    assert files["pipeline.toml"] == b"name = 'digits'\n"
+    assert set(files) == {"pipeline.toml", "figures/empty.png"}
+
+
+def test_a_model_that_is_not_taken_is_none(tmp_path):
+    tracker = MemoryTracker()
+    journal = Journal.create(tmp_path, tracker, INFO, Warnings())
+    student = StudentModel(None, None, (10,), "student")
+    assert journal.model(student) == "memory:/run-1/student"
+    tracker.down = True
+    assert journal.model(student) is None
+
+
+def test_a_run_that_ended_unseen_is_settled_later(tmp_path):
+    tracker, warn = MemoryTracker(), Warnings()
+    journal = Journal.create(tmp_path, tracker, INFO, warn)
+    tracker.down = True
+    journal.log(1, {"a": 1.0})
+    journal.close("FINISHED")
+    assert "1 rows and 0 artifacts did not reach memory:" in warn[-1]
+    tracker.down = False
+    settle(journal.folder, tracker, INFO)
+    assert epochs(tracker.runs["run-1"].rows) == [1]
+    assert tracker.runs["run-1"].status == "FINISHED"
+    tracker.calls.clear()
+    settle(journal.folder, tracker, INFO)
+    assert tracker.calls == []

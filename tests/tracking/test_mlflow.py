@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cgl_ignite.tracking import Group, Row, RunInfo, Store, TrackerError, locate, make_tracker
+from cgl_ignite.tracking.mlflow import MLflowTracker
+
+
+def history(tracker: MLflowTracker, run_id: str, key: str) -> list[tuple[int, float]]:
+    return [(metric.step, metric.value) for metric in tracker.client.get_metric_history(run_id, key)]
+
+
+def test_a_run_is_recorded_with_parameters_tags_and_rows(tracker, info):
+    run_id = tracker.open(info)
+    tracker.log(run_id, [Row(1, 1000, {"holdout/accuracy/student_0": 50.0}), Row(2, 2000, {"holdout/accuracy/student_0": 60.0})])
+    run = tracker.client.get_run(run_id)
+    assert run.info.run_name == "cgl seed 1"
+    assert run.info.status == "RUNNING"
+    assert run.data.params == {"method.students": "8", "optim.learning_rate": "0.1"}
+    assert run.data.tags["cgl.method"] == "cgl"
+    assert run.data.tags["cgl.pid"] == str(os.getpid())
+    assert history(tracker, run_id, "holdout/accuracy/student_0") == [(1, 50.0), (2, 60.0)]
+    assert tracker.last_epoch(run_id) == 2
+    tracker.close(run_id, "FINISHED")
+    assert tracker.client.get_run(run_id).info.status == "FINISHED"
+
+
+def test_a_fresh_run_has_recorded_nothing(tracker, info):
+    assert tracker.last_epoch(tracker.open(info)) == 0
+
+
+def test_a_final_row_is_no_new_epoch_and_counts_once(tracker, info):
+    run_id = tracker.open(info)
+    final = Row(2, 2000, {"test/accuracy_selected": 61.0}, final=True)
+    tracker.log(run_id, [Row(2, 1900, {"holdout/accuracy_mean": 60.0}), final])
+    tracker.log(run_id, [final])
+    assert tracker.last_epoch(run_id) == 2
+    assert history(tracker, run_id, "test/accuracy_selected") == [(2, 61.0)]
+
+
+def test_values_that_are_not_finite_are_recorded_as_nan(tracker, info):
+    run_id = tracker.open(info)
+    tracker.log(run_id, [Row(1, 1000, {"a": math.inf, "b": math.nan, "c": 1.0})])
+    metrics = tracker.client.get_run(run_id).data.metrics
+    assert math.isnan(metrics["a"])
+    assert math.isnan(metrics["b"])
+    assert metrics["c"] == 1.0
+
+
+def test_a_long_outage_is_sent_in_batches_of_whole_rows(tracker, info):
+    run_id = tracker.open(info)
+    rows = [Row(epoch, epoch, {f"key/student_{k}": float(k) for k in range(300)}) for epoch in range(1, 8)]
+    tracker.log(run_id, rows)
+    assert tracker.last_epoch(run_id) == 7
+    assert [step for step, _ in history(tracker, run_id, "key/student_299")] == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_a_changed_parameter_becomes_a_tag_when_a_run_goes_on(tracker, info):
+    run_id = tracker.open(info)
+    tracker.close(run_id, "KILLED")
+    tracker.reopen(run_id, {"method.students": "8", "optim.learning_rate": "0.05", "run.device": "cuda"})
+    run = tracker.client.get_run(run_id)
+    assert run.info.status == "RUNNING"
+    assert run.data.params == {"method.students": "8", "optim.learning_rate": "0.1", "run.device": "cuda"}
+    assert {key: value for key, value in run.data.tags.items() if key.startswith("changed.")} == {
+        "changed.optim.learning_rate": "0.05"
+    }
+
+
+def test_a_long_parameter_is_cut_and_is_no_change_later(tracker, info):
+    info = dataclasses.replace(info, parameters={"long": "x" * 7000})
+    run_id = tracker.open(info)
+    tracker.reopen(run_id, info.parameters)
+    run = tracker.client.get_run(run_id)
+    assert len(run.data.params["long"]) == 6000
+    assert "changed.long" not in run.data.tags
+
+
+def test_seeds_are_children_of_a_group_that_holds_mean_and_spread(tracker, info):
+    group = Group(tracker, RunInfo("digits", "digits_resnet cgl"))
+    children = [tracker.open(dataclasses.replace(info, seed=seed, parent=group.id)) for seed in (1, 2)]
+    group.summarise({"test/accuracy_selected": (61.0, 0.5)})
+    group.close("FINISHED")
+    parent = tracker.client.get_run(group.id)
+    assert parent.data.metrics == {"test/accuracy_selected_mean": 61.0, "test/accuracy_selected_std": 0.5}
+    assert parent.info.status == "FINISHED"
+    found = tracker.client.search_runs(
+        [parent.info.experiment_id], f"tags.mlflow.parentRunId = '{group.id}'"
+    )
+    assert {run.info.run_id for run in found} == set(children)
+    assert Group(tracker, RunInfo("digits", "digits_resnet cgl"), again=group.id).id == group.id
+    assert tracker.client.get_run(group.id).info.status == "RUNNING"
+
+
+def test_artifacts_lie_beside_the_database(tracker, info, store, tmp_path):
+    (tmp_path / "paths.json").write_text("[[0, 1]]")
+    run_id = tracker.open(info)
+    tracker.file(run_id, tmp_path / "paths.json", "routing")
+    assert (store.artifacts / run_id / "artifacts" / "routing" / "paths.json").read_text() == "[[0, 1]]"
+
+
+def test_runs_of_dead_processes_are_killed_and_others_are_left_alone(tracker, info, store):
+    script = (
+        "import sys, json; from pathlib import Path;"
+        "from cgl_ignite.tracking import *;"
+        "t = make_tracker(locate(Path(sys.argv[1])));"
+        "r = t.open(RunInfo('digits', 'lost')); t.log(r, [Row(1, 4102444800000, {'a': 1.0})]); print(r)"
+    )
+    command = [sys.executable, "-c", script, str(store.database.parent)]
+    lost = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    foreign = tracker.client.create_run(
+        tracker.client.get_run(lost).info.experiment_id, tags={"cgl.host": "elsewhere", "cgl.pid": "1", "cgl.start": "0"}
+    )
+    alive = MLflowTracker(store).open(info)
+    tracker.open(info)
+    ended = tracker.client.get_run(lost).info
+    assert (ended.status, ended.end_time) == ("KILLED", 4102444800000)
+    assert tracker.client.get_run(alive).info.status == "RUNNING"
+    assert tracker.client.get_run(foreign.info.run_id).info.status == "RUNNING"
+
+
+def test_a_deleted_experiment_is_restored(tracker, info, store):
+    experiment = tracker.client.get_run(tracker.open(info)).info.experiment_id
+    tracker.client.delete_experiment(experiment)
+    run_id = MLflowTracker(store).open(info)
+    assert tracker.client.get_run(run_id).info.experiment_id == experiment
+
+
+def test_the_newest_experiment_is_the_one_of_the_newest_run(tracker, info):
+    first = tracker.open(info)
+    tracker.open(dataclasses.replace(info, experiment="other"))
+    tracker.client.get_run(first)
+    other = tracker.client.get_experiment_by_name("other").experiment_id
+    assert tracker.newest_experiment() == other
+
+
+def test_faults_of_the_store_become_one_line(tmp_path, info):
+    (tmp_path / "mlflow.db").write_text("this is no database, and has never been one " * 100)
+    with pytest.raises(TrackerError, match="DatabaseError|not a database") as caught:
+        make_tracker(locate(tmp_path)).open(info)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unreachable_server_fails_soon(info, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    tracker = MLflowTracker(Store("http://127.0.0.1:9", None))
+    assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "0"
+    assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "10"
+    with pytest.raises(TrackerError, match="127.0.0.1"):
+        tracker.open(info)
+    monkeypatch.delenv("MLFLOW_HTTP_REQUEST_TIMEOUT")
+
+
+@pytest.mark.slow
+def test_processes_that_open_a_new_store_together_all_succeed(tmp_path):
+    script = (
+        "import sys; from pathlib import Path; from cgl_ignite.tracking import *;"
+        "print(make_tracker(locate(Path(sys.argv[1]))).open(RunInfo('digits', 'together')))"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "mlruns")]
+    workers = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    outputs = [worker.communicate(timeout=200) for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0, 0], outputs
+    assert len({out for out, _ in outputs}) == 3
+    assert all(err == "" for _, err in outputs)
+
+
+def test_mlflow_is_imported_by_its_tracker_alone():
+    script = "import sys; import cgl_ignite.tracking; print('mlflow' in sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert answer.stdout.strip() == "False"
+    package = Path(__file__).parents[2] / "cgl_ignite"
+    users = {
+        path.relative_to(package).parts[0]
+        for path in package.rglob("*.py")
+        if any(line.strip().startswith(("import mlflow", "from mlflow")) for line in path.read_text().splitlines())
+    }
+    assert users == {"tracking"}
