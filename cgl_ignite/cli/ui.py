@@ -87,7 +87,7 @@ def ui(folder: Path, port: int, browser: bool, only_print: bool) -> None:
 def _charts(store: Store, address: str) -> str:
     """The address of the charts of all runs of the newest experiment.
 
-    Sorted by anything but the date, the runs of the seeds stand beside their group instead of being hidden in it.
+    Sorted by anything but the date, the runs of the seeds stand beside their group, not hidden in it.
     """
     from cgl_ignite.tracking.mlflow import MLflowTracker
 

@@ -110,16 +110,11 @@ class Card(Table):
         return InputSpec(self.modality, self.shape)
 
     def markdown(self) -> str:
-        """Write the card as a model card for people.
-
-        Example:
-            >>> card.markdown().splitlines()[0]
-            '# resnet8 on digits, student 2 of 3 (cgl)'
-        """
-        rows = "\n".join(f"| {name} | {value} |" for name, value in self._rows().items())
+        """Write the card as a model card for people."""
+        rows = "\n".join("| {} | {} |".format(name, value.replace("|", r"\|")) for name, value in self._rows().items())
         shape, names = " x ".join(map(str, self.shape)), ", ".join(self.classes)
         return (
-            f"# {self.backbone.kind} on {self.dataset.kind}, student {self.student} of {self.students} ({self.method})\n\n"
+            f"# {self.backbone.kind} on {self.dataset.kind}, trained by {self.method}\n\n"
             f"| | |\n| --- | --- |\n{rows}\n\n"
             f"Reads float32 {shape} ({self.modality}) with values from 0 to 1, any number at a time; normalises them "
             f"itself. Answers one logit per class; softmax turns them into probabilities.\n\n"
@@ -128,6 +123,7 @@ class Card(Table):
 
     def _rows(self) -> dict[str, str]:
         return {
+            "student": f"{self.student} (of 0 to {self.students - 1})",
             "holdout accuracy": _percent(self.holdout_accuracy),
             "test accuracy": _percent(self.test_accuracy),
             "weights of epoch": str(self.epoch),

@@ -1,7 +1,8 @@
 """The names under which values are recorded.
 
-``holdout/accuracy/student_3`` is one student's, ``holdout/accuracy_mean`` (``_min``, ``_max``) that of all, and
-``holdout/accuracy_selected`` that of the one who speaks: MLflow's pages show the few of a split before the many.
+``holdout/accuracy/student_3`` is one student's, ``holdout/accuracy_mean`` (``_min``, ``_max``) that of all,
+and ``holdout/accuracy_selected`` that of the one who speaks: so MLflow's pages show the few of a split
+before the many.
 """
 
 from __future__ import annotations

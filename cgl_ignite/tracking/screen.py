@@ -3,8 +3,6 @@
 The protocols name what is read and nothing else, so that a plain namespace will do in a test.
 """
 
-# ruff: noqa: D102 - attributes are explained by the docstring of their class
-
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -33,4 +33,5 @@ def tracker(store: Store) -> MLflowTracker:
 
 @pytest.fixture
 def info() -> RunInfo:
-    return RunInfo("digits", "cgl seed 1", 1, {"method.students": "8", "optim.learning_rate": "0.1"}, {"cgl.method": "cgl"})
+    parameters = {"method.students": "8", "optim.learning_rate": "0.1"}
+    return RunInfo("digits", "cgl seed 1", 1, parameters, {"cgl.method": "cgl"})

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from cgl_ignite.errors import InputError
-from cgl_ignite.tracking import Group, Journal, Row, RunInfo, StudentModel, settle
+from cgl_ignite.tracking import Group, Journal, RunInfo, StudentModel, settle
 from cgl_ignite.tracking.files import read_rows
 from cgl_ignite.tracking.memory import MemoryTracker
 

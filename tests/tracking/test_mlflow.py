@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,14 +20,15 @@ def history(tracker: MLflowTracker, run_id: str, key: str) -> list[tuple[int, fl
 
 def test_a_run_is_recorded_with_parameters_tags_and_rows(tracker, info):
     run_id = tracker.open(info)
-    tracker.log(run_id, [Row(1, 1000, {"holdout/accuracy/student_0": 50.0}), Row(2, 2000, {"holdout/accuracy/student_0": 60.0})])
+    key = "holdout/accuracy/student_0"
+    tracker.log(run_id, [Row(1, 1000, {key: 50.0}), Row(2, 2000, {key: 60.0})])
     run = tracker.client.get_run(run_id)
     assert run.info.run_name == "cgl seed 1"
     assert run.info.status == "RUNNING"
     assert run.data.params == {"method.students": "8", "optim.learning_rate": "0.1"}
     assert run.data.tags["cgl.method"] == "cgl"
     assert run.data.tags["cgl.pid"] == str(os.getpid())
-    assert history(tracker, run_id, "holdout/accuracy/student_0") == [(1, 50.0), (2, 60.0)]
+    assert history(tracker, run_id, key) == [(1, 50.0), (2, 60.0)]
     assert tracker.last_epoch(run_id) == 2
     tracker.close(run_id, "FINISHED")
     assert tracker.client.get_run(run_id).info.status == "FINISHED"
@@ -91,9 +93,7 @@ def test_seeds_are_children_of_a_group_that_holds_mean_and_spread(tracker, info)
     parent = tracker.client.get_run(group.id)
     assert parent.data.metrics == {"test/accuracy_selected_mean": 61.0, "test/accuracy_selected_std": 0.5}
     assert parent.info.status == "FINISHED"
-    found = tracker.client.search_runs(
-        [parent.info.experiment_id], f"tags.mlflow.parentRunId = '{group.id}'"
-    )
+    found = tracker.client.search_runs([parent.info.experiment_id], f"tags.mlflow.parentRunId = '{group.id}'")
     assert {run.info.run_id for run in found} == set(children)
     assert Group(tracker, RunInfo("digits", "digits_resnet cgl"), again=group.id).id == group.id
     assert tracker.client.get_run(group.id).info.status == "RUNNING"
@@ -115,9 +115,8 @@ def test_runs_of_dead_processes_are_killed_and_others_are_left_alone(tracker, in
     )
     command = [sys.executable, "-c", script, str(store.database.parent)]
     lost = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-    foreign = tracker.client.create_run(
-        tracker.client.get_run(lost).info.experiment_id, tags={"cgl.host": "elsewhere", "cgl.pid": "1", "cgl.start": "0"}
-    )
+    elsewhere = {"cgl.host": "elsewhere", "cgl.pid": "1", "cgl.start": "0"}
+    foreign = tracker.client.create_run(tracker.client.get_run(lost).info.experiment_id, tags=elsewhere)
     alive = MLflowTracker(store).open(info)
     tracker.open(info)
     ended = tracker.client.get_run(lost).info
@@ -143,7 +142,7 @@ def test_the_newest_experiment_is_the_one_of_the_newest_run(tracker, info):
 
 def test_faults_of_the_store_become_one_line(tmp_path, info):
     (tmp_path / "mlflow.db").write_text("this is no database, and has never been one " * 100)
-    with pytest.raises(TrackerError, match="DatabaseError|not a database") as caught:
+    with pytest.raises(TrackerError, match="not a database") as caught:
         make_tracker(locate(tmp_path)).open(info)
     assert "\n" not in str(caught.value)
 
@@ -153,7 +152,7 @@ def test_an_unreachable_server_fails_soon(info, monkeypatch):
     tracker = MLflowTracker(Store("http://127.0.0.1:9", None))
     assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "0"
     assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "10"
-    with pytest.raises(TrackerError, match="127.0.0.1"):
+    with pytest.raises(TrackerError, match=r"127\.0\.0\.1"):
         tracker.open(info)
     monkeypatch.delenv("MLFLOW_HTTP_REQUEST_TIMEOUT")
 
@@ -165,7 +164,8 @@ def test_processes_that_open_a_new_store_together_all_succeed(tmp_path):
         "print(make_tracker(locate(Path(sys.argv[1]))).open(RunInfo('digits', 'together')))"
     )
     command = [sys.executable, "-c", script, str(tmp_path / "mlruns")]
-    workers = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    workers = [subprocess.Popen(command, **pipes) for _ in range(3)]
     outputs = [worker.communicate(timeout=200) for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0, 0], outputs
     assert len({out for out, _ in outputs}) == 3
@@ -177,9 +177,10 @@ def test_mlflow_is_imported_by_its_tracker_alone():
     answer = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     assert answer.stdout.strip() == "False"
     package = Path(__file__).parents[2] / "cgl_ignite"
+    imports = re.compile(r"^\s*(import|from) mlflow", re.MULTILINE)
     users = {
         path.relative_to(package).parts[0]
         for path in package.rglob("*.py")
-        if any(line.strip().startswith(("import mlflow", "from mlflow")) for line in path.read_text().splitlines())
+        if imports.search(path.read_text())
     }
     assert users == {"tracking"}

@@ -15,9 +15,8 @@ from cgl_ignite.tracking import Row, StudentModel
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(1)
-    return nn.Sequential(
-        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10)
-    ).eval()
+    stem = [nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU()]
+    return nn.Sequential(*stem, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10)).eval()
 
 
 def exported(network, example):
@@ -31,7 +30,8 @@ def test_the_stored_student_answers_as_the_network_does(tracker, info, network, 
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
     example = np.zeros((2, 1, 8, 8), np.float32)
     run_id = tracker.open(info)
-    tracker.log(run_id, [Row(1, 1, {"holdout/accuracy_mean": 50.0}), Row(2, 2, {"holdout/accuracy_mean": 60.0})])
+    key = "holdout/accuracy_mean"
+    tracker.log(run_id, [Row(1, 1, {key: 50.0}), Row(2, 2, {key: 60.0})])
     part = network if form == "module" else exported(network, example)
     uri = tracker.model(run_id, StudentModel(part, example, (10,), "student-3", epoch=2))
 
@@ -45,8 +45,8 @@ def test_the_stored_student_answers_as_the_network_does(tracker, info, network, 
     assert stored.artifact_location.startswith(tracker.store.artifacts.as_uri())
     assert stored.params == info.parameters
     assert (stored.name, stored.source_run_id, str(stored.status)) == ("student-3", run_id, "READY")
-    assert {metric.key: metric.value for metric in stored.metrics} == {"holdout/accuracy_mean": 60.0, "epoch": 2.0}
-    assert len(tracker.client.get_metric_history(run_id, "holdout/accuracy_mean")) == 2
+    assert {metric.key: metric.value for metric in stored.metrics} == {key: 60.0, "epoch": 2.0}
+    assert len(tracker.client.get_metric_history(run_id, key)) == 2
 
     inputs = np.random.default_rng(0).normal(size=(5, 1, 8, 8)).astype(np.float32)
     with torch.no_grad():

@@ -1,0 +1,180 @@
+"""Students in files: their weights (``state``), or a program that needs none of this package (``pt2``).
+
+A ``state`` file is read with ``weights_only=True`` and runs nothing that it holds. A ``pt2`` file is a program; as
+PyTorch says of :func:`torch.export.load`, read only those whose origin you trust.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import ValidationError
+from torch import nn
+from torch.export import Dim
+from torch.export.passes import move_to_device_pass
+
+from cgl_ignite.backbones import BACKBONES
+from cgl_ignite.config.schema import Chooses, Part, Table
+from cgl_ignite.config.specialise import specialise
+from cgl_ignite.data import Normaliser
+from cgl_ignite.errors import InputError, choices
+from cgl_ignite.pool import modular_layers
+from cgl_ignite.student.card import Card
+from cgl_ignite.student.network import Student, example_inputs
+from cgl_ignite.tracking.files import write_atomically
+
+__all__ = ["Format", "read_student", "write_student"]
+
+Format = Literal["state", "pt2"]
+"""``state``: weights and card; ``pt2``: a ``torch.export`` program with the card in it."""
+
+FORMAT = 1
+_CARD, _NUMBER = "card.json", "format"
+
+
+class _Rebuilt(Table):
+    """The backbone of a card, with the types of its options."""
+
+    backbone: Annotated[Part, Chooses("backbone")]
+
+
+def write_student(path: Path, student: Student, card: Card, form: Format = "state") -> None:
+    """Write a student and its card to a file, all of it or nothing.
+
+    Raises:
+        InputError: a file that cannot be written, or a backbone that ``torch.export`` cannot turn into a program.
+    """
+    content = (_state if form == "state" else _program)(student, card)
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise InputError(f"cannot write {path} ({error.strerror})") from error
+
+
+def read_student(path: Path, device: torch.device | str = "cpu") -> tuple[nn.Module, Card]:
+    """Read a student from a file of either format: a module from pixels to logits, and its card.
+
+    Raises:
+        InputError: a file that is not there, is damaged, holds no student or one of a later version; a backbone
+            that is not registered or has changed.
+    """
+    members = _members(path)
+    found = next((name for name in members if name.endswith(f"/extra/{_CARD}")), None)
+    return _read_state(path, device) if found is None else _read_program(path, found, device)
+
+
+def _state(student: Student, card: Card) -> bytes:
+    weights = {name: value.detach().cpu() for name, value in student.state_dict().items()}
+    buffer = io.BytesIO()
+    torch.save({"format": FORMAT, "card": card.model_dump_json(), "state_dict": weights}, buffer)
+    return buffer.getvalue()
+
+
+def _program(student: Student, card: Card) -> bytes:
+    network, example = copy.deepcopy(student).cpu(), torch.from_numpy(example_inputs(card))
+    batch = Dim("batch", min=1)
+    try:
+        program = torch.export.export(network, (example,), dynamic_shapes={"pixels": {0: batch}})
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise InputError(
+            f"torch.export cannot turn backbone {card.backbone.kind!r} into a program ({reason}); "
+            "write it in the format 'state'"
+        ) from error
+    buffer = io.BytesIO()
+    extra = {_CARD: card.model_dump_json(), _NUMBER: str(FORMAT)}
+    torch.export.save(program, buffer, extra_files=extra)
+    return buffer.getvalue()
+
+
+def _members(path: Path) -> list[str]:
+    """List the members of the archive that every student file is, after a look at its checksums."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()
+            names = archive.namelist()
+    except OSError as error:
+        raise InputError(f"cannot read {path} ({error.strerror})") from error
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise InputError(f"{path}: not a student file, or damaged ({error})") from error
+    if broken:
+        raise InputError(f"{path}: damaged ({broken} does not have its checksum)")
+    return names
+
+
+def _read_state(path: Path, device: torch.device | str) -> tuple[nn.Module, Card]:
+    content = _loaded(path)
+    card = _card(path, content["format"], content["card"])
+    network, weights = _untrained(path, card), content["state_dict"]
+    try:
+        student = Student(network, Normaliser(weights["mean"], weights["std"]))
+        student.load_state_dict(weights)
+    except (KeyError, RuntimeError) as error:
+        raise InputError(
+            f"{path}: its weights do not fit backbone {card.backbone.kind!r} as it is registered now "
+            f"({str(error).strip().splitlines()[-1].strip()})"
+        ) from error
+    return student.to(device), card
+
+
+def _loaded(path: Path) -> dict[str, Any]:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise InputError(f"{path}: not a student file, or damaged ({type(error).__name__})") from error
+    if isinstance(content, dict) and "selector" in content:
+        raise InputError(f"{path} is the checkpoint of a run, not a student file: cgl export {path} makes one")
+    if not isinstance(content, dict) or not {"format", "card"} <= content.keys():
+        raise InputError(f"{path}: not a student file (cgl export writes them)")
+    return content
+
+
+def _read_program(path: Path, member: str, device: torch.device | str) -> tuple[nn.Module, Card]:
+    with zipfile.ZipFile(path) as archive:
+        number, text = (archive.read(f"{member.removesuffix(_CARD)}{name}") for name in (_NUMBER, _CARD))
+    card = _card(path, json.loads(number), text)
+    try:
+        with path.open("rb") as file:
+            program = torch.export.load(file)
+    except Exception as error:
+        raise InputError(
+            f"{path}: PyTorch {torch.__version__} cannot read the program; it was written with {card.torch} "
+            f"({type(error).__name__}: {error})"
+        ) from error
+    return move_to_device_pass(program, device).module(), card
+
+
+def _card(path: Path, number: Any, text: str | bytes) -> Card:
+    if number != FORMAT:
+        raise InputError(
+            f"{path}: a student file of format {number}, written by a later version; this one reads {FORMAT}"
+        )
+    try:
+        return Card.model_validate_json(text)
+    except ValidationError as error:
+        faults = ", ".join(".".join(map(str, fault["loc"])) or "JSON" for fault in error.errors())
+        raise InputError(f"{path}: the card of the student is not right ({faults})") from error
+
+
+def _untrained(path: Path, card: Card) -> nn.Sequential:
+    """Build the layers of a student by its card, with weights that are about to be replaced."""
+    kind, known = card.backbone.kind, choices(BACKBONES.kinds())
+    if kind not in BACKBONES:
+        source = f"a plugin, one of {choices(card.plugins)}" if len(card.plugins) > 1 else f"the plugin {card.plugins[0]!r}"
+        hint = f"import {source} first (--plugin)" if card.plugins else f"known: {known}"
+        raise InputError(f"{path}: backbone {kind!r} is not registered; {hint}")
+    tree = {"backbone": {"kind": kind, **card.backbone.options}}
+    try:
+        part = specialise(_Rebuilt, tree, {"backbone": BACKBONES}).model_validate_json(json.dumps(tree)).backbone
+        backbone = BACKBONES.build(part, card.spec, len(card.classes))
+    except ValidationError as error:
+        faults = ", ".join(".".join(map(str, fault["loc"])) for fault in error.errors())
+        raise InputError(f"{path}: backbone {kind!r} does not take the options of the card ({faults})") from error
+    with torch.random.fork_rng(devices=[]):
+        return nn.Sequential(*(build() for build in modular_layers(backbone, card.classifier)))

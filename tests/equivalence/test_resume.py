@@ -1,0 +1,155 @@
+"""A run stopped anywhere and resumed ends exactly as the uninterrupted one: weights, metrics, selection."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from cgl_ignite.catalogue import load_pipeline
+from cgl_ignite.config.schema import Pipeline
+from cgl_ignite.errors import Interrupted
+from cgl_ignite.handlers.checkpoint import read_checkpoint
+from cgl_ignite.pipeline import RunResult, find_run, run
+from cgl_ignite.tracking.files import read_rows
+from cgl_ignite.tracking.memory import MemoryTracker
+
+PIPELINE = Path(__file__).resolve().parents[2] / "pipelines" / "digits_resnet.toml"
+SMALL = ["backbone.width=4", "run.epochs=4", "data.limit=600", "data.holdout=100"]
+EPOCH = 4
+TIMINGS = ("speed/", "system/")
+
+
+class Stop(BaseException):
+    """Ends a run without any chance to save, as a kill does."""
+
+
+class StoppingScreen:
+    """A screen that stops the run after some iteration, or raises at the epoch's end."""
+
+    def __init__(self, iteration: int, stop: type[BaseException]) -> None:
+        self.at, self.stop = iteration, stop
+
+    def iteration(self, state: Any) -> None:
+        if state.iteration == self.at:
+            raise self.stop
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *args, **kwargs: None
+
+
+def pipeline(folder: Path, *changes: str) -> Pipeline:
+    return load_pipeline(PIPELINE, [*SMALL, f"tracking.folder={folder}", *changes])
+
+
+def outcome(folder: Path, run_id: str) -> dict[str, Any]:
+    """Everything about a run but its name and its timings."""
+    place = find_run(folder / "runs", run_id)
+    state = read_checkpoint(place.checkpoint)
+    result = json.loads(place.result.read_text())
+    rows = [
+        (row.epoch, row.final, {key: value for key, value in row.values.items() if not key.startswith(TIMINGS)})
+        for row in read_rows(place.path / "metrics.jsonl")
+    ]
+    tensors = {name: state[name] for name in ("pool", "optimizer", "selector", "trainer")}
+    tensors["sums"] = state["averages"]["sums"]
+    named = ("selected_student", "selected_epoch", "holdout_accuracy", "test_accuracy", "mean_test_accuracy", "diversity")
+    return {"state": tensors, "rows": rows, "result": {name: result[name] for name in named}}
+
+
+def assert_identical(first: Any, second: Any, where: str = "") -> None:
+    if isinstance(first, torch.Tensor):
+        assert torch.equal(first, second), where
+    elif isinstance(first, dict):
+        assert first.keys() == second.keys(), where
+        for key in first:
+            assert_identical(first[key], second[key], f"{where}/{key}")
+    elif isinstance(first, (list, tuple)):
+        assert len(first) == len(second), where
+        for index, pair in enumerate(zip(first, second, strict=True)):
+            assert_identical(*pair, f"{where}/{index}")
+    else:
+        assert first == second, where
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("whole")
+    (result,) = run(pipeline(folder), tracker=MemoryTracker())
+    return outcome(folder, result.run_id)
+
+
+@pytest.mark.parametrize("stopped_at", [1, 3, 4, 5, 8, 11, 15, 16])
+@pytest.mark.parametrize("every", ["{iterations = 1}", "{iterations = 3}", "{epochs = 1}"])
+def test_killed_and_resumed(tmp_path: Path, uninterrupted: dict[str, Any], stopped_at: int, every: str) -> None:
+    setting = pipeline(tmp_path, f"run.checkpoint_every={every}")
+    tracker = MemoryTracker()
+    with pytest.raises(Stop):
+        run(setting, screen=StoppingScreen(stopped_at, Stop), tracker=tracker)
+    (result,) = run(setting, resume=True, tracker=tracker)
+    assert_identical(outcome(tmp_path, result.run_id), uninterrupted)
+
+
+def test_stopped_twice(tmp_path: Path, uninterrupted: dict[str, Any]) -> None:
+    setting, tracker = pipeline(tmp_path), MemoryTracker()
+    for stopped_at in (6, 13):
+        with pytest.raises(Interrupted):
+            run(setting, resume=True, screen=StoppingScreen(stopped_at, Interrupted), tracker=tracker)
+    (result,) = run(setting, resume=True, tracker=tracker)
+    assert_identical(outcome(tmp_path, result.run_id), uninterrupted)
+    (record,) = [run for run in tracker.runs.values() if run.info.seed is not None]
+    assert [row.epoch for row in record.rows if not row.final] == [1, 2, 3, 4]
+    assert record.status == "FINISHED"
+
+
+def test_a_finished_run_returns_its_result(tmp_path: Path) -> None:
+    setting, tracker = pipeline(tmp_path, "run.epochs=1"), MemoryTracker()
+    first = run(setting, tracker=tracker)
+    assert run(setting, resume=True, tracker=tracker) == first
+    assert len(tracker.runs) == 2
+
+
+def test_another_setting_is_not_resumed(tmp_path: Path) -> None:
+    tracker = MemoryTracker()
+    with pytest.raises(Interrupted):
+        run(pipeline(tmp_path), screen=StoppingScreen(2, Interrupted), tracker=tracker)
+    (result,) = run(pipeline(tmp_path, "run.epochs=1"), resume=True, tracker=tracker)
+    assert result.run_id != next(run for run, record in tracker.runs.items() if record.info.seed is not None)
+
+
+def command(folder: Path, *more: str) -> list[str]:
+    options = [part for change in (*SMALL, f"tracking.folder={folder}", "run.epochs=12") for part in ("--set", change)]
+    return [sys.executable, "-m", "cgl_ignite", "run", str(PIPELINE), *options, "--json", *more]
+
+
+def finish(folder: Path, *more: str) -> RunResult:
+    done = subprocess.run(command(folder, *more), capture_output=True, text=True, check=True)
+    return RunResult(**json.loads(done.stdout))
+
+
+@pytest.mark.slow
+def test_killed_by_the_system(tmp_path: Path) -> None:
+    """SIGKILL at ten random moments of a run that saves every two iterations."""
+    whole = finish(tmp_path / "whole")
+    expected = outcome(tmp_path / "whole", whole.run_id)
+    moments = random.Random(1)
+    for number in range(10):
+        folder = tmp_path / f"killed-{number}"
+        every = ("--set", "run.checkpoint_every={iterations = 2}")
+        process = subprocess.Popen(command(folder, *every), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 60
+        while not list(folder.glob("runs/*/checkpoint.pt")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(moments.uniform(0, 2.5))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        resumed = finish(folder, *every, "--resume")
+        assert_identical(outcome(folder, resumed.run_id), expected)
