@@ -7,7 +7,7 @@ import importlib
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -52,13 +52,17 @@ _ASSUMED_SHAPE = (3, 32, 32)
 _ASSUMED_CLASSES = 2
 
 
-def load_pipeline(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Pipeline:
-    """Read a pipeline file with its ``key=value`` overrides and check all of it.
+def load_pipeline(source: str | os.PathLike[str] | Mapping[str, Any], overrides: Sequence[str] = ()) -> Pipeline:
+    """Read a pipeline with its ``key=value`` overrides and check all of it.
+
+    Args:
+        source: a pipeline file, or the tables of one as a mapping.
+        overrides: what ``--set`` takes on the command line.
 
     Raises:
         ConfigError: everything that is wrong, together.
     """
-    return bind(load_document(path, overrides))
+    return bind(load_document(source, overrides))
 
 
 def bind(document: Document) -> Pipeline:

@@ -183,10 +183,14 @@ def import_plugins(names: Iterable[str]) -> None:
     if here not in sys.path:
         sys.path.append(here)
     for name in names:
-        try:
-            importlib.import_module(name)
-        except ImportError as error:
-            raise InputError(f"cannot import the plugin {name!r} ({error})") from error
+        _import(name)
+
+
+def _import(plugin: str) -> None:
+    try:
+        importlib.import_module(plugin)
+    except Exception as error:
+        raise InputError(f"cannot import the plugin {plugin!r} ({type(error).__name__}: {error})") from error
 
 
 def _is_checkpoint(path: Path) -> bool:

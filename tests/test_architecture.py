@@ -56,6 +56,18 @@ def test_imports_go_downwards(name: str) -> None:
     assert not upwards, f"{name} imports from its own floor or a higher one: {sorted(upwards)}"
 
 
+@each_module
+def test_private_names_stay_at_home(name: str) -> None:
+    private = [
+        f"{node.module}.{alias.name}"
+        for node in ast.walk(TREES[name])
+        if isinstance(node, ast.ImportFrom) and node.module in SOURCES
+        for alias in node.names
+        if alias.name.startswith("_") and not alias.name.startswith("__")
+    ]
+    assert not private
+
+
 def test_no_import_is_relative() -> None:
     relative = [
         f"{name}:{node.lineno}"

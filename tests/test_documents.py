@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from cgl_ignite.catalogue import load_pipeline
 from cgl_ignite.cli.main import cgl
 
 ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").rglob("*.md")])
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
@@ -43,3 +47,29 @@ def test_commands_shown_exist(page: Path) -> None:
     shown = re.findall(r"^(?:\$ )?(?:\.venv/bin/)?cgl ([a-z]+)", page.read_text("utf-8"), re.MULTILINE)
     for verb in set(shown):
         assert CliRunner().invoke(cgl, [verb, "--help"]).exit_code == 0, verb
+
+
+def test_the_pipeline_shown_is_the_one_shipped() -> None:
+    (shown,) = re.findall(r"```toml\n(extends.*?)```", README, re.DOTALL)
+    shipped = (ROOT / "pipelines" / "cifar100_resnet18.toml").read_text("utf-8")
+    assert shown.split() == re.sub(r"#.*", "", shipped).split()
+
+
+@pytest.mark.parametrize("line", re.findall(r"\| `(\w+ = \{.*\})` \|", README))
+def test_changes_shown_are_valid(line: str, tmp_path: Path) -> None:
+    path = tmp_path / "changed.toml"
+    extends = (ROOT / "pipelines" / "cifar100_resnet18.toml").as_posix()
+    path.write_text(f'extends = "{extends}"\n[method]\npreset = "cgl"\n{line}\n', encoding="utf-8")
+    assert load_pipeline(path) != load_pipeline(ROOT / "pipelines" / "cifar100_resnet18.toml")
+
+
+def test_the_backbone_shown_can_be_used(tmp_path: Path) -> None:
+    """In a process of its own, as it registers a part."""
+    (module,) = re.findall(r"```python\n# my_parts.py\n(.*?)```", README, re.DOTALL)
+    (tables,) = re.findall(r"```toml\n(plugins.*?)```", README, re.DOTALL)
+    (tmp_path / "my_parts.py").write_text(module, encoding="utf-8")
+    extends = (ROOT / "pipelines" / "digits_resnet.toml").as_posix()
+    (tmp_path / "mine.toml").write_text(f'extends = "{extends}"\n{tables}', encoding="utf-8")
+    command = [sys.executable, "-m", "cgl_ignite", "check", str(tmp_path / "mine.toml")]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr

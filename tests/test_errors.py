@@ -30,7 +30,8 @@ def test_a_config_error_says_everything() -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "text"), [([], ""), (["a"], "'a'"), (["a", "b"], "'a' or 'b'"), (iter("abc"), "'a', 'b' or 'c'")]
+    ("names", "text"),
+    [([], ""), (["a"], "'a'"), (["a", "b"], "'a' or 'b'"), (iter("abc"), "'a', 'b' or 'c'")],
 )
 def test_choices(names: list[str], text: str) -> None:
     assert choices(names) == text

@@ -58,5 +58,6 @@ def test_a_kind_is_registered_once(shapes: Registry) -> None:
 
 @pytest.mark.parametrize("ask", ["get", "facts", "options"])
 def test_an_unknown_kind_is_met_with_the_known_ones(shapes: Registry, ask: str) -> None:
-    with pytest.raises(InputError, match=r"unknown shape 'squar'; did you mean 'square'\?.*'square' or 'dot'"):
+    message = r"unknown shape 'squar'; did you mean 'square'\?.*'square' or 'dot'"
+    with pytest.raises(InputError, match=message):
         getattr(shapes, ask)("squar")

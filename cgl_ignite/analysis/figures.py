@@ -1,13 +1,28 @@
-"""Figures of a run: who shares which modules, how the students differ, how they learned.
+"""Figures of a run: who shares which modules, how much the students differ, how they learned.
 
-Plain :class:`matplotlib.figure.Figure` objects: no window, no global state, fit for a file or a tracker.
+Plain :class:`matplotlib.figure.Figure` objects: no window, no global state, ready for a file or a tracker.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cgl_ignite.analysis.canvas import (
+    ACCENT,
+    INK,
+    LABELLED,
+    PALETTE,
+    SECOND,
+    cells,
+    headline,
+    lower_triangle,
+    new_figure,
+    styled,
+)
+from cgl_ignite.analysis.series import Series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,51 +30,172 @@ if TYPE_CHECKING:
 
     from cgl_ignite.tracking import Row
 
-__all__ = ["PALETTE", "diversity_figure", "routing_figure", "training_figure"]
+__all__ = ["diversity_figure", "routing_figure", "training_figure"]
 
-PALETTE = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#0072B2", "#D55E00", "#999999")
-"""Colours that people with any colour vision can tell apart (Okabe and Ito), for the modules of a layer."""
-
-INK, MUTED, FAINT, ACCENT = "#1f2430", "#6b7280", "#e5e7eb", "#0072B2"
-STYLE: dict[str, Any] = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "text.color": INK,
-    "axes.edgecolor": MUTED,
-    "axes.labelcolor": INK,
-    "axes.titlesize": 11,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "grid.color": FAINT,
-    "legend.frameon": False,
-}
-READABLE = 28
+OTHERS = "#b9c0cc"
+WIDEST = 7.0
+"""Inches of a matrix of many students."""
 
 
-def routing_figure(
-    paths: Sequence[Sequence[int]], selected: int | None = None, layers: Sequence[str] | None = None
-) -> Figure:
-    """Draw which module every student runs in every layer; equal colours in a column share a module.
+@styled
+def routing_figure(paths: Sequence[Sequence[int]], selected: int | None = None) -> Figure:
+    """Draw which module each student runs in each layer, and how many modules two students have in common.
 
     Args:
         paths: (students, layers), the number of the module.
-        selected: the student whose row is marked.
-        layers: names of the layers, by default their numbers.
+        selected: the student whose row is framed.
     """
-    K, L = len(paths), len(paths[0])
-    cell = 0.34 if max(K, L) <= READABLE else 0.2
-    figure, axes = _figure(L * cell + 2.2, K * cell + 1.5)
-    _cells(axes, paths, cell)
-    shared = _sharing(paths)
-    axes.set_title("Paths of the students", pad=24)
-    axes.text(0, 1.0, _sharing_line(paths), transform=axes.transAxes, va="bottom", color=MUTED, fontsize=8)
-    axes.set_xlim(-0.5, L - 0.5)
-    axes.set_ylim(K - 0.5, -0.5)
-    axes.set_aspect("equal")
-    axes.set_xlabel("layer")
-    axes.set_ylabel("student")
+    table = np.asarray(paths)
+    K, L = table.shape
+    cell = 0.36 if K <= LABELLED else 0.19
+    left_width, right_width = L * cell, min(max(K, 6) * cell, WIDEST)
+    figure = new_figure(max(left_width, 2.6) + (right_width if K > 1 else 0) + 2.2, K * cell + 1.3)
+    axes = figure.subplots(
+        1, 2 if K > 1 else 1, width_ratios=[left_width, right_width][: 1 + (K > 1)], squeeze=False
+    )[0]
+    cells(axes[0], table, PALETTE, cell)
+    modules = sum(len(np.unique(column)) for column in table.T)
+    headline(
+        axes[0],
+        f"Paths of the students over {modules} modules",
+        "the same number in a column is the same module",
+    )
+    axes[0].set(xlabel="layer", ylabel="student")
+    if selected is not None:
+        _frame(axes[0], selected, L)
+    if K > 1:
+        common = (table[:, None] == table[None]).sum(axis=2)
+        lower_triangle(axes[1], common, "{:.0f}", selected)
+        mean = common[np.tril_indices(K, -1)].mean()
+        headline(axes[1], "Modules in common", f"of two students; {mean:.1f} of {L} on average")
     return figure
+
+
+@styled
+def diversity_figure(pairwise: Sequence[Sequence[float]], selected: int | None = None) -> Figure:
+    """Draw how far apart every two students are in what they predict.
+
+    Args:
+        pairwise: (students, students), symmetric.
+        selected: the student whose label is marked.
+    """
+    table = np.asarray(pairwise, dtype=float)
+    K = len(table)
+    size = min(max(K, 5) * 0.44, WIDEST)
+    figure = new_figure(max(size + 1.2, 4.4), size + 1.0)
+    axes = figure.subplots()
+    lower_triangle(axes, table, "{:.2f}", selected)
+    mean = table[np.tril_indices(K, -1)].mean()
+    headline(axes, f"Diversity {mean:.3f}", "L2 distance of the predicted probabilities of two students")
+    axes.set(xlabel="student", ylabel="student")
+    return figure
+
+
+@styled
+def training_figure(rows: Sequence[Row]) -> Figure:
+    """Draw the holdout accuracy of every student over the epochs, and below it losses, φ and diversity.
+
+    Args:
+        rows: the rows of a journal, at least one epoch.
+    """
+    series = Series(rows)
+    panels = [draw for draw, key in _PANELS if series.has(key)]
+    figure = new_figure(10.5, 6.4)
+    grid = figure.add_gridspec(2, max(1, len(panels)), height_ratios=[1.7, 1.0])
+    _accuracy(figure.add_subplot(grid[0, :]), series)
+    for column, draw in enumerate(panels):
+        axes = figure.add_subplot(grid[1, column])
+        draw(axes, series)
+        _epochs(axes, series)
+    return figure
+
+
+def _accuracy(axes: Axes, series: Series) -> None:
+    students = series.students("holdout/accuracy")
+    epoch, selected = series.selected()
+    for student, values in students.items():
+        if student != selected:
+            axes.plot(series.epochs, values, color=OTHERS, linewidth=1.0 if len(students) <= 16 else 0.6)
+    mean = series.values("holdout/accuracy_mean")
+    if len(students) > 1:
+        axes.plot(series.epochs, mean, color=INK, linewidth=1.6, linestyle=(0, (4, 2)), label="mean of all")
+        axes.plot([], [], color=OTHERS, label="the other students")
+    axes.plot(series.epochs, students[selected], color=ACCENT, linewidth=2.2, label=f"student {selected}")
+    best = students[selected][series.epochs.index(epoch)]
+    axes.plot(epoch, best, "o", color=SECOND, markersize=8, markeredgecolor="white", zorder=5)
+    axes.annotate(
+        f"selected: student {selected}, epoch {epoch}, {best:.2f} %",
+        (epoch, best),
+        xytext=(0, 11),
+        textcoords="offset points",
+        ha="right" if epoch > np.mean(series.epochs) else "left",
+        color=SECOND,
+        fontweight="bold",
+    )
+    axes.margins(y=0.12)
+    axes.set_title("Holdout accuracy in percent")
+    axes.legend(loc="lower right", ncols=3)
+    _epochs(axes, series)
+
+
+def _cross_entropy(axes: Axes, series: Series) -> None:
+    _band(axes, series, "holdout/cross_entropy", SECOND, "holdout")
+    _band(axes, series, "training/cross_entropy", ACCENT, "training")
+    axes.set_title("Cross-entropy with labels")
+    axes.legend(fontsize=8, handlelength=1.2)
+
+
+def _imitation(axes: Axes, series: Series) -> None:
+    _band(axes, series, "training/imitation", "#009E73", "KL")
+    axes.set_title("KL to the imitated")
+
+
+def _ramp(axes: Axes, series: Series) -> None:
+    values = series.values("schedule/ramp")
+    axes.fill_between(series.epochs, 0, values, color="#CC79A7", alpha=0.25, linewidth=0)
+    axes.plot(series.epochs, values, color="#CC79A7", linewidth=1.8)
+    axes.set_ylim(0, 1.08)
+    axes.set_title("Ramp-up φ")
+
+
+def _diversity(axes: Axes, series: Series) -> None:
+    axes.plot(series.epochs, series.values("holdout/diversity"), color=INK, linewidth=1.8)
+    axes.set_title("Diversity")
+
+
+_PANELS: tuple[tuple[Callable[[Axes, Series], None], str], ...] = (
+    (_cross_entropy, "training/cross_entropy_mean"),
+    (_imitation, "training/imitation_max"),
+    (_ramp, "training/imitation_max"),
+    (_diversity, "holdout/diversity"),
+)
+
+
+def _band(axes: Axes, series: Series, key: str, color: str, label: str) -> None:
+    """The mean over students, and the range from the least to the greatest."""
+    low, high = series.values(f"{key}_min"), series.values(f"{key}_max")
+    axes.fill_between(series.epochs, low, high, color=color, alpha=0.18, linewidth=0)
+    axes.plot(series.epochs, series.values(f"{key}_mean"), color=color, linewidth=1.8, label=label)
+
+
+def _epochs(axes: Axes, series: Series) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    first, last = series.epochs[0], series.epochs[-1]
+    axes.set_xlim(first - 0.5, last + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
+    axes.set_xlabel("epoch")
+    axes.grid(axis="y")
+    axes.set_axisbelow(True)
+    if first == last:
+        for line in axes.lines:
+            line.set_marker("o")
+
+
+def _frame(axes: Axes, student: int, layers: int) -> None:
+    """Frame the row of the selected student."""
+    from matplotlib.patches import Rectangle
+
+    row: Any = {"fill": False, "edgecolor": INK, "linewidth": 1.8, "clip_on": False, "zorder": 5}
+    axes.add_patch(Rectangle((-0.5, student - 0.5), layers, 1, **row))
+    axes.annotate("selected", (layers - 0.35, student), va="center", fontsize=8, annotation_clip=False)

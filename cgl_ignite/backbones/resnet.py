@@ -12,6 +12,7 @@ from torch import nn
 from cgl_ignite import compat  # noqa: F401  (before torchvision: lets it import beside a CPU build of torch)
 from cgl_ignite.backbones.base import BACKBONES, Backbone, LayerBuilder, initialise
 from cgl_ignite.spec import InputSpec
+
 from torchvision.models.resnet import BasicBlock  # isort: skip
 
 __all__ = ["resnet8", "resnet18", "resnet34"]

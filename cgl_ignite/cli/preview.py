@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import torch
 
-from cgl_ignite.backbones import BACKBONES, Backbone
 from cgl_ignite.catalogue import input_of
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.data import DATASETS, SUBSETS
-from cgl_ignite.pool import ROUTINGS, add_classifier, modular_layers
+from cgl_ignite.data import DATASETS, SUBSETS, Subsets
+from cgl_ignite.pipeline.assemble import blueprint, find_device
+from cgl_ignite.pipeline.forecast import Forecast, forecast
+from cgl_ignite.pool.cost import measure_layers
 from cgl_ignite.seeding import stream
 
 __all__ = ["Preview"]
@@ -23,6 +24,7 @@ class Preview:
 
     ``paths``: the (K, L) table of the pipeline's first seed. ``modules``: how many modules each layer holds;
     ``weights``: the parameters of one of them. ``group``: rows of the largest sub-set, if they can be known.
+    ``forecast``: the mean iteration.
     """
 
     pipeline: Pipeline
@@ -30,21 +32,24 @@ class Preview:
     modules: Sequence[int]
     weights: Sequence[int]
     group: int | None
+    forecast: Forecast
     certain: bool
 
     @classmethod
     def of(cls, pipeline: Pipeline) -> Preview:
-        """Draw the paths, and count one module of each layer without memory for it."""
+        """Draw the paths, and measure one module of each layer on two inputs."""
         spec, classes, certain = input_of(pipeline.data.kind)
-        method = pipeline.method
-        backbone: Backbone = BACKBONES.build(pipeline.backbone, spec, classes)
-        drawn = ROUTINGS.build(method.routing, method.students, len(backbone.layers))
-        routing = add_classifier(drawn, method.students, method.classifier)
-        with torch.device("meta"):
-            layers = [builder() for builder in modular_layers(backbone, method.classifier)]
-        weights = [sum(weight.numel() for weight in layer.parameters()) for layer in layers]
-        paths = routing.sample(stream(pipeline.seeds[0], "paths")).tolist()
-        return cls(pipeline, paths, routing.modules, weights, _largest_group(pipeline), certain)
+        seed = pipeline.seeds[0]
+        layers, routing = blueprint(pipeline, spec, classes)
+        costs = measure_layers(layers, spec.shape)
+        paths = routing.sample(stream(seed, "paths")).tolist()
+        subsets = _subsets(pipeline)
+        students = range(pipeline.method.students)
+        reads = subsets.reads if subsets else tuple(students)
+        mean = forecast(pipeline, routing, reads, costs, seed, find_device(pipeline.run.device))
+        weights = [cost.parameters for cost in costs]
+        group = max(subsets.sizes) if subsets else None
+        return cls(pipeline, paths, routing.modules, weights, group, mean, certain)
 
     @property
     def parameters(self) -> int:
@@ -76,19 +81,40 @@ class Preview:
         yield f"parameters         {self.parameters:>13,}{guess}"
         yield f"  on a path        {self.parameters_used:>13,}"
         yield f"  of one student   {self.parameters_student:>13,}"
-        if self.iterations is None:
+        yield from self._work()
+        yield from self._memory()
+
+    def _work(self) -> Iterator[str]:
+        mean, size, iterations = self.forecast, self.pipeline.optim.batch_size, self.iterations
+        if iterations is None:
             yield "iterations         as many per epoch as the files give rows"
         else:
-            size = self.pipeline.optim.batch_size
-            detail = f"per epoch: {self.group:,} rows for each student, {size} at a time"
-            yield f"iterations         {self.iterations:>13,} {detail}"
+            yield f"iterations         {iterations:>13,} per epoch: {self.group:,} rows for each student, {size} at a time"
+            passes = iterations * (mean.own + mean.imitated)
+            yield f"student passes     {passes:>13,.0f} per epoch, of {size} rows: {mean.own} own and"
+            yield f"                                 {mean.imitated:.2f} imitated in an iteration, on average"
+            work = iterations * mean.multiply_adds
+            yield f"multiply-adds      {work:>13.3g} per epoch, forward and backward"
+        saved = 1 - mean.multiply_adds / mean.without_sharing
+        yield f"  of an iteration  {mean.multiply_adds:>13.3g} = {mean.multiply_adds / mean.alone:.2f} passes of one student alone;"
+        yield f"                                 shared prefixes save {saved:.1%}"
+
+    def _memory(self) -> Iterator[str]:
+        mean, mib = self.forecast, 2**20
+        yield f"memory             {(mean.weights + mean.kept) / mib:>13,.0f} MiB beside program and data:"
+        yield f"  weights          {mean.weights / mib:>13,.0f} MiB with gradients, optimizer and selected copy"
+        chunk = f"{mean.batches_per_chunk} {'batch' if mean.batches_per_chunk == 1 else 'batches'} at a time"
+        yield f"  activations      {mean.kept / mib:>13,.0f} MiB, {chunk} (run.batches_per_chunk)"
 
 
-def _largest_group(pipeline: Pipeline) -> int | None:
+def _subsets(pipeline: Pipeline) -> Subsets | None:
+    """Divide as many rows as there will be, where that is known."""
     data, known = pipeline.data, DATASETS.facts(pipeline.data.kind).get("rows")
     counts = [count for count in (data.limit, known[0] if known else None) if count is not None]
     if not counts or min(counts) <= data.holdout:
         return None
     targets = torch.zeros(min(counts) - data.holdout, dtype=torch.int64)
-    subsets = SUBSETS.build(pipeline.method.subsets, targets, pipeline.method.students, pipeline.seeds[0])
-    return int(max(subsets.sizes))
+    subsets: Subsets = SUBSETS.build(
+        pipeline.method.subsets, targets, pipeline.method.students, pipeline.seeds[0]
+    )
+    return subsets

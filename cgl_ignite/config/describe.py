@@ -49,6 +49,8 @@ def describe(annotation: Any) -> str:
         return " or ".join(map(describe, arguments))
     if get_origin(bare) in (list, tuple):
         return _describe_list(arguments, limits)
+    if bare is str and limits.get("min_length"):
+        return "non-empty text"
     if isinstance(bare, type) and issubclass(bare, BaseModel):
         return _describe_table(bare)
     return _WORDS.get(bare, "a table") + _bounds(limits)

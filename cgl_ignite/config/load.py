@@ -47,13 +47,15 @@ class Document:
         return self.origins.get(key, str(self.path))
 
 
-def load_document(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Document:
+def load_document(source: str | os.PathLike[str] | Mapping[str, Any], overrides: Sequence[str] = ()) -> Document:
     """Read a pipeline file, the files it extends and the ``key=value`` texts of ``--set``, last word wins.
+
+    A mapping stands for the file it could be; it extends nothing.
 
     Raises:
         ConfigError: a file that is missing or no TOML, a circle of ``extends``, an override that is none.
     """
-    document = _read(Path(path), ())
+    document = Document(dict(source), {}, Path("pipeline")) if isinstance(source, Mapping) else _read(Path(source), ())
     changes = Document({}, {}, document.path)
     problems: list[Problem] = []
     for override in overrides:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 __all__ = [
     "Backbone",
@@ -32,6 +32,13 @@ __all__ = [
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
+
+
+def _each_once(seeds: list[int]) -> list[int]:
+    if twice := sorted({seed for seed in seeds if seeds.count(seed) > 1}):
+        raise ValueError(f"{twice[0]} stands there twice, and would give the same run twice")
+    return seeds
 
 
 @dataclass(frozen=True)
@@ -158,8 +165,8 @@ class Tracking(Table):
 class Pipeline(Table):
     """A whole pipeline file."""
 
-    name: str
-    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [1]
+    name: Annotated[str, Field(min_length=1)]
+    seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(_each_once)] = [1]
     plugins: list[str] = []
     data: Annotated[Data, Chooses("dataset")]
     backbone: Annotated[Backbone, Chooses("backbone")]

@@ -10,9 +10,13 @@ from typing import Any, Protocol
 import torch
 from ignite.engine import Engine, Events
 from ignite.handlers import DiskSaver
+from torch.optim import Optimizer
 
 from cgl_ignite.config.schema import CheckpointEvery
 from cgl_ignite.errors import InputError
+from cgl_ignite.handlers.averages import TrainingAverages
+from cgl_ignite.handlers.selection import StudentSelector
+from cgl_ignite.pool import ModularNetwork
 
 __all__ = ["Checkpointer", "Stateful", "read_checkpoint"]
 
@@ -34,16 +38,33 @@ class Checkpointer:
 
     Args:
         folder: the run's folder.
-        parts: what is saved, by name.
+        pool: the modular network.
+        optimizer: with its moments.
+        averages: sums of the running epoch, and the time spent.
+        selector: the selection so far, with its weights.
         every: the interval; the last epoch is always saved.
         facts: plain values saved beside the parts.
     """
 
     def __init__(
-        self, folder: Path, parts: Mapping[str, Stateful], every: CheckpointEvery, facts: Mapping[str, Any]
+        self,
+        folder: Path,
+        pool: ModularNetwork,
+        optimizer: Optimizer,
+        averages: TrainingAverages,
+        selector: StudentSelector,
+        every: CheckpointEvery,
+        facts: Mapping[str, Any],
     ) -> None:
         self.path = folder / "checkpoint.pt"
-        self.parts = parts
+        self.averages = averages
+        self.selector = selector
+        self.parts: dict[str, Stateful] = {
+            "pool": pool,
+            "optimizer": optimizer,
+            "averages": averages,
+            "selector": selector,
+        }
         self.every = every
         self.facts = dict(facts)
         self._disk = DiskSaver(str(folder), require_empty=False)
@@ -75,7 +96,7 @@ class Checkpointer:
             raise InputError(f"{self.path}: the paths of its students are not those this pipeline and seed draw")
         for name, part in self.parts.items():
             part.load_state_dict(self._resumed[name])
-        engine.state.selected = self.parts["selector"].selected  # type: ignore[attr-defined]
+        engine.state.selected = self.selector.selected
         self._resumed = None
 
     def save(self, engine: Engine) -> None:

@@ -9,15 +9,17 @@ from importlib.metadata import PackageNotFoundError, version
 from statistics import fmean
 
 import torch
-from ignite.engine.events import State
+from ignite.engine import Engine
 
+from cgl_ignite.analysis.figures import diversity_figure, routing_figure, training_figure
 from cgl_ignite.config.dump import to_toml, values
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.handlers.selection import StudentSelector
+from cgl_ignite.handlers.checkpoint import Checkpointer
 from cgl_ignite.pipeline.assemble import Parts
 from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.result import RunResult
-from cgl_ignite.tracking import Journal
+from cgl_ignite.student import Card, Student, example_inputs, write_student
+from cgl_ignite.tracking import Journal, StudentModel
 from cgl_ignite.tracking.files import write_atomically
 
 __all__ = ["environment", "hand_over", "keep_setting"]
@@ -36,21 +38,46 @@ def environment() -> dict[str, str]:
     found = {"python": platform.python_version(), "platform": platform.platform(), "git": _commit()}
     found |= {name: _version(name) for name in PACKAGES}
     found["threads"] = str(torch.get_num_threads())
-    found["device"] = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or "cpu"
+    found["device"] = (
+        torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or "cpu"
+    )
     return found
 
 
 def hand_over(
     pipeline: Pipeline,
     parts: Parts,
+    checkpointer: Checkpointer,
     folder: RunFolder,
     journal: Journal,
-    state: State,
-    selector: StudentSelector,
-    seconds: float,
+    trainer: Engine,
 ) -> RunResult:
-    """Write the selected student, the pictures and the result of a run."""
+    """Write the selected student, its pictures and the result of a run."""
+    state, selector = trainer.state, checkpointer.selector
     selected, test = state.selected, state.test
+    with selector.selected_weights():
+        student = Student.of(parts.pool, selected.student, parts.splits.normaliser).cpu()
+    card = Card.of(
+        checkpointer.facts,
+        student=selected.student,
+        epoch=selected.epoch,
+        holdout_accuracy=selected.score,
+        test_accuracy=test.accuracy[selected.student],
+    )
+    write_student(folder.student, student, card)
+    journal.text("card.md", card.markdown())
+    journal.figure("routing.png", routing_figure(state.paths.tolist(), selected.student))
+    journal.figure("training.png", training_figure(journal.rows))
+    if len(test.accuracy) > 1:
+        journal.figure("diversity.png", diversity_figure(test.pairwise, selected.student))
+    model = StudentModel(
+        network=student,
+        example=example_inputs(card),
+        outputs=(len(card.classes),),
+        name=f"{pipeline.name}-student",
+        epoch=selected.epoch,
+    )
+    seconds = checkpointer.averages.seconds
     result = RunResult(
         run_id=folder.run_id,
         seed=folder.facts["seed"],
@@ -65,16 +92,22 @@ def hand_over(
         mean_test_accuracy=fmean(test.accuracy),
         diversity=test.diversity,
         parameters=sum(parameter.numel() for parameter in parts.pool.parameters()),
-        parameters_student=sum(cost.parameters for cost in parts.costs),
+        parameters_student=sum(parameter.numel() for parameter in student.parameters()),
         train_seconds=seconds,
-        samples_per_second=pipeline.run.epochs * sum(parts.subsets.sizes) / max(seconds, 1e-9),
+        samples_per_second=_samples(pipeline, parts) / max(seconds, 1e-9),
         checkpoint=str(folder.checkpoint),
         tracking_uri=journal.tracker.uri,
         student=str(folder.student),
-        model=None,
+        model=journal.model(model),
     )
     write_atomically(folder.result, result.json().encode())
     return result
+
+
+def _samples(pipeline: Pipeline, parts: Parts) -> int:
+    """Count the own samples of all students over the whole training."""
+    rows = sum(parts.subsets.sizes[group] for group in parts.subsets.reads)
+    return rows * pipeline.run.passes_per_epoch * pipeline.run.epochs
 
 
 def _version(package: str) -> str:
@@ -88,7 +121,10 @@ def _commit() -> str:
     """Return the commit of the repository in the current folder, if it is one."""
     try:
         asked = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=40"], capture_output=True, text=True, timeout=10
+            ["git", "describe", "--always", "--dirty", "--abbrev=40"],
+            capture_output=True,
+            text=True,
+            timeout=10,
         )
     except (OSError, subprocess.TimeoutExpired):
         return "unknown"

@@ -5,30 +5,35 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import psutil
 import torch
 from torch.optim import Optimizer
 
 from cgl_ignite.backbones import BACKBONES, LayerBuilder
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import (
-    AUGMENTATIONS, DATASETS, SUBSETS, Batches, DataSource, Examples, Splits, Subsets, data_root, prepare,
+    AUGMENTATIONS,
+    DATASETS,
+    SUBSETS,
+    Batches,
+    DataSource,
+    Examples,
+    Splits,
+    Subsets,
+    data_root,
+    prepare,
 )  # fmt: skip
 from cgl_ignite.engine.evaluate import build_evaluator, evaluate
 from cgl_ignite.engine.optim import OPTIMIZERS
 from cgl_ignite.errors import InputError
 from cgl_ignite.handlers.interruption import Interruption
 from cgl_ignite.handlers.state import Scores
-from cgl_ignite.imitation import CHOICES, Choice, imitation_units
-from cgl_ignite.pool import ROUTINGS, ModularNetwork, RouteTable, Routing, add_classifier, modular_layers, plan_forward
-from cgl_ignite.pool.cost import LayerCost, measure_layers, plan_cost
-from cgl_ignite.seeding import stream
+from cgl_ignite.imitation import CHOICES, Choice
+from cgl_ignite.pipeline.forecast import forecast
+from cgl_ignite.pool import ROUTINGS, ModularNetwork, Routing, add_classifier, modular_layers
+from cgl_ignite.pool.cost import LayerCost, measure_layers
 from cgl_ignite.spec import InputSpec
 
 __all__ = ["Parts", "assemble", "blueprint", "find_device", "read_data"]
-
-CPU_CHUNK_BYTES = 768 * 2**20
-PROBED_DRAWS = 16
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,9 @@ def blueprint(pipeline: Pipeline, spec: InputSpec, classes: int) -> tuple[tuple[
     method = pipeline.method
     backbone = BACKBONES.build(pipeline.backbone, spec, classes)
     routing = ROUTINGS.build(method.routing, method.students, len(backbone.layers))
-    return modular_layers(backbone, method.classifier), add_classifier(routing, method.students, method.classifier)
+    return modular_layers(backbone, method.classifier), add_classifier(
+        routing, method.students, method.classifier
+    )
 
 
 def assemble(
@@ -111,32 +118,7 @@ def assemble(
         costs=costs,
         choice=choice,
         optimizer=OPTIMIZERS.build(optim, list(pool.parameters()), optim.learning_rate),
-        batches_per_chunk=pipeline.run.batches_per_chunk
-        or _chunk(pipeline, subsets, routing, choice, costs, seed, device),
+        batches_per_chunk=forecast(pipeline, routing, subsets.reads, costs, seed, device).batches_per_chunk,
         evaluate_holdout=lambda: scores(holdout),
         evaluate_test=lambda: scores(splits.test().to(device)),
     )
-
-
-def _chunk(
-    pipeline: Pipeline,
-    subsets: Subsets,
-    routing: Routing,
-    choice: Choice,
-    costs: list[LayerCost],
-    seed: int,
-    device: torch.device,
-) -> int:
-    """Choose how many batches go through the pool together, from what one batch keeps for the backward pass."""
-    paths = routing.sample(stream(seed, "paths")).tolist()
-    routes = RouteTable(paths, paths)
-    flows = pipeline.method.loss.teacher_gradient == "flows"
-    greatest = 1
-    for iteration in range(1, PROBED_DRAWS + 1):
-        imitated = choice.draw(stream(seed, "sub-groups", iteration)).tolist()
-        for group in range(len(subsets.sizes)):
-            units = imitation_units([group], subsets.reads, imitated, gradient=flows)
-            plan = plan_forward(routes, units, training=True)
-            greatest = max(greatest, plan_cost(plan, costs, [pipeline.optim.batch_size]).kept)
-    room = CPU_CHUNK_BYTES if device.type == "cpu" else torch.cuda.get_device_properties(device).total_memory // 2
-    return int(max(1, min(room // greatest, len(subsets.sizes), psutil.virtual_memory().total // greatest)))

@@ -16,7 +16,7 @@ from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import DataSource
 from cgl_ignite.engine.step import CollaborativeStep
 from cgl_ignite.engine.trainer import Handler, build_trainer, train
-from cgl_ignite.errors import Interrupted
+from cgl_ignite.errors import Interrupted, RunFailed
 from cgl_ignite.handlers.averages import TrainingAverages
 from cgl_ignite.handlers.checkpoint import Checkpointer, read_checkpoint
 from cgl_ignite.handlers.evaluation import HoldoutEvaluation, TestEvaluation
@@ -32,9 +32,14 @@ from cgl_ignite.pipeline.artifacts import hand_over, keep_setting
 from cgl_ignite.pipeline.assemble import Parts, assemble
 from cgl_ignite.pipeline.folder import RunFolder, start_run_folder
 from cgl_ignite.pipeline.result import RunResult
-from cgl_ignite.tracking import Journal, RunInfo, Screen, Summary, SystemMetrics, Tracker
+from cgl_ignite.tracking import Journal, RunInfo, Screen, Status, Summary, SystemMetrics, Tracker
 
 __all__ = ["Setting", "run_seed"]
+
+_OUT_OF_MEMORY = (
+    "out of memory; fewer batches at a time (run.batches_per_chunk = 1 changes no result), a smaller optim.batch_size"
+    " or a narrower backbone need less; cgl show says how much"
+)
 
 
 @dataclass(frozen=True)
@@ -63,17 +68,17 @@ def run_seed(setting: Setting, seed: int, again: RunFolder | None) -> RunResult:
     averages = TrainingAverages(setting.pipeline.method.students, setting.device)
     rule = SELECTIONS.build(setting.pipeline.method.selection, setting.pipeline.method.students, seed)
     selector = StudentSelector(parts.pool, rule)
-    stateful = {"pool": parts.pool, "optimizer": parts.optimizer, "averages": averages, "selector": selector}
     facts = _facts(setting, seed, parts, journal.run_id)
-    checkpointer = Checkpointer(folder.path, stateful, setting.pipeline.run.checkpoint_every, facts)
-    trainer = _trainer(setting, seed, parts, averages, selector, checkpointer, journal, interruption)
+    every = setting.pipeline.run.checkpoint_every
+    checkpointer = Checkpointer(folder.path, parts.pool, parts.optimizer, averages, selector, every, facts)
+    trainer = _trainer(setting, seed, parts, checkpointer, journal, interruption)
     if checkpoint:
         checkpointer.resume(trainer, checkpoint)
     if setting.screen:
         setting.screen.start(_summary(setting, seed, parts, folder, checkpoint))
     with _ending(setting, journal, folder, checkpointer, trainer, interruption):
         train(trainer, parts.batches, setting.pipeline.run.epochs, selector)
-        result = hand_over(setting.pipeline, parts, folder, journal, trainer.state, selector, averages.seconds)
+        result = hand_over(setting.pipeline, parts, checkpointer, folder, journal, trainer)
     if setting.screen:
         setting.screen.finish(result, result.model)
     return result
@@ -83,8 +88,6 @@ def _trainer(
     setting: Setting,
     seed: int,
     parts: Parts,
-    averages: TrainingAverages,
-    selector: StudentSelector,
     checkpointer: Checkpointer,
     journal: Journal,
     interruption: Interruption,
@@ -99,14 +102,14 @@ def _trainer(
         RampUp(method.ramp, run.epochs),
         LearningRate(parts.optimizer, optim.learning_rate, SCHEDULES.build(optim.schedule, run.epochs)),
         SubgroupResampler(parts.choice, seed),
-        averages,
+        checkpointer.averages,
         HoldoutEvaluation(parts.evaluate_holdout),
-        selector,
+        checkpointer.selector,
         Recorder(journal, SystemMetrics(cuda=setting.device.type == "cuda"), setting.device),
         checkpointer,
         *([Watcher(setting.screen)] if setting.screen else []),
         interruption,
-        TestEvaluation(parts.evaluate_test, selector),
+        TestEvaluation(parts.evaluate_test, checkpointer.selector),
         TestRecorder(journal),
     ]
     return build_trainer(step, handlers)
@@ -131,12 +134,19 @@ def _ending(
             folder.note(status="KILLED")
             raise
         except BaseException as error:
-            status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+            status: Status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
             journal.close(status)
             folder.note(status=status)
+            if _is_out_of_memory(error):
+                raise RunFailed(_OUT_OF_MEMORY) from error
             raise
         journal.close("FINISHED")
         folder.note(status="FINISHED")
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    refused = isinstance(error, RuntimeError) and "allocate memory" in str(error)
+    return refused or isinstance(error, (MemoryError, torch.OutOfMemoryError))
 
 
 def _open_journal(
@@ -152,7 +162,9 @@ def _open_journal(
         parent=setting.group,
     )
     if again and checkpoint:
-        return Journal.resume(again.path, setting.tracker, info, checkpoint["selector"]["judged"], setting.warn)
+        return Journal.resume(
+            again.path, setting.tracker, info, checkpoint["selector"]["judged"], setting.warn
+        )
     return Journal.create(setting.runs, setting.tracker, info, setting.warn)
 
 

@@ -1,20 +1,24 @@
-"""The student that leaves the pool: a network of its own, the card that describes it, and the file for both."""
+"""The student that leaves the pool: a network of its own, its card, and the file for both."""
 
-from cgl_ignite.student.card import Card, Choice
+from cgl_ignite.student.card import Card, Chosen
+from cgl_ignite.student.examples import read_test_part
 from cgl_ignite.student.file import Format, read_student, write_student
 from cgl_ignite.student.network import Student, example_inputs
-from cgl_ignite.student.pictures import read_pictures
-from cgl_ignite.student.score import Measured, measure
+from cgl_ignite.student.pictures import find_pictures, read_pictures
+from cgl_ignite.student.score import Measured, logits, measure
 
 __all__ = [
     "Card",
-    "Choice",
+    "Chosen",
     "Format",
     "Measured",
     "Student",
     "example_inputs",
+    "find_pictures",
+    "logits",
     "measure",
     "read_pictures",
     "read_student",
+    "read_test_part",
     "write_student",
 ]

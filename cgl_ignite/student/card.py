@@ -12,20 +12,20 @@ from cgl_ignite import __version__
 from cgl_ignite.config.schema import Table, fixed_keys
 from cgl_ignite.spec import InputSpec
 
-__all__ = ["Card", "Choice"]
+__all__ = ["Card", "Chosen"]
 
 Count = Annotated[int, Field(ge=1)]
 Index = Annotated[int, Field(ge=0)]
 
 
-class Choice(Table):
+class Chosen(Table):
     """A part by its kind, with the options that were set for it."""
 
     kind: str
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default_factory=dict)
 
     @classmethod
-    def of(cls, tree: Mapping[str, Any], table: str) -> Choice:
+    def of(cls, tree: Mapping[str, Any], table: str) -> Chosen:
         """Take a part out of the values of a pipeline, without the keys that all kinds have."""
         keys = fixed_keys(table)
         return cls(
@@ -52,8 +52,8 @@ class Card(Table):
         torch: the version of PyTorch then.
     """
 
-    dataset: Choice
-    backbone: Choice
+    dataset: Chosen
+    backbone: Chosen
     classifier: Literal["module", "student", "shared"]
     method: str
     students: Count
@@ -84,8 +84,8 @@ class Card(Table):
         """Describe a student of a run by the facts that the run's checkpoint holds."""
         tree = facts["pipeline"]
         return cls(
-            dataset=Choice.of(tree, "data"),
-            backbone=Choice.of(tree, "backbone"),
+            dataset=Chosen.of(tree, "data"),
+            backbone=Chosen.of(tree, "backbone"),
             classifier=tree["method"]["classifier"],
             method=tree["method"]["preset"],
             students=tree["method"]["students"],
@@ -111,13 +111,15 @@ class Card(Table):
 
     def markdown(self) -> str:
         """Write the card as a model card for people."""
-        rows = "\n".join("| {} | {} |".format(name, value.replace("|", r"\|")) for name, value in self._rows().items())
+        rows = "\n".join(
+            "| {} | {} |".format(name, value.replace("|", r"\|")) for name, value in self._rows().items()
+        )
         shape, names = " x ".join(map(str, self.shape)), ", ".join(self.classes)
         return (
             f"# {self.backbone.kind} on {self.dataset.kind}, trained by {self.method}\n\n"
             f"| | |\n| --- | --- |\n{rows}\n\n"
-            f"Reads float32 {shape} ({self.modality}) with values from 0 to 1, any number at a time; normalises them "
-            f"itself. Answers one logit per class; softmax turns them into probabilities.\n\n"
+            f"Reads float32 {shape} ({self.modality}) with values from 0 to 1, any number at a time, and "
+            "normalises them itself. Answers one logit per class; softmax makes them probabilities.\n\n"
             f"Classes ({len(self.classes)}), in the order of the logits: {names}\n"
         )
 
@@ -141,6 +143,6 @@ def _percent(value: float | None) -> str:
     return "not measured" if value is None else f"{value:.2f} %"
 
 
-def _words(choice: Choice) -> str:
+def _words(choice: Chosen) -> str:
     options = ", ".join(f"{name} = {value}" for name, value in choice.options.items())
     return f"{choice.kind} ({options})" if options else choice.kind

@@ -1,7 +1,7 @@
 """Students in files: their weights (``state``), or a program that needs none of this package (``pt2``).
 
-A ``state`` file is read with ``weights_only=True`` and runs nothing that it holds. A ``pt2`` file is a program; as
-PyTorch says of :func:`torch.export.load`, read only those whose origin you trust.
+A ``state`` file is read with ``weights_only=True`` and runs nothing that it holds. A ``pt2`` file is a
+program; as PyTorch says of :func:`torch.export.load`, read only those whose origin you trust.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def write_student(path: Path, student: Student, card: Card, form: Format = "stat
     """Write a student and its card to a file, all of it or nothing.
 
     Raises:
-        InputError: a file that cannot be written, or a backbone that ``torch.export`` cannot turn into a program.
+        InputError: a file that cannot be written, or a backbone that cannot be made a program.
     """
     content = (_state if form == "state" else _program)(student, card)
     try:
@@ -61,8 +61,8 @@ def read_student(path: Path, device: torch.device | str = "cpu") -> tuple[nn.Mod
     """Read a student from a file of either format: a module from pixels to logits, and its card.
 
     Raises:
-        InputError: a file that is not there, is damaged, holds no student or one of a later version; a backbone
-            that is not registered or has changed.
+        InputError: a file that is not there, is damaged, holds no student or one of a later version; a
+            backbone that is not registered or has changed.
     """
     members = _members(path)
     found = next((name for name in members if name.endswith(f"/extra/{_CARD}")), None)
@@ -129,7 +129,9 @@ def _loaded(path: Path) -> dict[str, Any]:
     except Exception as error:
         raise InputError(f"{path}: not a student file, or damaged ({type(error).__name__})") from error
     if isinstance(content, dict) and "selector" in content:
-        raise InputError(f"{path} is the checkpoint of a run, not a student file: cgl export {path} makes one")
+        raise InputError(
+            f"{path} is the checkpoint of a run, not a student file: cgl export {path} makes one"
+        )
     if not isinstance(content, dict) or not {"format", "card"} <= content.keys():
         raise InputError(f"{path}: not a student file (cgl export writes them)")
     return content
@@ -166,15 +168,23 @@ def _untrained(path: Path, card: Card) -> nn.Sequential:
     """Build the layers of a student by its card, with weights that are about to be replaced."""
     kind, known = card.backbone.kind, choices(BACKBONES.kinds())
     if kind not in BACKBONES:
-        source = f"a plugin, one of {choices(card.plugins)}" if len(card.plugins) > 1 else f"the plugin {card.plugins[0]!r}"
+        source = (
+            f"a plugin, one of {choices(card.plugins)}"
+            if len(card.plugins) > 1
+            else f"the plugin {card.plugins[0]!r}"
+        )
         hint = f"import {source} first (--plugin)" if card.plugins else f"known: {known}"
         raise InputError(f"{path}: backbone {kind!r} is not registered; {hint}")
     tree = {"backbone": {"kind": kind, **card.backbone.options}}
     try:
-        part = specialise(_Rebuilt, tree, {"backbone": BACKBONES}).model_validate_json(json.dumps(tree)).backbone
+        part = (
+            specialise(_Rebuilt, tree, {"backbone": BACKBONES}).model_validate_json(json.dumps(tree)).backbone
+        )
         backbone = BACKBONES.build(part, card.spec, len(card.classes))
     except ValidationError as error:
         faults = ", ".join(".".join(map(str, fault["loc"])) for fault in error.errors())
-        raise InputError(f"{path}: backbone {kind!r} does not take the options of the card ({faults})") from error
+        raise InputError(
+            f"{path}: backbone {kind!r} does not take the options of the card ({faults})"
+        ) from error
     with torch.random.fork_rng(devices=[]):
         return nn.Sequential(*(build() for build in modular_layers(backbone, card.classifier)))

@@ -19,10 +19,10 @@ __all__ = ["Student", "example_inputs"]
 
 
 class Student(nn.Module):
-    """A network with its normalisation: plain ``torch.nn`` layers, in evaluation mode, sharing nothing with a pool.
+    """A network with its normalisation: plain ``torch.nn`` layers in evaluation mode, apart from any pool.
 
-    On the same normalised inputs its logits are those of the pool; from pixels they differ by the rounding of the
-    normalisation, less than 1e-4 of the largest logit in float32.
+    On the same normalised inputs its logits are those of the pool, up to the order in which a kernel adds;
+    from pixels, the normalisation is rounded anew. In float32 both stay below 1e-4 of the largest logit.
 
     Shape: inputs float32 (B, C, H, W) in [0, 1]; result float32 (B, classes).
 
@@ -61,5 +61,5 @@ class Student(nn.Module):
 
 
 def example_inputs(card: Card) -> NDArray[np.float32]:
-    """Make two inputs of the form a student reads, always the same ones. Shape: float32 (2, C, H, W) in [0, 1)."""
+    """Make two inputs of the form a student reads, always the same. Shape: float32 (2, C, H, W) in [0, 1)."""
     return np.random.default_rng(0).random((2, *card.shape), np.float32)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from cgl_ignite.data import Examples
 from cgl_ignite.metrics.scores import accuracy, cross_entropy
 
-__all__ = ["Measured", "measure", "predict"]
+__all__ = ["Measured", "logits", "measure"]
 
 ROWS = 128
 
@@ -24,7 +24,7 @@ class Measured:
     n: int
 
 
-def predict(student: nn.Module, inputs: torch.Tensor, device: torch.device | str = "cpu") -> torch.Tensor:
+def logits(student: nn.Module, inputs: Tensor, device: torch.device | str = "cpu") -> Tensor:
     """Return the logits of all inputs, on the CPU. Shape: uint8 (N, C, H, W); result float32 (N, classes)."""
     with torch.inference_mode():
         parts = [student(rows.to(device).float() / 255).cpu() for rows in inputs.split(ROWS)]
@@ -33,6 +33,9 @@ def predict(student: nn.Module, inputs: torch.Tensor, device: torch.device | str
 
 def measure(student: nn.Module, examples: Examples, device: torch.device | str = "cpu") -> Measured:
     """Measure a student on labelled examples."""
-    logits = predict(student, examples.inputs, device).unsqueeze(0).double()
-    means = (metric(logits, examples.targets).mean().item() for metric in (accuracy, cross_entropy))
-    return Measured(*means, len(examples))
+    answers = logits(student, examples.inputs, device).unsqueeze(0).double()
+    return Measured(
+        accuracy=accuracy(answers, examples.targets).double().mean().item(),
+        cross_entropy=cross_entropy(answers, examples.targets).mean().item(),
+        n=len(examples),
+    )

@@ -16,6 +16,7 @@ from cgl_ignite.config.schema import Loss
     [
         (bool, "true or false"),
         (str, "text"),
+        (Annotated[str, Field(min_length=1)], "non-empty text"),
         (Path, "a path"),
         (Any, "anything"),
         (Parameter.empty, "anything"),

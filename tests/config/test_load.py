@@ -109,7 +109,7 @@ def test_extends_in_a_circle(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("value", "message"),
-    [('"no.toml"', "there is no file"), ('["a", "b"]', "must be the path of a file"), ('"."', "there is no file")],
+    [('"no.toml"', "there is no file"), ('"."', "there is no file"), ('["a", "b"]', "must be the path")],
 )
 def test_extends_what_is_not_there(tmp_path: Path, value: str, message: str) -> None:
     path = write(tmp_path, "p.toml", f"seeds = [1]\nextends = {value}\n")
@@ -156,7 +156,7 @@ def test_overrides_are_toml_and_bare_words_are_texts(tmp_path: Path, override: s
     assert set(document.origins.values()) == {f"--set {override}"}
 
 
-@given(st.booleans() | st.integers() | st.floats(allow_nan=False) | st.lists(st.text(max_size=5), max_size=3))
+@given(st.booleans() | st.integers() | st.floats(allow_nan=False) | st.lists(st.text(max_size=5)))
 def test_any_value_can_be_set(empty: Path, value: object) -> None:
     document = load_document(empty, [f"key={toml_value(value)}"])
     assert document.tree == {"key": value}

@@ -21,9 +21,7 @@ COMBINATIONS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("what", "known"), [("dataset", recipes.DATASETS), ("backbone", recipes.BACKBONES)], ids=["dataset", "backbone"]
-)
+@pytest.mark.parametrize(("what", "known"), [("dataset", recipes.DATASETS), ("backbone", recipes.BACKBONES)])
 def test_there_is_a_recipe_for_every_registered_kind(what: str, known: dict[str, Recipe]) -> None:
     assert set(known) == set(REGISTRIES[what].kinds())
     for kind in known:
@@ -60,5 +58,5 @@ def test_recipes_and_shipped_pipelines_agree(tmp_path: Path, name: str, dataset:
 
 def test_a_backbone_for_other_inputs_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(recipes.BACKBONES, "reader", Recipe("text"))
-    with pytest.raises(InputError, match=r"'reader' reads text, but 'digits' holds image; backbones for it: 'resnet8'"):
+    with pytest.raises(InputError, match=r"'reader' reads text, but 'digits' holds image; .* 'resnet8'"):
         recipe("digits", "reader", "cgl")

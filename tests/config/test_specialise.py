@@ -95,9 +95,9 @@ def test_equal_choices_are_equal_pipelines() -> None:
 
 def test_kinds_registered_later_count() -> None:
     later: Registry[Callable[..., None]] = Registry("shape")
+    later.register("early")(lambda: None)
     tree = {"first": {"shape": {"kind": "late"}, "frame": {"kind": "late"}}}
     with pytest.raises(ValidationError):
-        later.register("early")(lambda: None)
         specialise(Album, tree, {"shape": later}).model_validate(tree)
     later.register("late")(lambda: None)
     assert specialise(Album, tree, {"shape": later}).model_validate(tree).first.shape.kind == "late"

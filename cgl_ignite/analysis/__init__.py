@@ -1,0 +1,1 @@
+"""What recorded runs tell: figures of a run, and tables over runs."""

@@ -1,0 +1,152 @@
+"""The house style of figures: colours, type, and the two kinds of grids."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+__all__ = [
+    "ACCENT",
+    "INK",
+    "LABELLED",
+    "MUTED",
+    "PALETTE",
+    "SECOND",
+    "cells",
+    "headline",
+    "lower_triangle",
+    "new_figure",
+    "styled",
+]
+
+P = ParamSpec("P")
+
+PALETTE = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#0072B2", "#D55E00", "#999999")
+"""Colours that people with any colour vision can tell apart (Okabe and Ito)."""
+
+INK, MUTED, ACCENT, SECOND = "#1f2430", "#6b7280", "#0072B2", "#D55E00"
+MAP = "YlGnBu"
+ANNOTATED, LABELLED = 16, 24
+"""Up to so many rows the cells of a matrix carry their value, and every row its label."""
+
+STYLE: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "text.color": INK,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.color": "#eceef2",
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "legend.frameon": False,
+}
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Draw in the house style, whatever the user's matplotlib settings are."""
+
+    @functools.wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        import matplotlib as mpl
+
+        settings: dict[Any, Any] = {**dict(mpl.rcParamsDefault.items()), **STYLE}
+        with mpl.rc_context(settings):
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Make an empty figure, in inches, that belongs to no window."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
+    figure = Figure(figsize=(width, height), layout=layout, facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def headline(axes: Axes, title: str, detail: str) -> None:
+    """Write a title, and what it means in smaller type below it."""
+    axes.set_title(title, pad=20)
+    axes.annotate(detail, (0, 1), (0, 6), "axes fraction", "offset points", color=MUTED, fontsize=8)
+
+
+def cells(axes: Axes, table: NDArray[Any], colors: Sequence[Any], cell: float) -> None:
+    """Draw a table of small whole numbers as coloured cells with the number in them.
+
+    Args:
+        colors: one for each number; where they run out, shades are used instead.
+        cell: the size of a cell in inches.
+    """
+    import matplotlib as mpl
+    from matplotlib.colors import ListedColormap
+
+    numbers = int(table.max()) + 1
+    shades = (
+        list(colors) if numbers <= len(colors) else list(mpl.colormaps[MAP](np.linspace(0.1, 0.95, numbers)))
+    )
+    _grid(axes, table, ListedColormap(shades[:numbers]), cell * 5).set_clim(-0.5, numbers - 0.5)
+    for (row, column), number in np.ndenumerate(table):
+        _write(axes, row, column, str(number), shades[number], cell * 24)
+
+
+def lower_triangle(axes: Axes, table: NDArray[Any], form: str, selected: int | None = None) -> None:
+    """Draw a symmetric matrix: values in the cells where there is room, else a colour bar."""
+    rows = len(table)
+    shown = np.ma.masked_where(np.triu(np.ones_like(table, dtype=bool)), table)
+    mesh = _grid(axes, shown, MAP, 1.5 if rows <= LABELLED else 0.3)
+    axes.set_xlim(-0.5, rows - 1.5)
+    axes.set_ylim(rows - 0.5, 0.5)
+    if rows > ANNOTATED:
+        corner = axes.inset_axes((0.6, 0.8, 0.36, 0.025))
+        figure: Any = axes.get_figure()
+        bar = figure.colorbar(mesh, cax=corner, orientation="horizontal")
+        bar.outline.set_visible(False)
+    else:
+        for row in range(rows):
+            for column in range(row):
+                value = table[row, column]
+                _write(axes, row, column, form.format(value), mesh.to_rgba(value), 8)
+    for ticks in (axes.get_xticklabels(), axes.get_yticklabels()):
+        for tick in ticks:
+            if tick.get_text() == str(selected):
+                tick.set(color=SECOND, fontweight="bold")
+
+
+def _grid(axes: Axes, table: NDArray[Any], colors: Any, gap: float) -> Any:
+    """Square cells with white gaps, the first row on top, labels that do not run into each other."""
+    rows, columns = table.shape
+    edges = np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5
+    mesh = axes.pcolormesh(*edges, table, cmap=colors, edgecolors="white", linewidth=gap)
+    axes.set_aspect("equal", anchor="NW")
+    axes.set_ylim(rows - 0.5, -0.5)
+    axes.set_xticks(range(0, columns, 1 if columns <= LABELLED else 8))
+    axes.set_yticks(range(0, rows, 1 if rows <= LABELLED else 8))
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return mesh
+
+
+def _write(axes: Axes, row: int, column: int, text: str, color: Any, size: float) -> None:
+    """Write into a cell, dark on light and light on dark."""
+    from matplotlib.colors import to_rgb
+
+    red, green, blue = to_rgb(color)
+    ink = "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.45 else INK
+    axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=size)

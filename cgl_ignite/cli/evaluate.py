@@ -1,0 +1,63 @@
+"""``cgl evaluate``: a trained student on the test part of a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+__all__ = ["evaluate"]
+
+
+@click.command()
+@click.argument("file")
+@click.argument("data")
+@click.option("--root", type=click.Path(path_type=Path), help="Folder of the data sets; default: $CGL_DATA.")
+@click.option("--limit", type=click.IntRange(min=1), help="Take at most so many test rows.")
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
+@click.option(
+    "--plugin", "plugins", metavar="MODULE", multiple=True, help="Import a module with parts of yours."
+)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=Path("mlruns"),
+    show_default=True,
+    help="Where the runs are.",
+)
+def evaluate(
+    file: str,
+    data: str,
+    root: Path | None,
+    limit: int | None,
+    device: str,
+    as_json: bool,
+    plugins: tuple[str, ...],
+    folder: Path,
+) -> None:
+    """Measure a trained student on a data set.
+
+    FILE is a student file, a run or a checkpoint. DATA is a kind of data set (see: cgl data list) or a
+    folder with a folder per class; its test part is used.
+    """
+    import json
+    from dataclasses import asdict
+
+    from cgl_ignite.export import import_plugins, load_student
+    from cgl_ignite.pipeline.assemble import find_device
+    from cgl_ignite.student import measure, read_test_part
+
+    import_plugins(plugins)
+    place = find_device(device)
+    student, card = load_student(file, folder, place)
+    measured = measure(student, read_test_part(data, card, root, limit), place)
+    if as_json:
+        described = {"run_id": card.run_id, "student": card.student, "epoch": card.epoch, "data": data}
+        click.echo(json.dumps({**described, **asdict(measured)}))
+        return
+    click.echo(f"accuracy       {measured.accuracy:.2f} %")
+    click.echo(f"cross-entropy  {measured.cross_entropy:.4f}")
+    click.echo(f"n              {measured.n}")

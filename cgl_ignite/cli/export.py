@@ -1,0 +1,58 @@
+"""``cgl export``: one student of a run as a file of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+__all__ = ["export"]
+
+
+@click.command()
+@click.argument("run")
+@click.option(
+    "--student", type=click.IntRange(min=0), help="Index of a student, from 0; default: the selected one."
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["state", "pt2"]),
+    default="state",
+    show_default=True,
+    help="state: weights, read with cgl_ignite; pt2: a program that needs PyTorch alone.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="File or folder; default: student.pt or .pt2 here.",
+)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=Path("mlruns"),
+    show_default=True,
+    help="Where the runs are.",
+)
+def export(
+    run: str, student: int | None, form: Literal["state", "pt2"], output: Path | None, folder: Path
+) -> None:
+    """Save one student of RUN at the selected epoch, with a card that describes it.
+
+    RUN is a run id or its beginning, "latest", a run's folder or a checkpoint. Prints the name of the file;
+    the card for people is FILE.md. A file of that name is replaced.
+    """
+    from rich.console import Console
+
+    from cgl_ignite.export import export_student, open_run
+
+    opened = open_run(run, folder)
+    path = export_student(opened, student, form, output)
+    epoch, selected, _ = opened.selected
+    text = (
+        f"student {selected if student is None else student} of run {opened.facts['run_id']}, epoch {epoch}"
+    )
+    Console(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)
+    click.echo(path)

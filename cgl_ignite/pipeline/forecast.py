@@ -1,0 +1,109 @@
+"""What an epoch will cost, told by the same plans that will run: work, memory, and the size of a chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import psutil
+import torch
+
+from cgl_ignite.config.schema import Pipeline
+from cgl_ignite.imitation import CHOICES, imitation_units
+from cgl_ignite.pool import RouteTable, Routing, plan_forward
+from cgl_ignite.pool.cost import LayerCost, PlanCost, plan_cost
+from cgl_ignite.seeding import stream
+
+__all__ = ["Forecast", "forecast"]
+
+PROBED_DRAWS = 16
+CPU_CHUNK_BYTES = 768 * 2**20
+COPIES_OF_WEIGHTS = 5
+BYTES = 4
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """The mean iteration of a pipeline, from its first draws of sub-groups.
+
+    Attributes:
+        own: students that learn labels from a batch, in one iteration.
+        imitated: further (student, batch) units that are run to be imitated.
+        multiply_adds: forward and backward, of one iteration.
+        without_sharing: the same if no prefix were shared.
+        alone: of one batch of one student trained alone.
+        batches_per_chunk: how many batches go through the pool together.
+        kept: bytes kept for the backward pass of the largest chunk.
+        weights: bytes of weights, gradients, two moments of the optimizer and the selected copy.
+    """
+
+    own: int
+    imitated: float
+    multiply_adds: float
+    without_sharing: float
+    alone: int
+    batches_per_chunk: int
+    kept: int
+    weights: int
+
+
+def forecast(
+    pipeline: Pipeline,
+    routing: Routing,
+    reads: Sequence[int],
+    costs: Sequence[LayerCost],
+    seed: int,
+    device: torch.device,
+) -> Forecast:
+    """Plan the first iterations of a run without running them.
+
+    Args:
+        pipeline: whose batch size, choice of sub-groups and chunk are read.
+        routing: draws the students' paths.
+        reads: for each student, the data group it learns from.
+        costs: of one module of each layer.
+        seed: of the run.
+        device: whose memory decides the default of ``run.batches_per_chunk``.
+    """
+    paths = routing.sample(stream(seed, "paths")).tolist()
+    routes = RouteTable(paths, paths)
+    choice = CHOICES.build(pipeline.method.choose, pipeline.method.students)
+    rows = pipeline.optim.batch_size
+    flows = pipeline.method.loss.teacher_gradient == "flows"
+    alone = rows * sum(cost.forward + cost.backward for cost in costs)
+    plans: list[list[PlanCost]] = []
+    units: list[int] = []
+    separate: list[int] = []
+    for iteration in range(1, PROBED_DRAWS + 1):
+        imitated = choice.draw(stream(seed, "sub-groups", iteration)).tolist()
+        batches = [
+            imitation_units([group], reads, imitated, gradient=flows) for group in range(max(reads) + 1)
+        ]
+        plans.append(
+            [plan_cost(plan_forward(routes, batch, training=True), costs, [rows]) for batch in batches]
+        )
+        units.append(sum(map(len, batches)))
+        free = rows * sum(cost.forward for cost in costs)
+        separate.append(sum(alone if unit.gradient else free for batch in batches for unit in batch))
+    chunk = pipeline.run.batches_per_chunk or _chunk(max(plan.kept for row in plans for plan in row), device)
+    chunk = min(chunk, max(reads) + 1)
+    return Forecast(
+        own=len(reads),
+        imitated=fmean(units) - len(reads),
+        multiply_adds=fmean(sum(plan.multiply_adds for plan in row) for row in plans),
+        without_sharing=fmean(separate),
+        alone=alone,
+        batches_per_chunk=chunk,
+        kept=max(sum(sorted((plan.kept for plan in row), reverse=True)[:chunk]) for row in plans),
+        weights=COPIES_OF_WEIGHTS
+        * BYTES
+        * sum(m * cost.parameters for m, cost in zip(routing.modules, costs, strict=True)),
+    )
+
+
+def _chunk(kept: int, device: torch.device) -> int:
+    """Take as many batches together as fit: on the CPU where large tensors cost most, few; on a GPU, half of it."""
+    cuda = device.type == "cuda"
+    room = torch.cuda.get_device_properties(device).total_memory // 2 if cuda else CPU_CHUNK_BYTES
+    return max(1, min(room, psutil.virtual_memory().total // 2) // max(kept, 1))

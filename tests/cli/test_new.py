@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cgl_ignite.catalogue import load_pipeline
+from cgl_ignite.cli.main import cgl
+
+
+def new(*arguments: str) -> Result:
+    return CliRunner().invoke(cgl, ["new", "--dataset", "cifar10", "--backbone", "resnet34", *arguments])
+
+
+@pytest.mark.parametrize("method", ["baseline", "cgl"])
+def test_what_is_written_is_a_pipeline_by_itself(workdir: Path, method: str) -> None:
+    done = new("--method", method, "-o", "mine.toml")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert "cgl run mine.toml" in done.stderr
+    pipeline = load_pipeline("mine.toml")
+    assert (pipeline.name, pipeline.data.kind, pipeline.backbone.kind) == ("mine", "cifar10", "resnet34")
+    assert pipeline.method.preset == method
+    text = Path("mine.toml").read_text()
+    assert "extends" not in text
+    assert len(text.splitlines()) <= 30
+    assert [path.name for path in workdir.iterdir()] == ["mine.toml"]
+
+
+def test_stdout_holds_the_same_file(workdir: Path) -> None:
+    new("-o", "mine.toml")
+    assert new().stdout == Path("mine.toml").read_text()
+
+
+def test_a_file_is_not_replaced_unless_asked(workdir: Path) -> None:
+    Path("mine.toml").write_text("precious")
+    done = new("-o", "mine.toml")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "mine.toml exists already" in done.stderr
+    assert Path("mine.toml").read_text() == "precious"
+    assert new("-o", "mine.toml", "--force").exit_code == 0
+    assert Path("mine.toml").read_text() != "precious"
+
+
+def test_a_place_that_cannot_be_written(workdir: Path) -> None:
+    done = new("-o", "no/such/folder.toml")
+    assert done.exit_code == 2
+    assert "cannot write no/such/folder.toml (No such file or directory)" in done.stderr

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cgl_ignite.catalogue import REGISTRIES, load_pipeline
+from cgl_ignite.cli.main import cgl
+from cgl_ignite.cli.preview import Preview
+
+PIPELINES = Path(__file__).resolve().parents[2] / "pipelines"
+DIGITS = str(PIPELINES / "digits_resnet.toml")
+SMALL = ("data.limit=1437", "data.holdout=237", "optim.batch_size=16", "method.students=8")
+
+
+def show(*arguments: str) -> Result:
+    return CliRunner().invoke(cgl, ["show", *arguments])
+
+
+@pytest.mark.parametrize("path", sorted(PIPELINES.glob("*.toml")), ids=lambda path: path.stem)
+def test_what_is_shown_is_the_pipeline_itself(path: Path, workdir: Path) -> None:
+    done = show(str(path), "--set", "run.epochs=7")
+    assert (done.exit_code, done.stderr) == (0, "")
+    Path("shown.toml").write_text(done.stdout)
+    assert load_pipeline("shown.toml") == load_pipeline(path, ["run.epochs=7"])
+
+
+def test_every_value_says_where_it_comes_from() -> None:
+    lines = show(DIGITS, "--set", "run.epochs=7").stdout.splitlines()
+    origins = {text.strip(): origin for text, _, origin in (line.partition("  # ") for line in lines) if text}
+    assert origins["epochs = 7"] == "--set run.epochs=7"
+    assert origins["students = 8"] == "preset cgl"
+    assert origins["temperature = 3.0"] == "default"
+    assert origins['kind = "digits"'].startswith(f"{DIGITS}:")
+    assert origins['name = "digits_resnet"'] == "the name of the file"
+
+
+def test_students_and_sizes() -> None:
+    overrides = [argument for change in SMALL for argument in ("--set", change)]
+    text = show(DIGITS, *overrides).stdout
+    assert text.count("#   student ") == 8
+    assert "10 per epoch: 150 rows for each student, 16 at a time" in text
+
+
+def test_sizes_known_by_hand() -> None:
+    cgl_pool = Preview.of(load_pipeline(PIPELINES / "cifar100_resnet18.toml"))
+    assert cgl_pool.parameters == 22_440_264
+    assert cgl_pool.parameters_student == 11_220_132
+    assert cgl_pool.iterations == 88
+    three = ["method.preset=baseline", "method.students=3"]
+    separate = Preview.of(load_pipeline(PIPELINES / "cifar100_resnet34.toml", three))
+    assert (separate.parameters, separate.parameters_used) == (63_984_876, 63_984_876)
+    assert separate.paths == [[0] * 17, [1] * 17, [2] * 17]
+
+
+def test_unused_modules_are_not_on_a_path() -> None:
+    table = "method.routing={kind='fixed', table=[[0, 1, 0, 1], [0, 0, 0, 0]]}"
+    pool = Preview.of(load_pipeline(DIGITS, ["method.students=2", table]))
+    assert (pool.modules, pool.parameters) == ((1, 2, 1, 2), pool.parameters_used)
+    unused = Preview.of(load_pipeline(DIGITS, ["method.students=1"]))
+    assert unused.parameters_used == unused.parameters_student == unused.parameters // 2
+
+
+@pytest.mark.parametrize(
+    ("limit", "holdout", "batch", "iterations"), [(1437, 237, 16, 10), (365, 237, 16, 1), (373, 237, 16, 1)]
+)
+def test_a_batch_of_one_row_is_left_out(limit: int, holdout: int, batch: int, iterations: int) -> None:
+    changes = [f"data.limit={limit}", f"data.holdout={holdout}", f"optim.batch_size={batch}"]
+    assert Preview.of(load_pipeline(DIGITS, changes)).iterations == iterations
+
+
+def test_what_only_the_files_can_tell() -> None:
+    local = ("--set", "data.kind=local_images", "--set", "data.path=x")
+    text = show(DIGITS, *local).stdout
+    assert "the files decide" in text
+    assert "as many per epoch as the files give rows" in text
+
+
+def test_kinds_lists_everything_registered() -> None:
+    done = show("--kinds")
+    assert done.exit_code == 0
+    words = set(done.stdout.split())
+    for registry in REGISTRIES.values():
+        for kind in registry.kinds():
+            assert {kind, *registry.options(kind)} <= words
+    assert "padding = 4             a whole number of at least 0" in done.stdout
+    assert "probability (needed)    a number of more than 0 and at most 1" in done.stdout
+
+
+def test_faults_leave_stdout_empty() -> None:
+    done = show(DIGITS, "--set", "run.epoch=3")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "did you mean 'epochs'?" in done.stderr
+    assert show().exit_code == 2
