@@ -22,9 +22,7 @@ def address(seed: int, purpose: str, *position: int) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 
 
-def stream(
-    seed: int, purpose: str, *position: int, device: torch.device | str = "cpu"
-) -> torch.Generator:
+def stream(seed: int, purpose: str, *position: int, device: torch.device | str = "cpu") -> torch.Generator:
     """Open the generator that stands at an address, e.g. ``stream(seed, "shuffle", epoch, student)``."""
     return torch.Generator(device).manual_seed(address(seed, purpose, *position))
 

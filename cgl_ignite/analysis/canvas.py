@@ -98,9 +98,7 @@ def cells(axes: Axes, table: NDArray[Any], colors: Sequence[Any], cell: float) -
     from matplotlib.colors import ListedColormap
 
     numbers = int(table.max()) + 1
-    shades = (
-        list(colors) if numbers <= len(colors) else list(mpl.colormaps[MAP](np.linspace(0.1, 0.95, numbers)))
-    )
+    shades = list(colors) if numbers <= len(colors) else list(mpl.colormaps[MAP](np.linspace(0.1, 0.95, numbers)))
     _grid(axes, table, ListedColormap(shades[:numbers]), cell * 5).set_clim(-0.5, numbers - 0.5)
     for (row, column), number in np.ndenumerate(table):
         _write(axes, row, column, str(number), shades[number], cell * 24)

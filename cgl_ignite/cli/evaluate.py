@@ -14,13 +14,9 @@ __all__ = ["evaluate"]
 @click.argument("data")
 @click.option("--root", type=click.Path(path_type=Path), help="Folder of the data sets; default: $CGL_DATA.")
 @click.option("--limit", type=click.IntRange(min=1), help="Take at most so many test rows.")
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute."
-)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
-@click.option(
-    "--plugin", "plugins", metavar="MODULE", multiple=True, help="Import a module with parts of yours."
-)
+@click.option("--plugin", "plugins", metavar="MODULE", multiple=True, help="Import a module with parts of yours.")
 @click.option(
     "--folder",
     type=click.Path(path_type=Path),

@@ -12,9 +12,7 @@ __all__ = ["export"]
 
 @click.command()
 @click.argument("run")
-@click.option(
-    "--student", type=click.IntRange(min=0), help="Index of a student, from 0; default: the selected one."
-)
+@click.option("--student", type=click.IntRange(min=0), help="Index of a student, from 0; default: the selected one.")
 @click.option(
     "--format",
     "form",
@@ -36,9 +34,7 @@ __all__ = ["export"]
     show_default=True,
     help="Where the runs are.",
 )
-def export(
-    run: str, student: int | None, form: Literal["state", "pt2"], output: Path | None, folder: Path
-) -> None:
+def export(run: str, student: int | None, form: Literal["state", "pt2"], output: Path | None, folder: Path) -> None:
     """Save one student of RUN at the selected epoch, with a card that describes it.
 
     RUN is a run id or its beginning, "latest", a run's folder or a checkpoint. Prints the name of the file;
@@ -51,8 +47,6 @@ def export(
     opened = open_run(run, folder)
     path = export_student(opened, student, form, output)
     epoch, selected, _ = opened.selected
-    text = (
-        f"student {selected if student is None else student} of run {opened.facts['run_id']}, epoch {epoch}"
-    )
+    text = f"student {selected if student is None else student} of run {opened.facts['run_id']}, epoch {epoch}"
     Console(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)
     click.echo(path)

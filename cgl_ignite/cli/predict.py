@@ -13,13 +13,9 @@ __all__ = ["predict"]
 @click.command()
 @click.argument("file")
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--top", type=click.IntRange(min=1), default=3, show_default=True, help="How many classes to name."
-)
+@click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="How many classes to name.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
-@click.option(
-    "--plugin", "plugins", metavar="MODULE", multiple=True, help="Import a module with parts of yours."
-)
+@click.option("--plugin", "plugins", metavar="MODULE", multiple=True, help="Import a module with parts of yours.")
 @click.option(
     "--folder",
     type=click.Path(path_type=Path),

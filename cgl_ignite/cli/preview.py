@@ -89,14 +89,15 @@ class Preview:
         if iterations is None:
             yield "iterations         as many per epoch as the files give rows"
         else:
-            yield f"iterations         {iterations:>13,} per epoch: {self.group:,} rows for each student, {size} at a time"
+            yield f"iterations         {iterations:>13,} per epoch: {self.group:,} rows a student, {size} at a time"
             passes = iterations * (mean.own + mean.imitated)
             yield f"student passes     {passes:>13,.0f} per epoch, of {size} rows: {mean.own} own and"
             yield f"                                 {mean.imitated:.2f} imitated in an iteration, on average"
             work = iterations * mean.multiply_adds
             yield f"multiply-adds      {work:>13.3g} per epoch, forward and backward"
         saved = 1 - mean.multiply_adds / mean.without_sharing
-        yield f"  of an iteration  {mean.multiply_adds:>13.3g} = {mean.multiply_adds / mean.alone:.2f} passes of one student alone;"
+        students = mean.multiply_adds / mean.alone
+        yield f"  of an iteration  {mean.multiply_adds:>13.3g} = {students:.2f} times that of one student alone;"
         yield f"                                 shared prefixes save {saved:.1%}"
 
     def _memory(self) -> Iterator[str]:
@@ -114,7 +115,5 @@ def _subsets(pipeline: Pipeline) -> Subsets | None:
     if not counts or min(counts) <= data.holdout:
         return None
     targets = torch.zeros(min(counts) - data.holdout, dtype=torch.int64)
-    subsets: Subsets = SUBSETS.build(
-        pipeline.method.subsets, targets, pipeline.method.students, pipeline.seeds[0]
-    )
+    subsets: Subsets = SUBSETS.build(pipeline.method.subsets, targets, pipeline.method.students, pipeline.seeds[0])
     return subsets

@@ -44,6 +44,7 @@ CHARTS = {
     show_default=True,
     help="Where the runs are.",
 )
+@click.option("--uri", help="The store, if it is not in the folder and not in $MLFLOW_TRACKING_URI.")
 @click.option(
     "--port",
     type=click.IntRange(1, 65535),
@@ -55,11 +56,11 @@ CHARTS = {
 @click.option(
     "--print", "only_print", is_flag=True, help="Print the command and the address, and start nothing."
 )
-def ui(folder: Path, port: int, browser: bool, only_print: bool) -> None:
+def ui(folder: Path, uri: str | None, port: int, browser: bool, only_print: bool) -> None:
     """Show the recorded runs in MLflow's pages: charts of all runs of the newest experiment, side by side."""
     from cgl_ignite.tracking import locate
 
-    store = locate(folder)
+    store = locate(folder, uri)
     if store.uri.startswith(("http://", "https://")):
         _show(_charts(store, store.uri.rstrip("/")), browser and not only_print)
         return

@@ -45,9 +45,7 @@ def to_toml(tree: Mapping[str, Any]) -> str:
     return "\n".join(lines).lstrip("\n") + "\n"
 
 
-def toml_lines(
-    tree: Mapping[str, Any], *, inline: bool = True, prefix: str = ""
-) -> Iterator[tuple[str, str]]:
+def toml_lines(tree: Mapping[str, Any], *, inline: bool = True, prefix: str = "") -> Iterator[tuple[str, str]]:
     """Yield the lines of a TOML file with the dotted key each one sets (empty for headers and blank lines).
 
     ``inline`` writes the tables inside a section on one line; otherwise each gets a section of its own.

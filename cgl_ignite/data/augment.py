@@ -30,9 +30,7 @@ def none(spec: InputSpec) -> Augmentation:
 
 
 @AUGMENTATIONS.register("crop_flip", modality="image")
-def crop_flip(
-    spec: InputSpec, *, padding: Annotated[int, Field(ge=0)] = 4, flip: bool = True
-) -> Augmentation:
+def crop_flip(spec: InputSpec, *, padding: Annotated[int, Field(ge=0)] = 4, flip: bool = True) -> Augmentation:
     """Pad with black, crop a window of the old size at random, and mirror every other image on average.
 
     Reference: He et al., "Deep Residual Learning for Image Recognition", 2016, section 4.2.

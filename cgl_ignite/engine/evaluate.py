@@ -18,8 +18,6 @@ __all__ = ["build_evaluator", "evaluate", "pool_logits"]
 ROWS = 128
 
 
-
-
 def pool_logits(pool: ModularNetwork, inputs: Tensor) -> Tensor:
     """Run every student on one batch. Shape: inputs (B, ...), result (K, B, C)."""
     students = pool.routes.students

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 
 from cgl_ignite.config.schema import Method
 from cgl_ignite.data import Batch
-from cgl_ignite.handlers.state import StudentLosses
+from cgl_ignite.handlers.state import StudentLosses, state_of
 from cgl_ignite.imitation import Choice, imitation_units, imitation_weights
 from cgl_ignite.objective import batch_mean, cross_entropy, imitation_kl, teacher_logits
 from cgl_ignite.pool import ModularNetwork, Plan, plan_forward
@@ -58,19 +58,20 @@ class CollaborativeStep:
         """Train one iteration; reads ``state.imitated``, ``state.ramp`` and ``state.iteration``."""
         self.pool.train()
         self.optimizer.zero_grad(set_to_none=True)
-        imitated: Tensor = engine.state.imitated
+        state = state_of(engine)
         zero = batch.inputs.new_zeros(())
         parts = [(zero, zero)] * len(self.reads)
         for groups in self._chunks(batch):
             learners = [k for group in groups for k, read in enumerate(self.reads) if read == group]
-            ce, kl = self._losses(batch, groups, learners, imitated, engine.state.iteration)
-            weight = self.loss.imitation_weight * engine.state.ramp
+            ce, kl = self._losses(batch, groups, learners, state.imitated, state.iteration)
+            weight = self.loss.imitation_weight * state.ramp
             (self.loss.label_weight * ce + weight * kl).sum().backward()
             for student, *losses in zip(learners, ce.detach(), kl.detach(), strict=True):
                 parts[student] = (losses[0], losses[1])
         self.optimizer.step()
         sizes = tuple(batch.sizes[group] for group in self.reads)
-        return StudentLosses(*(torch.stack(values) for values in zip(*parts, strict=True)), sizes)
+        ce, kl = (torch.stack(values) for values in zip(*parts, strict=True))
+        return StudentLosses(ce, kl, sizes)
 
     def _chunks(self, batch: Batch) -> Iterator[list[int]]:
         active = [group for group, size in enumerate(batch.sizes) if size]

@@ -9,7 +9,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from cgl_ignite.errors import RunFailed
-from cgl_ignite.handlers.state import StudentLosses, TrainingLosses
+from cgl_ignite.handlers.state import StudentLosses, TrainingLosses, state_of
 
 __all__ = ["TrainingAverages"]
 
@@ -41,8 +41,8 @@ class TrainingAverages:
 
     def add(self, engine: Engine) -> None:
         """Add the losses of an iteration, without waiting for the device."""
-        losses: StudentLosses = engine.state.output
-        if (engine.state.iteration - 1) % engine.state.epoch_length == 0:
+        losses: StudentLosses = state_of(engine).output
+        if (state_of(engine).iteration - 1) % state_of(engine).epoch_length == 0:
             self.sums.zero_()
             self.epoch_seconds = 0.0
         sizes = torch.tensor(losses.sizes, dtype=torch.float64).to(self.sums.device, non_blocking=True)
@@ -53,13 +53,13 @@ class TrainingAverages:
         self._book()
         self._since = None
         means = (totals[:2] / totals[2].clamp(min=1)).tolist()
-        engine.state.training = TrainingLosses(*means)
-        engine.state.train_seconds = self.seconds
-        engine.state.samples_per_second = float(totals[2].sum()) / max(self.epoch_seconds, 1e-9)
+        state_of(engine).training = TrainingLosses(*means)
+        state_of(engine).train_seconds = self.seconds
+        state_of(engine).samples_per_second = float(totals[2].sum()) / max(self.epoch_seconds, 1e-9)
         if not totals.isfinite().all():
             raise RunFailed(
-                f"the training loss is not finite in epoch {engine.state.epoch}; a smaller optim.learning_rate"
-                f" (now {engine.state.learning_rate:g}) usually helps"
+                f"the training loss is not finite in epoch {state_of(engine).epoch}; a smaller optim.learning_rate"
+                f" (now {state_of(engine).learning_rate:g}) usually helps"
             )
 
     def state_dict(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from cgl_ignite.config.schema import CheckpointEvery
 from cgl_ignite.errors import InputError
 from cgl_ignite.handlers.averages import TrainingAverages
 from cgl_ignite.handlers.selection import StudentSelector
+from cgl_ignite.handlers.state import state_of
 from cgl_ignite.pool import ModularNetwork
 
 __all__ = ["Checkpointer", "Stateful", "read_checkpoint"]
@@ -89,30 +90,31 @@ class Checkpointer:
         Raises:
             InputError: the checkpoint's students have other paths.
         """
-        self.facts["paths"] = engine.state.paths.tolist()
+        self.facts["paths"] = state_of(engine).paths.tolist()
         if self._resumed is None:
             return
         if self._resumed["facts"]["paths"] != self.facts["paths"]:
             raise InputError(f"{self.path}: the paths of its students are not those this pipeline and seed draw")
         for name, part in self.parts.items():
             part.load_state_dict(self._resumed[name])
-        engine.state.selected = self.selector.selected
+        if self.selector.selected is not None:
+            state_of(engine).selected = self.selector.selected
         self._resumed = None
 
     def save(self, engine: Engine) -> None:
         """Write the state as it is now."""
         state = {name: part.state_dict() for name, part in self.parts.items()}
-        trainer = {key: getattr(engine.state, key) for key in ("epoch_length", "iteration", "max_epochs")}
+        trainer = {key: getattr(state_of(engine), key) for key in ("epoch_length", "iteration", "max_epochs")}
         self._disk({"format": FORMAT, "facts": self.facts, "trainer": trainer, **state}, self.path.name)
         self._saved_at = time.monotonic()
 
     def _after_epoch(self, engine: Engine) -> None:
-        done = engine.state.epoch == engine.state.max_epochs
-        if done or (self.every.epochs and engine.state.epoch % self.every.epochs == 0):
+        done = state_of(engine).epoch == state_of(engine).max_epochs
+        if done or (self.every.epochs and state_of(engine).epoch % self.every.epochs == 0):
             self.save(engine)
 
     def _after_iteration(self, engine: Engine) -> None:
-        due = self.every.iterations and engine.state.iteration % self.every.iterations == 0
+        due = self.every.iterations and state_of(engine).iteration % self.every.iterations == 0
         late = self.every.seconds and time.monotonic() - self._saved_at >= self.every.seconds
         if due or late:
             self.save(engine)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ignite.engine import Engine, Events
 
 from cgl_ignite.handlers.selection import StudentSelector
-from cgl_ignite.handlers.state import Scores
+from cgl_ignite.handlers.state import Scores, state_of
 
 __all__ = ["HoldoutEvaluation", "TestEvaluation"]
 
@@ -23,7 +23,7 @@ class HoldoutEvaluation:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
-        engine.state.holdout = self.evaluate()
+        state_of(engine).holdout = self.evaluate()
 
 
 class TestEvaluation:
@@ -41,4 +41,4 @@ class TestEvaluation:
 
     def __call__(self, engine: Engine) -> None:
         with self.selector.selected_weights():
-            engine.state.test = self.evaluate()
+            state_of(engine).test = self.evaluate()

@@ -7,6 +7,7 @@ from typing import Literal
 
 from ignite.engine import Engine, Events
 
+from cgl_ignite.handlers.state import state_of
 from cgl_ignite.pool import ModularNetwork, Routing
 from cgl_ignite.seeding import stream
 
@@ -35,5 +36,5 @@ class PathSampler:
         engine.add_event_handler(Events.STARTED, self)
 
     def __call__(self, engine: Engine) -> None:
-        engine.state.paths = self.routing.sample(stream(self.seed, "paths"))
-        self.pool.route(engine.state.paths, self.reads, self.statistics)
+        state_of(engine).paths = self.routing.sample(stream(self.seed, "paths"))
+        self.pool.route(state_of(engine).paths, self.reads, self.statistics)

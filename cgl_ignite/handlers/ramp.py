@@ -5,6 +5,7 @@ from __future__ import annotations
 from ignite.engine import Engine, Events
 
 from cgl_ignite.config.schema import Ramp
+from cgl_ignite.handlers.state import state_of
 from cgl_ignite.objective import ramp_up
 
 __all__ = ["RampUp"]
@@ -22,4 +23,4 @@ class RampUp:
         engine.add_event_handler(Events.EPOCH_STARTED, self)
 
     def __call__(self, engine: Engine) -> None:
-        engine.state.ramp = ramp_up(engine.state.epoch - 1, self.start, self.end)
+        state_of(engine).ramp = ramp_up(state_of(engine).epoch - 1, self.start, self.end)

@@ -7,6 +7,7 @@ import resource
 import torch
 from ignite.engine import Engine, Events
 
+from cgl_ignite.handlers.state import state_of
 from cgl_ignite.tracking import Journal, SystemMetrics, epoch_values, final_values
 
 __all__ = ["Recorder", "TestRecorder", "peak_memory"]
@@ -26,8 +27,8 @@ class Recorder:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
-        engine.state.peak_memory = peak_memory(self.device)
-        self.journal.log(engine.state.epoch, {**epoch_values(engine.state), **self.system.values()})
+        state_of(engine).peak_memory = peak_memory(self.device)
+        self.journal.log(state_of(engine).epoch, {**epoch_values(state_of(engine)), **self.system.values()})
 
 
 class TestRecorder:
@@ -43,8 +44,8 @@ class TestRecorder:
         engine.add_event_handler(Events.COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
-        values = final_values(engine.state.test, engine.state.selected.student)
-        self.journal.log(engine.state.epoch, values, final=True)
+        values = final_values(state_of(engine).test, state_of(engine).selected.student)
+        self.journal.log(state_of(engine).epoch, values, final=True)
 
 
 def peak_memory(device: torch.device) -> int:

@@ -9,6 +9,7 @@ from ignite.engine import Engine, Events
 from pydantic import Field
 from torch.optim import Optimizer
 
+from cgl_ignite.handlers.state import state_of
 from cgl_ignite.registry import Registry
 
 __all__ = ["SCHEDULES", "LearningRate", "Schedule", "constant", "milestones"]
@@ -28,7 +29,10 @@ def constant(epochs: int) -> Schedule:
 
 @SCHEDULES.register("milestones")
 def milestones(
-    epochs: int, *, at: list[Fraction] = [0.3, 0.6, 0.8], factor: Annotated[float, Field(gt=0)] = 0.5  # noqa: B006
+    epochs: int,
+    *,
+    at: list[Fraction] = [0.3, 0.6, 0.8],
+    factor: Annotated[float, Field(gt=0)] = 0.5,  # noqa: B006
 ) -> Schedule:
     """Multiply the learning rate by ``factor`` after each of the given fractions of the epochs.
 
@@ -55,6 +59,6 @@ class LearningRate:
         engine.add_event_handler(Events.EPOCH_STARTED, self)
 
     def __call__(self, engine: Engine) -> None:
-        engine.state.learning_rate = self.learning_rate * self.schedule(engine.state.epoch)
+        state_of(engine).learning_rate = self.learning_rate * self.schedule(state_of(engine).epoch)
         for group in self.optimizer.param_groups:
-            group["lr"] = engine.state.learning_rate
+            group["lr"] = state_of(engine).learning_rate

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from ignite.engine import Engine, Events
 
-from cgl_ignite.handlers.state import Selected
+from cgl_ignite.handlers.state import Selected, state_of
 from cgl_ignite.pool import ModularNetwork
 from cgl_ignite.registry import Registry
 from cgl_ignite.seeding import stream
@@ -71,11 +71,11 @@ class StudentSelector:
 
     def __call__(self, engine: Engine) -> None:
         before = self.selected
-        self.judged = engine.state.epoch
-        self.selected = self.rule(self.judged, engine.state.holdout.accuracy, before)
+        self.judged = state_of(engine).epoch
+        self.selected = self.rule(self.judged, state_of(engine).holdout.accuracy, before)
         if self.selected is not before:
             self.weights = _copy(self.pool)
-        engine.state.selected = self.selected
+        state_of(engine).selected = self.selected
 
     @contextmanager
     def selected_weights(self) -> Iterator[None]:

@@ -1,30 +1,15 @@
-"""The one list of what lives on ``engine.state`` of the trainer, with its type and its writer.
-
-========================= ============================= ============================== =========================
-attribute                 type                          written by                     at
-========================= ============================= ============================== =========================
-``paths``                 Tensor (K, L) int64           PathSampler                    STARTED
-``ramp``                  float, φ(t)                   RampUp                         EPOCH_STARTED
-``learning_rate``         float                         LearningRate                   EPOCH_STARTED
-``imitated``              Tensor (K, K) bool            SubgroupResampler              ITERATION_STARTED
-``output``                :class:`StudentLosses`        the training step              every iteration
-``training``              :class:`TrainingLosses`       TrainingAverages               EPOCH_COMPLETED
-``samples_per_second``    float                         TrainingAverages               EPOCH_COMPLETED
-``train_seconds``         float                         TrainingAverages               EPOCH_COMPLETED
-``holdout``               :class:`Scores`               HoldoutEvaluation              EPOCH_COMPLETED
-``selected``              :class:`Selected`             StudentSelector                EPOCH_COMPLETED
-``peak_memory``           int, bytes                    Recorder                       EPOCH_COMPLETED
-``test``                  :class:`Scores`               TestEvaluation                 COMPLETED
-========================= ============================= ============================== =========================
-"""
+"""The one list of what lives on ``engine.state`` of the trainer: its type, its writer and when it is written."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
+from ignite.engine import Engine
+from ignite.engine.events import State
 from torch import Tensor
 
-__all__ = ["Scores", "Selected", "StudentLosses", "TrainingLosses"]
+__all__ = ["Scores", "Selected", "StudentLosses", "TrainerState", "TrainingLosses", "state_of"]
 
 
 @dataclass(frozen=True)
@@ -62,3 +47,44 @@ class Selected:
     epoch: int
     student: int
     score: float
+
+
+class TrainerState(State):
+    """Ignite's counters, and one attribute for every fact that a handler writes.
+
+    Attributes:
+        paths: (K, L) int64; PathSampler, STARTED.
+        ramp: φ(t); RampUp, EPOCH_STARTED.
+        learning_rate: LearningRate, EPOCH_STARTED.
+        imitated: (K, K) bool; SubgroupResampler, ITERATION_STARTED.
+        output: the training step, every iteration.
+        training: TrainingAverages, EPOCH_COMPLETED.
+        samples_per_second: own samples of all students; TrainingAverages, EPOCH_COMPLETED.
+        train_seconds: without evaluation, summed over resumes; TrainingAverages, EPOCH_COMPLETED.
+        holdout: HoldoutEvaluation, EPOCH_COMPLETED.
+        selected: StudentSelector, EPOCH_COMPLETED.
+        peak_memory: in bytes; Recorder, EPOCH_COMPLETED.
+        test: TestEvaluation, COMPLETED.
+    """
+
+    paths: Tensor
+    ramp: float
+    learning_rate: float
+    imitated: Tensor
+    output: StudentLosses  # type: ignore[assignment]
+    training: TrainingLosses
+    samples_per_second: float
+    train_seconds: float
+    holdout: Scores
+    selected: Selected
+    peak_memory: int
+    test: Scores
+    epoch: int
+    iteration: int
+    epoch_length: int
+    max_epochs: int
+
+
+def state_of(engine: Engine) -> TrainerState:
+    """Read an engine's state as what the trainer's handlers make of it."""
+    return cast(TrainerState, engine.state)

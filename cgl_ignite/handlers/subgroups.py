@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ignite.engine import Engine, Events
 
+from cgl_ignite.handlers.state import state_of
 from cgl_ignite.imitation import Choice
 from cgl_ignite.seeding import stream
 
@@ -22,4 +23,4 @@ class SubgroupResampler:
         engine.add_event_handler(Events.ITERATION_STARTED, self)
 
     def __call__(self, engine: Engine) -> None:
-        engine.state.imitated = self.choice.draw(stream(self.seed, "sub-groups", engine.state.iteration))
+        state_of(engine).imitated = self.choice.draw(stream(self.seed, "sub-groups", state_of(engine).iteration))

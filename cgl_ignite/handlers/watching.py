@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ignite.engine import Engine, Events
 
+from cgl_ignite.handlers.state import state_of
 from cgl_ignite.tracking import Screen
 
 __all__ = ["Watcher"]
@@ -17,5 +18,5 @@ class Watcher:
 
     def attach(self, engine: Engine) -> None:
         """Read only; no attribute is written."""
-        engine.add_event_handler(Events.ITERATION_COMPLETED, lambda engine: self.screen.iteration(engine.state))
-        engine.add_event_handler(Events.EPOCH_COMPLETED, lambda engine: self.screen.epoch(engine.state))
+        engine.add_event_handler(Events.ITERATION_COMPLETED, lambda engine: self.screen.iteration(state_of(engine)))
+        engine.add_event_handler(Events.EPOCH_COMPLETED, lambda engine: self.screen.epoch(state_of(engine)))

@@ -15,6 +15,7 @@ from cgl_ignite.analysis.figures import diversity_figure, routing_figure, traini
 from cgl_ignite.config.dump import to_toml, values
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.handlers.checkpoint import Checkpointer
+from cgl_ignite.handlers.state import state_of
 from cgl_ignite.pipeline.assemble import Parts
 from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.result import RunResult
@@ -38,9 +39,7 @@ def environment() -> dict[str, str]:
     found = {"python": platform.python_version(), "platform": platform.platform(), "git": _commit()}
     found |= {name: _version(name) for name in PACKAGES}
     found["threads"] = str(torch.get_num_threads())
-    found["device"] = (
-        torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or "cpu"
-    )
+    found["device"] = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or "cpu"
     return found
 
 
@@ -53,7 +52,7 @@ def hand_over(
     trainer: Engine,
 ) -> RunResult:
     """Write the selected student, its pictures and the result of a run."""
-    state, selector = trainer.state, checkpointer.selector
+    state, selector = state_of(trainer), checkpointer.selector
     selected, test = state.selected, state.test
     with selector.selected_weights():
         student = Student.of(parts.pool, selected.student, parts.splits.normaliser).cpu()
@@ -125,6 +124,7 @@ def _commit() -> str:
             capture_output=True,
             text=True,
             timeout=10,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return "unknown"

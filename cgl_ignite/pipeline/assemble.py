@@ -75,9 +75,7 @@ def blueprint(pipeline: Pipeline, spec: InputSpec, classes: int) -> tuple[tuple[
     method = pipeline.method
     backbone = BACKBONES.build(pipeline.backbone, spec, classes)
     routing = ROUTINGS.build(method.routing, method.students, len(backbone.layers))
-    return modular_layers(backbone, method.classifier), add_classifier(
-        routing, method.students, method.classifier
-    )
+    return modular_layers(backbone, method.classifier), add_classifier(routing, method.students, method.classifier)
 
 
 def assemble(

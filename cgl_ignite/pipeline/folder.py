@@ -73,18 +73,12 @@ def unfinished_run(runs: Path, fingerprint: str, seed: int) -> RunFolder | None:
     Raises:
         InputError: that run is being worked on by another process.
     """
-    same = [
-        run
-        for run in _newest_first(runs)
-        if (run.facts["fingerprint"], run.facts["seed"]) == (fingerprint, seed)
-    ]
+    same = [run for run in _newest_first(runs) if (run.facts["fingerprint"], run.facts["seed"]) == (fingerprint, seed)]
     same = [run for run in same if run.result.exists() or run.checkpoint.exists()]
     found = next((run for run in same if not run.result.exists()), same[0] if same else None)
     if found is not None and not found.result.exists() and found.alive:
         pid = found.facts["process"]["cgl.pid"]
-        raise InputError(
-            f"run {found.run_id} is still being worked on by process {pid}; stop it before resuming"
-        )
+        raise InputError(f"run {found.run_id} is still being worked on by process {pid}; stop it before resuming")
     return found
 
 
@@ -105,12 +99,8 @@ def find_run(runs: Path, which: str) -> RunFolder:
         return known[0]
     found = [run for run in known if which and run.run_id.startswith(which)]
     if len(found) != 1:
-        many = (
-            f"{len(found)} runs begin with it" if found else f"the newest run in {runs} is {known[0].run_id}"
-        )
-        raise InputError(
-            f"no run {which!r}: {many}; a run is given by its id, 'latest', its folder or its checkpoint"
-        )
+        many = f"{len(found)} runs begin with it" if found else f"the newest run in {runs} is {known[0].run_id}"
+        raise InputError(f"no run {which!r}: {many}; a run is given by its id, 'latest', its folder or its checkpoint")
     return found[0]
 
 

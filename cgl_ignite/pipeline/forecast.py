@@ -77,12 +77,8 @@ def forecast(
     separate: list[int] = []
     for iteration in range(1, PROBED_DRAWS + 1):
         imitated = choice.draw(stream(seed, "sub-groups", iteration)).tolist()
-        batches = [
-            imitation_units([group], reads, imitated, gradient=flows) for group in range(max(reads) + 1)
-        ]
-        plans.append(
-            [plan_cost(plan_forward(routes, batch, training=True), costs, [rows]) for batch in batches]
-        )
+        batches = [imitation_units([group], reads, imitated, gradient=flows) for group in range(max(reads) + 1)]
+        plans.append([plan_cost(plan_forward(routes, batch, training=True), costs, [rows]) for batch in batches])
         units.append(sum(map(len, batches)))
         free = rows * sum(cost.forward for cost in costs)
         separate.append(sum(alone if unit.gradient else free for batch in batches for unit in batch))
@@ -106,4 +102,4 @@ def _chunk(kept: int, device: torch.device) -> int:
     """Take as many batches together as fit: on the CPU where large tensors cost most, few; on a GPU, half of it."""
     cuda = device.type == "cuda"
     room = torch.cuda.get_device_properties(device).total_memory // 2 if cuda else CPU_CHUNK_BYTES
-    return max(1, min(room, psutil.virtual_memory().total // 2) // max(kept, 1))
+    return int(max(1, min(room, psutil.virtual_memory().total // 2) // max(kept, 1)))

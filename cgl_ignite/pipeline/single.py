@@ -149,9 +149,7 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return refused or isinstance(error, (MemoryError, torch.OutOfMemoryError))
 
 
-def _open_journal(
-    setting: Setting, seed: int, again: RunFolder | None, checkpoint: dict[str, Any] | None
-) -> Journal:
+def _open_journal(setting: Setting, seed: int, again: RunFolder | None, checkpoint: dict[str, Any] | None) -> Journal:
     pipeline = setting.pipeline
     info = RunInfo(
         experiment=pipeline.tracking.experiment or pipeline.name,
@@ -162,9 +160,7 @@ def _open_journal(
         parent=setting.group,
     )
     if again and checkpoint:
-        return Journal.resume(
-            again.path, setting.tracker, info, checkpoint["selector"]["judged"], setting.warn
-        )
+        return Journal.resume(again.path, setting.tracker, info, checkpoint["selector"]["judged"], setting.warn)
     return Journal.create(setting.runs, setting.tracker, info, setting.warn)
 
 

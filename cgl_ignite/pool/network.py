@@ -47,9 +47,7 @@ class ModularNetwork(nn.Module):
             for layer, (builder, count) in enumerate(zip(layers, modules, strict=True))
         )
 
-    def route(
-        self, paths: Tensor, reads: Sequence[int], statistics: Literal["student", "shared"] = "student"
-    ) -> None:
+    def route(self, paths: Tensor, reads: Sequence[int], statistics: Literal["student", "shared"] = "student") -> None:
         """Establish the students: their paths, and the running statistics each of them keeps.
 
         Students that read the same data along the same path prefix have the same statistics there, and share a row.

@@ -34,7 +34,7 @@ class StudentBatchNorm(nn.Module):
 
     def __init__(self, norm: _BatchNorm, scope: Scope) -> None:
         super().__init__()
-        if norm.momentum is None or not norm.track_running_stats:
+        if norm.momentum is None or norm.running_mean is None or norm.running_var is None:
             raise InputError("batch normalisation in a pool needs running statistics with a momentum")
         self.kind = type(norm)
         self.momentum = norm.momentum
@@ -67,8 +67,8 @@ class StudentBatchNorm(nn.Module):
             if self.weight is not None:
                 norm.weight.copy_(self.weight)
                 norm.bias.copy_(self.bias)
-            norm.running_mean.copy_(self.running_mean[slot])
-            norm.running_var.copy_(self.running_var[slot])
+        norm.running_mean = self.running_mean[slot].clone()
+        norm.running_var = self.running_var[slot].clone()
         return norm
 
 

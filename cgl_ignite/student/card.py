@@ -111,9 +111,7 @@ class Card(Table):
 
     def markdown(self) -> str:
         """Write the card as a model card for people."""
-        rows = "\n".join(
-            "| {} | {} |".format(name, value.replace("|", r"\|")) for name, value in self._rows().items()
-        )
+        rows = "\n".join("| {} | {} |".format(name, value.replace("|", r"\|")) for name, value in self._rows().items())
         shape, names = " x ".join(map(str, self.shape)), ", ".join(self.classes)
         return (
             f"# {self.backbone.kind} on {self.dataset.kind}, trained by {self.method}\n\n"

@@ -44,9 +44,7 @@ def read_test_part(which: str, card: Card, root: Path | None = None, limit: int 
 def _source(which: str, card: Card, root: Path) -> DataSource:
     trained = card.dataset.options if which == card.dataset.kind else {}
     if which in DATASETS:
-        needed = [
-            name for name, option in DATASETS.options(which).items() if option.default is Parameter.empty
-        ]
+        needed = [name for name, option in DATASETS.options(which).items() if option.default is Parameter.empty]
         if missing := [name for name in needed if name not in trained]:
             hint = "give the folder instead" if which == FOLDERS else "the student was not trained on it"
             raise InputError(f"data set {which!r} needs {', '.join(missing)}: {hint}")
@@ -54,8 +52,7 @@ def _source(which: str, card: Card, root: Path) -> DataSource:
     if not Path(which).is_dir():
         known = DATASETS.kinds()
         raise InputError(
-            f"{which!r} is neither a folder of images nor a data set"
-            f"{nearest(which, known)} (known: {choices(known)})"
+            f"{which!r} is neither a folder of images nor a data set{nearest(which, known)} (known: {choices(known)})"
         )
     options = card.dataset.options if card.dataset.kind == FOLDERS else {}
     sides = card.shape[1:]
@@ -80,7 +77,8 @@ def _class_numbers(which: str, held: tuple[str, ...], known: tuple[str, ...]) ->
 
 
 def _check_form(which: str, held: tuple[int, ...], read: tuple[int, ...]) -> None:
-    if len(held) != len(read) or held[1:] != read[1:] or not {held[0], read[0]} <= {1, 3, read[0]}:
+    convertible = held[0] == read[0] or {held[0], read[0]} == {1, 3}
+    if len(held) != len(read) or held[1:] != read[1:] or not convertible:
         forms = (" x ".join(map(str, shape)) for shape in (held, read))
         raise InputError("{} holds inputs of {}, but the student reads {}".format(which, *forms))
 

@@ -129,9 +129,7 @@ def _loaded(path: Path) -> dict[str, Any]:
     except Exception as error:
         raise InputError(f"{path}: not a student file, or damaged ({type(error).__name__})") from error
     if isinstance(content, dict) and "selector" in content:
-        raise InputError(
-            f"{path} is the checkpoint of a run, not a student file: cgl export {path} makes one"
-        )
+        raise InputError(f"{path} is the checkpoint of a run, not a student file: cgl export {path} makes one")
     if not isinstance(content, dict) or not {"format", "card"} <= content.keys():
         raise InputError(f"{path}: not a student file (cgl export writes them)")
     return content
@@ -166,25 +164,16 @@ def _card(path: Path, number: Any, text: str | bytes) -> Card:
 
 def _untrained(path: Path, card: Card) -> nn.Sequential:
     """Build the layers of a student by its card, with weights that are about to be replaced."""
-    kind, known = card.backbone.kind, choices(BACKBONES.kinds())
+    kind, plugins = card.backbone.kind, card.plugins
     if kind not in BACKBONES:
-        source = (
-            f"a plugin, one of {choices(card.plugins)}"
-            if len(card.plugins) > 1
-            else f"the plugin {card.plugins[0]!r}"
-        )
-        hint = f"import {source} first (--plugin)" if card.plugins else f"known: {known}"
+        hint = f"import its plugin {choices(plugins)} first (--plugin)" if plugins else "its plugin is not known"
         raise InputError(f"{path}: backbone {kind!r} is not registered; {hint}")
     tree = {"backbone": {"kind": kind, **card.backbone.options}}
     try:
-        part = (
-            specialise(_Rebuilt, tree, {"backbone": BACKBONES}).model_validate_json(json.dumps(tree)).backbone
-        )
+        part = specialise(_Rebuilt, tree, {"backbone": BACKBONES}).model_validate_json(json.dumps(tree)).backbone
         backbone = BACKBONES.build(part, card.spec, len(card.classes))
     except ValidationError as error:
         faults = ", ".join(".".join(map(str, fault["loc"])) for fault in error.errors())
-        raise InputError(
-            f"{path}: backbone {kind!r} does not take the options of the card ({faults})"
-        ) from error
+        raise InputError(f"{path}: backbone {kind!r} does not take the options of the card ({faults})") from error
     with torch.random.fork_rng(devices=[]):
         return nn.Sequential(*(build() for build in modular_layers(backbone, card.classifier)))

@@ -48,9 +48,7 @@ class Journal:
         self._unsure = False
 
     @classmethod
-    def create(
-        cls, runs: Path, tracker: Tracker, info: RunInfo, warn: Callable[[str], None] = warn_by_log
-    ) -> Journal:
+    def create(cls, runs: Path, tracker: Tracker, info: RunInfo, warn: Callable[[str], None] = warn_by_log) -> Journal:
         """Start a run in ``runs/<id>``, with the tracker's id or, if the tracker fails, one of our own."""
         journal = cls(runs, tracker, info, warn)
         journal.tracked = journal.guard.attempt("opening the run", lambda: tracker.open(info))
@@ -76,9 +74,7 @@ class Journal:
         journal._reopen = journal._unsure = journal.tracked is not None
         journal._unsent = list(journal.rows)
         journal._files = {
-            path
-            for path in (folder / ARTIFACTS).rglob("*")
-            if path.is_file() and not path.name.startswith(".")
+            path for path in (folder / ARTIFACTS).rglob("*") if path.is_file() and not path.name.startswith(".")
         }
         journal._deliver(force=True)
         return journal

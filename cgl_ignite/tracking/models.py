@@ -33,9 +33,7 @@ def log_student(client: MlflowClient, run_id: str, model: StudentModel) -> str:
         outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, *model.outputs))]),
     )
     run = client.get_run(run_id)
-    entry = client.create_logged_model(
-        run.info.experiment_id, model.name, source_run_id=run_id, params=run.data.params
-    )
+    entry = client.create_logged_model(run.info.experiment_id, model.name, source_run_id=run_id, params=run.data.params)
     with _lent(client.tracking_uri):
         logged = Model.log(
             artifact_path=None,

@@ -37,9 +37,7 @@ class SystemMetrics:
         notes: one line for each part that cannot be measured, and what to install.
     """
 
-    def __init__(
-        self, cuda: bool = False, every: float = 2.0, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, cuda: bool = False, every: float = 2.0, clock: Callable[[], float] = time.monotonic) -> None:
         self.every = every
         self.clock = clock
         self.notes: list[str] = []

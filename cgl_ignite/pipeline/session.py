@@ -39,12 +39,8 @@ def run(
         Interrupted: Ctrl-C or SIGTERM; the state is saved.
     """
     runs = pipeline.tracking.folder.expanduser().absolute() / "runs"
-    found = {
-        seed: unfinished_run(runs, fingerprint(pipeline), seed) if resume else None for seed in pipeline.seeds
-    }
-    done = {
-        seed: read_result(again.result) for seed, again in found.items() if again and again.result.exists()
-    }
+    found = {seed: unfinished_run(runs, fingerprint(pipeline), seed) if resume else None for seed in pipeline.seeds}
+    done = {seed: read_result(again.result) for seed, again in found.items() if again and again.result.exists()}
     if len(done) < len(pipeline.seeds):
         device, source = find_device(pipeline.run.device), read_data(pipeline)
         tracker = tracker or make_tracker(locate(pipeline.tracking.folder, pipeline.tracking.uri))
@@ -85,4 +81,4 @@ def _group_of(found: Mapping[int, RunFolder | None]) -> str | None:
 
 
 def _print(text: str) -> None:
-    print(text, file=sys.stderr)
+    sys.stderr.write(f"{text}\n")

@@ -1,0 +1,161 @@
+"""The formulas of the objective, against values worked out by hand and against their properties."""
+
+from __future__ import annotations
+
+import math
+
+import hypothesis.strategies as st
+import pytest
+import torch
+from hypothesis import given
+from torch import Tensor
+from torch.nn import functional as F
+
+from cgl_ignite.objective import batch_mean, cross_entropy, imitation_kl, ramp_up, teacher_logits
+
+seeds = st.integers(0, 2**16)
+temperatures = st.sampled_from([0.5, 1.0, 2.0, 3.0, 10.0])
+
+
+def logits(seed: int, *shape: int, spread: float = 4.0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=generator, dtype=torch.float64) * spread
+
+
+def odds(*shares: float) -> Tensor:
+    """Logits of one student on one sample that predicts these probabilities."""
+    return torch.tensor(shares, dtype=torch.float64).log().view(1, 1, -1)
+
+
+def test_cross_entropy_of_known_predictions() -> None:
+    values = torch.cat([odds(0.5, 0.25, 0.25), odds(0.1, 0.8, 0.1)], dim=1)
+    expected = torch.tensor([[math.log(4), -math.log(0.8)]], dtype=torch.float64)
+    torch.testing.assert_close(cross_entropy(values, torch.tensor([[1, 1]])), expected)
+
+
+@given(seeds, st.integers(1, 4), st.integers(1, 5), st.integers(2, 6))
+def test_cross_entropy_is_minus_the_logarithm_of_the_label(seed: int, students: int, rows: int, classes: int) -> None:
+    values = logits(seed, students, rows, classes)
+    targets = torch.randint(classes, (students, rows), generator=torch.Generator().manual_seed(seed))
+    found = cross_entropy(values, targets)
+    assert found.shape == (students, rows)
+    for student in range(students):
+        for row in range(rows):
+            probability = values[student, row].softmax(0)[targets[student, row]]
+            assert found[student, row].item() == pytest.approx(-math.log(probability), abs=1e-9)
+
+
+@given(seeds, st.integers(1, 4), st.integers(1, 6))
+def test_a_teacher_is_the_weighted_sum_of_units(seed: int, students: int, units: int) -> None:
+    weights, values = logits(seed, students, units), logits(seed + 1, units, 3, 5)
+    expected = torch.stack([sum(weights[s, u] * values[u] for u in range(units)) for s in range(students)])
+    torch.testing.assert_close(teacher_logits(weights, values), expected)
+
+
+def test_a_row_of_zeros_gives_zeros() -> None:
+    assert not teacher_logits(torch.zeros(2, 3), torch.randn(3, 4, 5)).any()
+
+
+def test_kl_of_known_predictions() -> None:
+    """The first argument is the target: 3/4 ln(3/2) + 1/4 ln(1/2) one way, another value the other way."""
+    target, learner = odds(0.75, 0.25), odds(0.5, 0.5)
+    assert imitation_kl(target, learner, 1.0).item() == pytest.approx(0.75 * math.log(1.5) - 0.25 * math.log(2))
+    assert imitation_kl(learner, target, 1.0).item() == pytest.approx(0.5 * math.log(4 / 3))
+
+
+@given(seeds, temperatures)
+def test_kl_to_oneself_is_zero(seed: int, temperature: float) -> None:
+    values = logits(seed, 2, 3, 5)
+    assert imitation_kl(values, values, temperature).abs().max() < 1e-12
+    assert imitation_kl(values, values + 7, temperature).abs().max() < 1e-12
+
+
+@given(seeds, temperatures)
+def test_kl_is_positive(seed: int, temperature: float) -> None:
+    assert (imitation_kl(logits(seed, 2, 3, 5), logits(seed + 1, 2, 3, 5), temperature) > 0).all()
+
+
+@given(seeds, temperatures)
+def test_the_temperature_is_squared(seed: int, temperature: float) -> None:
+    target, learner = logits(seed, 2, 3, 5), logits(seed + 1, 2, 3, 5)
+    plain = imitation_kl(target, learner, temperature, squared=False)
+    torch.testing.assert_close(imitation_kl(target, learner, temperature), plain * temperature**2)
+
+
+@given(seeds, temperatures, st.sampled_from([0.1, 2.0, 5.0]))
+def test_logits_and_temperature_scale_together(seed: int, temperature: float, factor: float) -> None:
+    target, learner = logits(seed, 2, 3, 5), logits(seed + 1, 2, 3, 5)
+    plain = imitation_kl(target, learner, temperature, squared=False)
+    scaled = imitation_kl(target * factor, learner * factor, temperature * factor, squared=False)
+    torch.testing.assert_close(scaled, plain)
+
+
+@given(seeds, temperatures)
+def test_the_mean_over_a_batch_is_pytorchs_batchmean(seed: int, temperature: float) -> None:
+    target, learner = logits(seed, 1, 6, 5), logits(seed + 1, 1, 6, 5)
+    found = batch_mean(imitation_kl(target, learner, temperature, squared=False), (6,))
+    student, teacher = F.log_softmax(learner[0] / temperature, -1), F.softmax(target[0] / temperature, -1)
+    assert found.item() == pytest.approx(F.kl_div(student, teacher, reduction="batchmean").item())
+
+
+@given(seeds, temperatures)
+def test_gradient_of_kl_to_a_constant_target(seed: int, temperature: float) -> None:
+    target, learner = logits(seed, 2, 3, 5), logits(seed + 1, 2, 3, 5).requires_grad_()
+    imitation_kl(target, learner, temperature, squared=False).sum().backward()
+    expected = ((learner / temperature).softmax(-1) - (target / temperature).softmax(-1)) / temperature
+    torch.testing.assert_close(learner.grad, expected.detach())
+
+
+def test_the_gradient_also_flows_into_the_teacher() -> None:
+    target, learner = logits(1, 2, 3, 4).requires_grad_(), logits(2, 2, 3, 4).requires_grad_()
+    assert torch.autograd.gradcheck(lambda t, z: imitation_kl(t, z, 3.0), (target, learner))
+    assert target.grad is None
+
+
+def test_certain_predictions_have_a_finite_kl_and_gradient() -> None:
+    target, learner = torch.tensor([[[1e4, 0.0]]]), torch.tensor([[[0.0, 1e4]]]).requires_grad_()
+    divergence = imitation_kl(target, learner, 1.0)
+    divergence.sum().backward()
+    assert divergence.item() == pytest.approx(1e4)
+    torch.testing.assert_close(learner.grad, torch.tensor([[[-1.0, 1.0]]]))
+
+
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=5), seeds)
+def test_batch_mean_is_the_mean_over_what_is_no_padding(sizes: list[int], seed: int) -> None:
+    values = logits(seed, len(sizes), max(sizes)).requires_grad_()
+    means = batch_mean(values, tuple(sizes))
+    for row, size in enumerate(sizes):
+        assert means[row].item() == pytest.approx(sum(values[row, :size].tolist()) / size)
+    means.sum().backward()
+    expected = torch.tensor([[1 / size if i < size else 0.0 for i in range(max(sizes))] for size in sizes])
+    torch.testing.assert_close(values.grad, expected.double())
+
+
+def test_batch_mean_keeps_the_type() -> None:
+    for sizes in ((3, 3), (3, 2)):
+        assert batch_mean(torch.ones(2, 3), sizes).dtype == torch.float32
+
+
+@given(st.integers(1, 300))
+def test_ramp_up_over_a_range_from_the_start(end: int) -> None:
+    weights = [ramp_up(epoch, 0, end) for epoch in range(end + 2)]
+    assert weights[0] == pytest.approx(math.exp(-5))
+    assert weights[end] == weights[end + 1] == 1.0
+    assert all(before < after for before, after in zip(weights[:end], weights[1:], strict=False))
+
+
+@pytest.mark.parametrize(("share", "weight"), [(0.25, 0.0601), (0.5, 0.2865), (0.75, 0.7316)])
+def test_ramp_up_inside_its_range(share: float, weight: float) -> None:
+    assert ramp_up(round(40 * share), 0, 40) == pytest.approx(weight, abs=5e-5)
+    assert ramp_up(60 + round(40 * share), 60, 100) == pytest.approx(weight, abs=5e-5)
+
+
+def test_ramp_up_is_one_before_its_range_and_falls_at_its_start() -> None:
+    assert [ramp_up(epoch, 3, 5) for epoch in (0, 2, 5, 6)] == [1.0] * 4
+    assert ramp_up(3, 3, 5) == pytest.approx(math.exp(-5))
+    assert ramp_up(4, 3, 5) == pytest.approx(math.exp(-1.25))
+
+
+@pytest.mark.parametrize("at", [0, 5])
+def test_an_empty_range_is_one_throughout(at: int) -> None:
+    assert [ramp_up(epoch, at, at) for epoch in range(8)] == [1.0] * 8
