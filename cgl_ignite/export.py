@@ -167,6 +167,8 @@ def load_student(which: str, folder: Path, device: torch.device | str = "cpu") -
         InputError: neither of them, or one that cannot be read.
     """
     path = Path(which)
+    if path.suffix and not path.exists():
+        raise InputError(f"there is no file {which}")
     if path.is_file() and not _is_checkpoint(path):
         return read_student(path, device)
     student, card = take_student(open_run(which, folder))

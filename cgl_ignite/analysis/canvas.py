@@ -60,10 +60,9 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
     @functools.wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        import matplotlib as mpl
+        from matplotlib import style
 
-        settings: dict[Any, Any] = {**dict(mpl.rcParamsDefault.items()), **STYLE}
-        with mpl.rc_context(settings):
+        with style.context(["default", STYLE]):
             return draw(*args, **kwargs)
 
     return drawn

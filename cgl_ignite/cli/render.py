@@ -151,7 +151,7 @@ class LiveScreen(PlainScreen):
         self._stop()
         super().start(summary)
         self.students, self._table, self._epoch_from, self._next = Students(), None, (0, 0, 0.0), 0.0
-        self._live = Live(console=self.console, auto_refresh=False, redirect_stdout=False)
+        self._live = Live(console=self.console, auto_refresh=False)
         self._live.start()
         atexit.register(self._stop)
 

@@ -1,0 +1,188 @@
+"""A run is found, its pool is rebuilt from the checkpoint alone, and its students leave it unchanged."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from cgl_ignite.backbones import BACKBONES
+from cgl_ignite.data import DATASETS, Normaliser
+from cgl_ignite.engine.evaluate import pool_logits
+from cgl_ignite.errors import InputError
+from cgl_ignite.export import export_student, import_plugins, load_student, open_run, rebuild_pool, take_student
+from cgl_ignite.pipeline import RunResult
+from cgl_ignite.student import logits, measure, read_student, read_test_part
+from tests.student.runs import finished_run
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:torch", "ignore::FutureWarning:torch")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("tracking")
+
+
+@pytest.fixture(scope="module")
+def result(folder: Path) -> RunResult:
+    return finished_run(folder)
+
+
+def same(first: torch.nn.Module, second: torch.nn.Module) -> bool:
+    pairs = zip(first.state_dict().items(), second.state_dict().items(), strict=True)
+    return all(one[0] == other[0] and torch.equal(one[1], other[1]) for one, other in pairs)
+
+
+def test_a_run_is_found_in_many_ways(result: RunResult, folder: Path, tmp_path: Path) -> None:
+    home = folder / "runs" / result.run_id
+    moved = tmp_path / "somewhere.pt"
+    shutil.copy(result.checkpoint, moved)
+    for which in (result.run_id, result.run_id[:5], "latest", str(home), result.checkpoint, str(moved)):
+        assert open_run(which, folder).facts["run_id"] == result.run_id
+    with pytest.raises(InputError, match="no run 'other'"):
+        open_run("other", folder)
+    with pytest.raises(InputError, match="there are no runs in"):
+        open_run("latest", tmp_path)
+    (home / "checkpoint.pt").rename(home / "gone")
+    try:
+        with pytest.raises(InputError, match=r"checkpoint\.pt: no such checkpoint"):
+            open_run("latest", folder)
+    finally:
+        (home / "gone").rename(home / "checkpoint.pt")
+
+
+def test_the_rebuilt_pool_scores_as_the_run_did(result: RunResult, folder: Path) -> None:
+    run = open_run("latest", folder)
+    test = read_test_part("digits", run.card(0), limit=400)
+    normaliser = Normaliser(torch.tensor(run.facts["mean"]), torch.tensor(run.facts["std"]))
+    together = pool_logits(rebuild_pool(run), normaliser(test.inputs))
+    accuracies = 100 * (together.argmax(-1) == test.targets).double().mean(1)
+    assert accuracies[result.selected_student].item() == pytest.approx(result.test_accuracy, abs=1e-4)
+    assert accuracies.mean().item() == pytest.approx(result.mean_test_accuracy, abs=1e-4)
+
+
+def test_every_student_leaves_as_it_was_in_the_pool(result: RunResult, folder: Path) -> None:
+    run = open_run("latest", folder)
+    inputs = DATASETS.get("digits")(folder).test().inputs[:30]
+    normaliser = Normaliser(torch.tensor(run.facts["mean"]), torch.tensor(run.facts["std"]))
+    together = pool_logits(rebuild_pool(run), normaliser(inputs))
+    for index, expected in enumerate(together):
+        student, card = take_student(run, index)
+        torch.testing.assert_close(logits(student, inputs), expected, rtol=0, atol=1e-4)
+        assert (card.student, card.epoch) == (index, result.selected_epoch)
+
+
+def test_cards_carry_what_was_measured(result: RunResult, folder: Path, tmp_path: Path) -> None:
+    run = open_run("latest", folder)
+    cards = [run.card(index) for index in range(3)]
+    chosen = cards[result.selected_student]
+    assert (chosen.holdout_accuracy, chosen.test_accuracy) == (result.holdout_accuracy, result.test_accuracy)
+    assert sum(card.test_accuracy or 0 for card in cards) / 3 == pytest.approx(result.mean_test_accuracy)
+    assert all(card.holdout_accuracy is not None for card in cards)
+    assert chosen.method == "cgl"
+    moved = shutil.copy(result.checkpoint, tmp_path)
+    alone = [open_run(str(moved), folder).card(index) for index in range(3)]
+    assert {card.test_accuracy for card in alone} == {None}
+    assert [card.holdout_accuracy for card in alone].count(None) == 2
+    assert alone[result.selected_student].holdout_accuracy == result.holdout_accuracy
+
+
+def test_the_selected_student_is_the_one_the_run_handed_over(result: RunResult, folder: Path, workdir: Path) -> None:
+    path = export_student(open_run("latest", folder))
+    assert path == Path("student.pt")
+    (student, card), (handed, its_card) = read_student(path), read_student(Path(result.student))
+    assert card == its_card
+    assert same(student, handed)
+    assert Path("student.pt.md").read_text() == card.markdown()
+    assert sorted(os.listdir()) == ["student.pt", "student.pt.md"]
+    measured = measure(student, read_test_part("digits", card, limit=400))
+    assert measured.accuracy == pytest.approx(result.test_accuracy, abs=1e-4)
+
+
+def test_any_student_in_any_format_to_any_place(result: RunResult, folder: Path, tmp_path: Path) -> None:
+    run = open_run("latest", folder)
+    other = (result.selected_student + 1) % 3
+    program = export_student(run, other, "pt2", tmp_path)
+    assert program == tmp_path / "student.pt2"
+    state = export_student(run, other, "state", tmp_path / "deep" / "other.pt")
+    (one, card), (two, again) = read_student(program), read_student(state)
+    assert card == again
+    assert card.student == other
+    inputs = DATASETS.get("digits")(folder).test().inputs[:7]
+    torch.testing.assert_close(logits(one, inputs), logits(two, inputs), rtol=0, atol=1e-6)
+
+
+def test_students_that_cannot_be_had(result: RunResult, folder: Path, tmp_path: Path) -> None:
+    run = open_run("latest", folder)
+    for index in (3, -1):
+        with pytest.raises(InputError, match=f"there is no student {index}, only 0 to 2"):
+            export_student(run, index, target=tmp_path / "student.pt")
+    with pytest.raises(InputError, match="is the checkpoint that the student is taken from"):
+        export_student(run, target=Path(result.checkpoint))
+    checkpoint = torch.load(result.checkpoint)
+    checkpoint["selector"] |= {"selected": None, "weights": {}}
+    torch.save(checkpoint, tmp_path / "early.pt")
+    with pytest.raises(InputError, match=r"early\.pt: no student is selected yet"):
+        export_student(open_run(str(tmp_path / "early.pt"), folder), 1)
+
+
+def test_a_student_is_loaded_from_a_file_a_run_or_a_checkpoint(result: RunResult, folder: Path, tmp_path: Path) -> None:
+    expected, card = read_student(Path(result.student))
+    moved = shutil.copy(result.checkpoint, tmp_path / "moved.pt")
+    for which in (result.student, "latest", result.run_id, str(folder / "runs" / result.run_id), str(moved)):
+        student, found = load_student(which, folder)
+        assert same(student, expected)
+        assert found.run_id == card.run_id
+    with pytest.raises(InputError, match=r"there is no file nowhere\.pt"):
+        load_student("nowhere.pt", folder)
+    (tmp_path / "notes.txt").write_text("hello")
+    with pytest.raises(InputError, match=r"notes\.txt: not a student file"):
+        load_student(str(tmp_path / "notes.txt"), folder)
+
+
+PLUGIN = """
+from torch import nn
+from cgl_ignite.backbones import BACKBONES, Backbone
+
+@BACKBONES.register("flat_{name}", modality="image")
+def flat(spec, classes, *, width: int = 8):
+    stem = lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, width), nn.BatchNorm1d(width), nn.Tanh())
+    body = lambda: nn.Sequential(nn.Linear(width, width), nn.Dropout(0.1), nn.Tanh())
+    return Backbone((stem, body, body), lambda: nn.Linear(width, classes))
+"""
+
+
+def test_a_backbone_of_a_plugin(tmp_path: Path, workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BACKBONES, "_builders", dict(BACKBONES._builders))
+    monkeypatch.setattr(BACKBONES, "_facts", dict(BACKBONES._facts))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (workdir / "export_parts.py").write_text(PLUGIN.replace("{name}", "export"))
+    changes = ["plugins=['export_parts']", "backbone={kind='flat_export', width=6}", "run.epochs=1"]
+    result = finished_run(tmp_path / "runs_of_plugins", *changes, "data.limit=200")
+    expected, _ = read_student(Path(result.student))
+
+    monkeypatch.setattr(BACKBONES, "_builders", {k: v for k, v in BACKBONES._builders.items() if "flat" not in k})
+    monkeypatch.delitem(sys.modules, "export_parts")
+    with pytest.raises(InputError, match="'flat_export' is not registered; import its plugin 'export_parts' first"):
+        read_student(Path(result.student))
+    import_plugins(["export_parts"])
+    assert same(read_student(Path(result.student))[0], expected)
+
+    monkeypatch.setattr(BACKBONES, "_builders", {k: v for k, v in BACKBONES._builders.items() if "flat" not in k})
+    monkeypatch.delitem(sys.modules, "export_parts")
+    student, card = load_student(result.checkpoint, tmp_path)
+    assert same(student, expected)
+    assert card.plugins == ("export_parts",)
+
+
+def test_plugins_that_cannot_be_imported(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    Path("broken_export.py").write_text("1 / 0\n")
+    with pytest.raises(InputError, match="cannot import the plugin 'broken_export'.*ZeroDivisionError"):
+        import_plugins(["broken_export"])
+    with pytest.raises(InputError, match="cannot import the plugin 'no_such_parts'"):
+        import_plugins(["no_such_parts"])
