@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -98,7 +97,7 @@ def test_the_selected_student_is_the_one_the_run_handed_over(result: RunResult, 
     assert card == its_card
     assert same(student, handed)
     assert Path("student.pt.md").read_text() == card.markdown()
-    assert sorted(os.listdir()) == ["student.pt", "student.pt.md"]
+    assert sorted(path.name for path in workdir.iterdir()) == ["student.pt", "student.pt.md"]
     measured = measure(student, read_test_part("digits", card, limit=400))
     assert measured.accuracy == pytest.approx(result.test_accuracy, abs=1e-4)
 
@@ -182,7 +181,7 @@ def test_a_backbone_of_a_plugin(tmp_path: Path, workdir: Path, monkeypatch: pyte
 def test_plugins_that_cannot_be_imported(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", list(sys.path))
     Path("broken_export.py").write_text("1 / 0\n")
-    with pytest.raises(InputError, match="cannot import the plugin 'broken_export'.*ZeroDivisionError"):
+    with pytest.raises(InputError, match=r"cannot import the plugin 'broken_export'.*ZeroDivisionError"):
         import_plugins(["broken_export"])
     with pytest.raises(InputError, match="cannot import the plugin 'no_such_parts'"):
         import_plugins(["no_such_parts"])

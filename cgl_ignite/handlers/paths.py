@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from ignite.engine import Engine, Events
+from torch import Tensor
 
 from cgl_ignite.handlers.state import state_of
 from cgl_ignite.pool import ModularNetwork, Routing
@@ -15,7 +16,16 @@ __all__ = ["PathSampler"]
 
 
 class PathSampler:
-    """Draw the (K, L) table once per run from the run's seed and establish the students (Eq. 1)."""
+    """Draw the (K, L) table once per run from the run's seed and establish the students (Eq. 1).
+
+    Args:
+        pool: whose students are established.
+        routing: how paths are drawn.
+        reads: for each student, the data group it learns from.
+        statistics: who keeps running statistics of normalisation.
+        seed: of the run.
+        publish: gets the table, to keep it with the run.
+    """
 
     def __init__(
         self,
@@ -24,12 +34,14 @@ class PathSampler:
         reads: Sequence[int],
         statistics: Literal["student", "shared"],
         seed: int,
+        publish: Callable[[Tensor], None] = lambda paths: None,
     ) -> None:
         self.pool = pool
         self.routing = routing
         self.reads = reads
         self.statistics = statistics
         self.seed = seed
+        self.publish = publish
 
     def attach(self, engine: Engine) -> None:
         """Write ``state.paths`` when the run starts."""
@@ -38,3 +50,4 @@ class PathSampler:
     def __call__(self, engine: Engine) -> None:
         state_of(engine).paths = self.routing.sample(stream(self.seed, "paths"))
         self.pool.route(state_of(engine).paths, self.reads, self.statistics)
+        self.publish(state_of(engine).paths)

@@ -10,6 +10,7 @@ from statistics import fmean
 
 import torch
 from ignite.engine import Engine
+from torch import Tensor
 
 from cgl_ignite.analysis.figures import diversity_figure, routing_figure, training_figure
 from cgl_ignite.config.dump import to_toml, values
@@ -23,7 +24,7 @@ from cgl_ignite.student import Card, Student, example_inputs, write_student
 from cgl_ignite.tracking import Journal, StudentModel
 from cgl_ignite.tracking.files import write_atomically
 
-__all__ = ["environment", "hand_over", "keep_setting"]
+__all__ = ["environment", "hand_over", "keep_routing", "keep_setting"]
 
 PACKAGES = ("cgl_ignite", "torch", "torchvision", "pytorch-ignite", "mlflow", "numpy")
 
@@ -32,6 +33,12 @@ def keep_setting(pipeline: Pipeline, journal: Journal) -> None:
     """Keep the effective pipeline and the environment with a run."""
     journal.text("pipeline.toml", to_toml(values(pipeline)))
     journal.text("environment.json", json.dumps(environment(), indent=1))
+
+
+def keep_routing(paths: Tensor, journal: Journal) -> None:
+    """Keep the students' paths with a run, as a table and as a picture."""
+    journal.text("paths.json", json.dumps(paths.tolist()))
+    journal.figure("routing.png", routing_figure(paths.tolist()))
 
 
 def environment() -> dict[str, str]:
@@ -65,7 +72,6 @@ def hand_over(
     )
     write_student(folder.student, student, card)
     journal.text("card.md", card.markdown())
-    journal.figure("routing.png", routing_figure(state.paths.tolist(), selected.student))
     journal.figure("training.png", training_figure(journal.rows))
     if len(test.accuracy) > 1:
         journal.figure("diversity.png", diversity_figure(test.pairwise, selected.student))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from cgl_ignite.handlers.schedule import SCHEDULES, LearningRate
 from cgl_ignite.handlers.selection import SELECTIONS, StudentSelector
 from cgl_ignite.handlers.subgroups import SubgroupResampler
 from cgl_ignite.handlers.watching import Watcher
-from cgl_ignite.pipeline.artifacts import hand_over, keep_setting
+from cgl_ignite.pipeline.artifacts import hand_over, keep_routing, keep_setting
 from cgl_ignite.pipeline.assemble import Parts, assemble
 from cgl_ignite.pipeline.folder import RunFolder, start_run_folder
 from cgl_ignite.pipeline.result import RunResult
@@ -97,15 +98,19 @@ def _trainer(
     step = CollaborativeStep(
         parts.pool, parts.optimizer, parts.subsets.reads, method, parts.choice, parts.batches_per_chunk
     )
+    publish = partial(keep_routing, journal=journal)
+    system = SystemMetrics(cuda=setting.device.type == "cuda")
+    for note in system.notes:
+        setting.warn(note)
     handlers: list[Handler] = [
-        PathSampler(parts.pool, parts.routing, parts.subsets.reads, method.statistics, seed),
+        PathSampler(parts.pool, parts.routing, parts.subsets.reads, method.statistics, seed, publish),
         RampUp(method.ramp, run.epochs),
         LearningRate(parts.optimizer, optim.learning_rate, SCHEDULES.build(optim.schedule, run.epochs)),
         SubgroupResampler(parts.choice, seed),
         checkpointer.averages,
         HoldoutEvaluation(parts.evaluate_holdout),
         checkpointer.selector,
-        Recorder(journal, SystemMetrics(cuda=setting.device.type == "cuda"), setting.device),
+        Recorder(journal, system, setting.device),
         checkpointer,
         *([Watcher(setting.screen)] if setting.screen else []),
         interruption,
@@ -132,11 +137,15 @@ def _ending(
             checkpointer.save(trainer)
             journal.close("KILLED")
             folder.note(status="KILLED")
+            if setting.screen:
+                setting.screen.interrupted()
             raise
         except BaseException as error:
             status: Status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
             journal.close(status)
             folder.note(status=status)
+            if setting.screen:
+                setting.screen.failed()
             if _is_out_of_memory(error):
                 raise RunFailed(_OUT_OF_MEMORY) from error
             raise

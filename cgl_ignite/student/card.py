@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
 
-from cgl_ignite import __version__
 from cgl_ignite.config.schema import Table, fixed_keys
 from cgl_ignite.spec import InputSpec
 
@@ -100,7 +100,7 @@ class Card(Table):
             run_id=facts["run_id"],
             fingerprint=facts["fingerprint"],
             plugins=tuple(tree.get("plugins", ())),
-            version=__version__,
+            version=_installed(),
             torch=torch.__version__,
         )
 
@@ -135,6 +135,13 @@ class Card(Table):
             "plugins": ", ".join(self.plugins) or "none",
             "made with": f"cgl_ignite {self.version}, torch {self.torch}",
         }
+
+
+def _installed() -> str:
+    try:
+        return version("cgl_ignite")
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def _percent(value: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -12,11 +13,12 @@ import torch
 from torch import Tensor
 
 from cgl_ignite import compat
-from cgl_ignite.data.local_images import _decode
 from cgl_ignite.errors import InputError
 from cgl_ignite.student.card import Card
 
 __all__ = ["find_pictures", "read_pictures"]
+
+WIDE = ("I", "F")
 
 
 def find_pictures(places: Iterable[Path]) -> list[Path]:
@@ -66,20 +68,17 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 def _attempt(path: Path, shape: tuple[int, ...]) -> tuple[Tensor, bool] | InputError:
-    try:
-        picture = _decode(path, None, grey=shape[0] == 1)
-    except InputError as error:
-        return error
-    if picture.shape == shape:
-        return picture, False
-    return _fit(picture, shape[1], shape[2]), True
-
-
-def _fit(picture: Tensor, height: int, width: int) -> Tensor:
-    """Scale a picture to cover a size, and cut off what is over on both sides."""
     from PIL import Image, ImageOps
 
-    array = picture.permute(1, 2, 0).numpy()
-    image = Image.fromarray(array.squeeze(2) if array.shape[2] == 1 else array)
+    channels, height, width = shape
+    try:
+        with Image.open(path) as file:
+            if file.mode.startswith(WIDE):
+                return InputError(f"{path} holds pixels of mode {file.mode!r}; save it with 8 bits per channel")
+            upright: Image.Image = ImageOps.exif_transpose(file)
+            image = upright.convert("L" if channels == 1 else "RGB")
+    except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError) as error:
+        return InputError(f"{path} cannot be read as an image: {error}")
     fitted = ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
-    return torch.from_numpy(np.array(fitted)).view(height, width, -1).permute(2, 0, 1)
+    pixels = torch.from_numpy(np.array(fitted)).view(height, width, channels).permute(2, 0, 1)
+    return pixels, image.size != fitted.size

@@ -149,10 +149,10 @@ class Screen(Protocol):
         """Show the result of a run and where everything is; ``model``: where the student is stored."""
         ...
 
-    def interrupted(self, resume: str) -> None:
+    def interrupted(self, resume: str = "") -> None:
         """Show that the state is saved, and the command that goes on."""
         ...
 
-    def failed(self, reason: str) -> None:
+    def failed(self, reason: str = "") -> None:
         """Show that the run has failed, and where it stood."""
         ...

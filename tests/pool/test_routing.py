@@ -151,4 +151,4 @@ def test_paths_as_rows() -> None:
 
 
 def test_registered_kinds() -> None:
-    assert ROUTINGS.kinds() == ("random", "branched", "disjoint", "fixed")
+    assert {"random", "branched", "disjoint", "fixed"} <= set(ROUTINGS.kinds())

@@ -22,7 +22,8 @@ def test_a_card_is_filled_from_the_facts_of_a_run(trained):
     assert card.classes == tuple("0123456789")
     assert card.spec == InputSpec("image", (1, 8, 8))
     assert (card.run_id, card.fingerprint, card.plugins) == ("a1b2c3", "0123456789ab", ())
-    assert (card.version, card.torch) == (cgl_ignite.__version__, torch.__version__)
+    assert card.version in (cgl_ignite.__version__, "not installed")
+    assert card.torch == torch.__version__
 
 
 def test_options_of_the_data_set_are_kept_and_its_fixed_keys_are_not(trained):

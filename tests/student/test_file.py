@@ -245,7 +245,7 @@ class Restless(nn.Module):
 
 def test_a_backbone_that_is_no_program(trained, tmp_path):
     student = Student(nn.Sequential(Restless()), trained.normaliser)
-    with pytest.raises(InputError, match="cannot turn backbone 'resnet8' into a program .*format 'state'"):
+    with pytest.raises(InputError, match=r"cannot turn backbone 'resnet8' into a program .*format 'state'"):
         write_student(tmp_path / "student.pt2", student, trained.card(0), "pt2")
     assert not list(tmp_path.iterdir())
 

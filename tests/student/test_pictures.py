@@ -68,6 +68,26 @@ def test_pictures_of_many_formats(grey, tmp_path, ending):
     assert scaled == 0
 
 
+def test_pictures_are_read_as_in_training(trained, tmp_path):
+    generator = np.random.default_rng(1)
+    for row in range(6):
+        shape = [(9, 14), (8, 8, 3), (20, 5, 4)][row % 3]
+        save(tmp_path / "train" / "ab"[row % 2] / f"{row}.png", generator.integers(0, 256, shape))
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    save(tmp_path / "train" / "a" / "turned.jpg", generator.integers(0, 256, (10, 16, 3)), exif=turned)
+    save(tmp_path / "test" / "a" / "0.png", ramp(8, 8))
+    taught = DATASETS.get("local_images")(tmp_path, path=str(tmp_path), size=8).train.inputs
+    read, _ = read_pictures(find_pictures([tmp_path / "train"]), trained.card(0, shape=(3, 8, 8)))
+    assert torch.equal(read, taught)
+
+
+def test_wide_pixels_are_refused(grey, tmp_path):
+    Image.fromarray(np.full((8, 8), 1000, np.uint16)).save(tmp_path / "wide.png")
+    with pytest.raises(InputError, match="mode 'I;16'; save it with 8 bits per channel"):
+        read_pictures([tmp_path / "wide.png"], grey)
+
+
 def test_all_that_cannot_be_read_is_named_at_once(grey, tmp_path):
     good = save(tmp_path / "good.png", ramp(8, 8))
     cut, text = tmp_path / "cut.png", tmp_path / "text.png"
