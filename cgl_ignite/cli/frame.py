@@ -141,9 +141,7 @@ class Students:
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False, header_style="dim")
         table.add_column("", width=1)
         table.add_column("student", justify="right", no_wrap=True)
-        table.add_column(
-            "path" if self.paths else "", no_wrap=True, overflow="ellipsis", max_width=_path_width(width)
-        )
+        table.add_column("path" if self.paths else "", no_wrap=True, overflow="ellipsis", max_width=_path_width(width))
         table.add_column("holdout %", justify="right", no_wrap=True)
         if width >= TREND_FROM:
             table.add_column("trend", width=TREND, no_wrap=True)

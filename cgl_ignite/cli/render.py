@@ -85,9 +85,7 @@ class PlainScreen(QuietScreen):
         self.summary, self.state, self.started = summary, None, time.monotonic()
         self._line(header(summary))
         training, holdout = summary.samples
-        rows = (
-            f"{training:,} samples to learn from, {holdout:,} to select by, {summary.parameters:,} parameters"
-        )
+        rows = f"{training:,} samples to learn from, {holdout:,} to select by, {summary.parameters:,} parameters"
         self._line(Text(rows, "dim"))
 
     def iteration(self, state: Progress) -> None:

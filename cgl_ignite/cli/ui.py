@@ -53,9 +53,7 @@ CHARTS = {
     help="Where the pages are served.",
 )
 @click.option("--browser/--no-browser", default=True, help="Open a browser, or only print the address.")
-@click.option(
-    "--print", "only_print", is_flag=True, help="Print the command and the address, and start nothing."
-)
+@click.option("--print", "only_print", is_flag=True, help="Print the command and the address, and start nothing.")
 def ui(folder: Path, uri: str | None, port: int, browser: bool, only_print: bool) -> None:
     """Show the recorded runs in MLflow's pages: charts of all runs of the newest experiment, side by side."""
     from cgl_ignite.tracking import locate
@@ -65,9 +63,7 @@ def ui(folder: Path, uri: str | None, port: int, browser: bool, only_print: bool
         _show(_charts(store, store.uri.rstrip("/")), browser and not only_print)
         return
     if store.database is not None and not store.database.is_file():
-        raise InputError(
-            f"no runs in {folder} ({store.database} is not there); another folder: cgl ui --folder FOLDER"
-        )
+        raise InputError(f"no runs in {folder} ({store.database} is not there); another folder: cgl ui --folder FOLDER")
     command = _command(store, port)
     address = f"http://{HOST}:{port}"
     if only_print:
@@ -150,9 +146,7 @@ def _wait_until_up(server: subprocess.Popen[bytes], address: str) -> None:
     deadline = time.monotonic() + STARTING_SECONDS
     while time.monotonic() < deadline:
         if server.poll() is not None:
-            raise RunFailed(
-                f"the server did not start (exit code {server.returncode}); see its messages above"
-            )
+            raise RunFailed(f"the server did not start (exit code {server.returncode}); see its messages above")
         try:
             with urllib.request.urlopen(f"{address}/health", timeout=5):
                 return

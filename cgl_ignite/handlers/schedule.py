@@ -31,8 +31,8 @@ def constant(epochs: int) -> Schedule:
 def milestones(
     epochs: int,
     *,
-    at: list[Fraction] = [0.3, 0.6, 0.8],
-    factor: Annotated[float, Field(gt=0)] = 0.5,  # noqa: B006
+    at: tuple[Fraction, ...] = (0.3, 0.6, 0.8),
+    factor: Annotated[float, Field(gt=0)] = 0.5,
 ) -> Schedule:
     """Multiply the learning rate by ``factor`` after each of the given fractions of the epochs.
 

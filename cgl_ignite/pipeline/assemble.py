@@ -65,8 +65,13 @@ def find_device(wanted: str) -> torch.device:
 
 
 def read_data(pipeline: Pipeline) -> DataSource:
-    """Read the data set of a pipeline."""
+    """Read the data set of a pipeline and make sure that it has the rows the pipeline asks for.
+
+    Raises:
+        InputError: files that are missing or damaged, or too few rows.
+    """
     source: DataSource = DATASETS.build(pipeline.data, data_root(pipeline.data.root))
+    _divide(pipeline, source, pipeline.seeds[0])
     return source
 
 
@@ -83,8 +88,7 @@ def assemble(
 ) -> Parts:
     """Build every part of one run from its registered builder."""
     data, method, optim = pipeline.data, pipeline.method, pipeline.optim
-    splits = prepare(source, holdout=data.holdout, limit=data.limit, seed=seed)
-    subsets = SUBSETS.build(method.subsets, splits.train.targets, method.students, seed)
+    splits, subsets = _divide(pipeline, source, seed)
     layers, routing = blueprint(pipeline, splits.spec, len(splits.classes))
     pool = ModularNetwork(layers, routing.modules, seed)
     pool.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -120,3 +124,8 @@ def assemble(
         evaluate_holdout=lambda: scores(holdout),
         evaluate_test=lambda: scores(splits.test().to(device)),
     )
+
+
+def _divide(pipeline: Pipeline, source: DataSource, seed: int) -> tuple[Splits, Subsets]:
+    splits = prepare(source, holdout=pipeline.data.holdout, limit=pipeline.data.limit, seed=seed)
+    return splits, SUBSETS.build(pipeline.method.subsets, splits.train.targets, pipeline.method.students, seed)

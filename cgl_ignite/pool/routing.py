@@ -36,7 +36,7 @@ ROUTINGS: Registry[Callable[..., Routing]] = Registry("routing")
 
 @ROUTINGS.register("random")
 def random(
-    students: int, layers: int, *, modules: Count = 2, shared: list[Index] | None = None, distinct: bool = True
+    students: int, layers: int, *, modules: Count = 2, shared: tuple[Index, ...] = (), distinct: bool = True
 ) -> Routing:
     """Draw every module uniformly from the M of its layer (random routing, Eq. 1).
 
@@ -48,7 +48,6 @@ def random(
     Raises:
         InputError: more students than distinct paths, or a shared layer that is not there.
     """
-    shared = shared or []
     if outside := [layer for layer in shared if layer >= layers]:
         raise InputError(f"shared layers {outside} are outside the {layers} layers 0 to {layers - 1}")
     counts = tuple(1 if layer in shared else modules for layer in range(layers))

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -226,4 +225,3 @@ def test_the_table_is_never_wider_than_the_terminal(width):
 
 def test_time_is_written_in_hours():
     assert duration(3671.8) == "1:01:11"
-    assert Path(render.__file__).name == "render.py"
