@@ -21,6 +21,7 @@ REQUIREMENTS = [
     "scikit-learn>=1.4",
     "matplotlib>=3.8",
     "psutil>=5.9",
+    "filelock>=3.12",
     "tomli>=2; python_version < '3.11'",
 ]
 

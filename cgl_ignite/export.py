@@ -24,7 +24,15 @@ from cgl_ignite.spec import InputSpec
 from cgl_ignite.student import Card, Format, Student, read_student, write_student
 from cgl_ignite.tracking.files import read_rows, write_atomically
 
-__all__ = ["RunFiles", "export_student", "import_plugins", "load_student", "open_run", "rebuild_pool"]
+__all__ = [
+    "RunFiles",
+    "export_student",
+    "import_plugins",
+    "load_student",
+    "open_run",
+    "rebuild_pool",
+    "take_student",
+]
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ def test_a_short_file_is_enough(path: Path) -> None:
     assert pipeline.data.augment.kind == "none"
     assert pipeline.optim.schedule.kind == "constant"
     assert pipeline.method.students == 8
-    assert pipeline.method.routing.options == {"modules": 2, "shared": None, "distinct": True}
+    assert pipeline.method.routing.options == {"modules": 2, "shared": (), "distinct": True}
     assert pipeline.method.choose.options == {"probability": 0.25}
     assert pipeline.optim.options == {"betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.0}
 
@@ -195,9 +195,7 @@ def test_faulty_values_are_not_contradictions_as_well(path: Path) -> None:
 def test_a_backbone_must_read_what_the_data_set_holds(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     facts = {**REGISTRIES["dataset"].facts("digits"), "modality": "text"}
     monkeypatch.setitem(REGISTRIES["dataset"]._facts, "digits", facts)
-    assert faults(path) == [
-        "trial.toml:6: backbone.kind: reads image, but the data set holds text; backbones for it: "
-    ]
+    assert faults(path) == ["trial.toml:6: backbone.kind: reads image, but the data set holds text; backbones for it: "]
 
 
 def test_the_preset_follows_the_task(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

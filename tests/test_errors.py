@@ -14,9 +14,7 @@ from cgl_ignite.errors import (
 )
 
 
-@pytest.mark.parametrize(
-    ("error", "code"), [(RunFailed, 1), (InputError, 2), (ConfigError, 2), (Interrupted, 130)]
-)
+@pytest.mark.parametrize(("error", "code"), [(RunFailed, 1), (InputError, 2), (ConfigError, 2), (Interrupted, 130)])
 def test_exit_codes(error: type[CglError], code: int) -> None:
     assert issubclass(error, CglError)
     assert error.exit_code == code

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from cgl_ignite.backbones import BACKBONES
+from cgl_ignite.config.presets import METHODS
 from cgl_ignite.data import DATASETS, Normaliser
 from cgl_ignite.engine.evaluate import pool_logits
 from cgl_ignite.errors import InputError
@@ -141,6 +142,16 @@ def test_a_student_is_loaded_from_a_file_a_run_or_a_checkpoint(result: RunResult
     (tmp_path / "notes.txt").write_text("hello")
     with pytest.raises(InputError, match=r"notes\.txt: not a student file"):
         load_student(str(tmp_path / "notes.txt"), folder)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_students_of_every_method(tmp_path: Path, method: str) -> None:
+    students = 1 if method == "baseline" else 2
+    changes = [f"method.preset={method}", f"method.students={students}", "run.epochs=1", "data.limit=200"]
+    result = finished_run(tmp_path, *changes)
+    student, card = load_student(result.checkpoint, tmp_path)
+    assert card.method == method
+    assert same(student, read_student(Path(result.student))[0])
 
 
 PLUGIN = """

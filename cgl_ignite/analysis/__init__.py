@@ -1,1 +1,5 @@
-"""What recorded runs tell: figures of a run, and tables over runs."""
+"""What recorded runs tell: figures of a run."""
+
+from cgl_ignite.analysis.figures import diversity_figure, routing_figure, training_figure
+
+__all__ = ["diversity_figure", "routing_figure", "training_figure"]

@@ -48,8 +48,8 @@ def routing_figure(paths: Sequence[Sequence[int]], selected: int | None = None) 
     table = np.asarray(paths)
     K, L = table.shape
     cell = 0.36 if K <= LABELLED else 0.19
-    left_width, right_width = L * cell, min(max(K, 6) * cell, WIDEST)
-    figure = new_figure(max(left_width, 2.6) + (right_width if K > 1 else 0) + 2.2, K * cell + 1.3)
+    left_width, right_width = max(L * cell, 3.2), min(max(K, 6) * cell, WIDEST)
+    figure = new_figure(left_width + (right_width if K > 1 else 0) + 2.2, K * cell + 1.3)
     axes = figure.subplots(1, 2 if K > 1 else 1, width_ratios=[left_width, right_width][: 1 + (K > 1)], squeeze=False)[
         0
     ]

@@ -10,13 +10,13 @@ from statistics import fmean
 
 import torch
 from ignite.engine import Engine
-from torch import Tensor
+from torch import Tensor, nn
 
 from cgl_ignite.analysis.figures import diversity_figure, routing_figure, training_figure
 from cgl_ignite.config.dump import to_toml, values
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.handlers.checkpoint import Checkpointer
-from cgl_ignite.handlers.state import state_of
+from cgl_ignite.handlers.state import TrainerState, state_of
 from cgl_ignite.pipeline.assemble import Parts
 from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.result import RunResult
@@ -24,7 +24,7 @@ from cgl_ignite.student import Card, Student, example_inputs, write_student
 from cgl_ignite.tracking import Journal, StudentModel
 from cgl_ignite.tracking.files import write_atomically
 
-__all__ = ["environment", "hand_over", "keep_routing", "keep_setting"]
+__all__ = ["count_parameters", "environment", "hand_over", "keep_routing", "keep_setting"]
 
 PACKAGES = ("cgl_ignite", "torch", "torchvision", "pytorch-ignite", "mlflow", "numpy")
 
@@ -51,38 +51,15 @@ def environment() -> dict[str, str]:
 
 
 def hand_over(
-    pipeline: Pipeline,
-    parts: Parts,
-    checkpointer: Checkpointer,
-    folder: RunFolder,
-    journal: Journal,
-    trainer: Engine,
+    pipeline: Pipeline, parts: Parts, checkpointer: Checkpointer, folder: RunFolder, journal: Journal, trainer: Engine
 ) -> RunResult:
-    """Write the selected student, its pictures and the result of a run."""
-    state, selector = state_of(trainer), checkpointer.selector
+    """Write the selected student, the pictures and the result of a run."""
+    state, seconds = state_of(trainer), checkpointer.averages.seconds
     selected, test = state.selected, state.test
-    with selector.selected_weights():
-        student = Student.of(parts.pool, selected.student, parts.splits.normaliser).cpu()
-    card = Card.of(
-        checkpointer.facts,
-        student=selected.student,
-        epoch=selected.epoch,
-        holdout_accuracy=selected.score,
-        test_accuracy=test.accuracy[selected.student],
-    )
-    write_student(folder.student, student, card)
-    journal.text("card.md", card.markdown())
+    student, model = _hand_over_student(pipeline, parts, checkpointer, folder, journal, state)
     journal.figure("training.png", training_figure(journal.rows))
     if len(test.accuracy) > 1:
         journal.figure("diversity.png", diversity_figure(test.pairwise, selected.student))
-    model = StudentModel(
-        network=student,
-        example=example_inputs(card),
-        outputs=(len(card.classes),),
-        name=f"{pipeline.name}-student",
-        epoch=selected.epoch,
-    )
-    seconds = checkpointer.averages.seconds
     result = RunResult(
         run_id=folder.run_id,
         seed=folder.facts["seed"],
@@ -96,17 +73,53 @@ def hand_over(
         test_accuracy=test.accuracy[selected.student],
         mean_test_accuracy=fmean(test.accuracy),
         diversity=test.diversity,
-        parameters=sum(parameter.numel() for parameter in parts.pool.parameters()),
-        parameters_student=sum(parameter.numel() for parameter in student.parameters()),
+        parameters=count_parameters(parts.pool),
+        parameters_student=count_parameters(student),
         train_seconds=seconds,
         samples_per_second=_samples(pipeline, parts) / max(seconds, 1e-9),
         checkpoint=str(folder.checkpoint),
         tracking_uri=journal.tracker.uri,
         student=str(folder.student),
-        model=journal.model(model),
+        model=model,
     )
     write_atomically(folder.result, result.json().encode())
     return result
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Count what is trained in a module."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _hand_over_student(
+    pipeline: Pipeline,
+    parts: Parts,
+    checkpointer: Checkpointer,
+    folder: RunFolder,
+    journal: Journal,
+    state: TrainerState,
+) -> tuple[Student, str | None]:
+    """Write the student's file and card, and give it to the tracker; returns its address there."""
+    selected = state.selected
+    with checkpointer.selector.selected_weights():
+        student = Student.of(parts.pool, selected.student, parts.splits.normaliser).cpu()
+    card = Card.of(
+        checkpointer.facts,
+        student=selected.student,
+        epoch=selected.epoch,
+        holdout_accuracy=selected.score,
+        test_accuracy=state.test.accuracy[selected.student],
+    )
+    write_student(folder.student, student, card)
+    journal.text("card.md", card.markdown())
+    model = StudentModel(
+        network=student,
+        example=example_inputs(card),
+        outputs=(len(card.classes),),
+        name=f"{pipeline.name}-student",
+        epoch=selected.epoch,
+    )
+    return student, journal.model(model)
 
 
 def _samples(pipeline: Pipeline, parts: Parts) -> int:

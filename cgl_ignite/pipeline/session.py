@@ -12,8 +12,8 @@ from cgl_ignite.errors import Interrupted
 from cgl_ignite.pipeline.assemble import find_device, read_data
 from cgl_ignite.pipeline.folder import RunFolder, unfinished_run
 from cgl_ignite.pipeline.result import RunResult, read_result, summarise
-from cgl_ignite.pipeline.single import Setting, run_seed
-from cgl_ignite.tracking import Group, RunInfo, Screen, Tracker, locate, make_tracker
+from cgl_ignite.pipeline.single import Setting, run_info, run_seed
+from cgl_ignite.tracking import Group, Screen, Tracker, locate, make_tracker, settle
 
 __all__ = ["run"]
 
@@ -40,24 +40,22 @@ def run(
     """
     runs = pipeline.tracking.folder.expanduser().absolute() / "runs"
     found = {seed: unfinished_run(runs, fingerprint(pipeline), seed) if resume else None for seed in pipeline.seeds}
-    done = {seed: read_result(again.result) for seed, again in found.items() if again and again.result.exists()}
-    if len(done) < len(pipeline.seeds):
-        device, source = find_device(pipeline.run.device), read_data(pipeline)
-        tracker = tracker or make_tracker(locate(pipeline.tracking.folder, pipeline.tracking.uri))
-        warn: Callable[[str], None] = screen.note if screen else _print
-        group = Group(tracker, _group_info(pipeline), _group_of(found), warn)
+    finished = {seed: again for seed, again in found.items() if again and again.result.exists()}
+    done = {seed: read_result(again.result) for seed, again in finished.items()}
+    warn: Callable[[str], None] = screen.note if screen else _print
+    device = find_device(pipeline.run.device)
+    source = read_data(pipeline) if len(done) < len(found) else None
+    tracker = tracker or make_tracker(locate(pipeline.tracking.folder, pipeline.tracking.uri))
+    for seed, again in finished.items():
+        settle(again.path, tracker, run_info(pipeline, seed, again.facts.get("group")), warn)
+    if source is not None:
+        group = Group(tracker, run_info(pipeline, None, None), _group_of(found), warn)
         setting = Setting(pipeline, source, device, runs, tracker, group.id, screen, warn)
         with _ending(group):
-            for seed in pipeline.seeds:
-                if seed not in done:
-                    done[seed] = run_seed(setting, seed, found[seed])
+            for seed in [seed for seed in found if seed not in finished]:
+                done[seed] = run_seed(setting, seed, found[seed])
             group.summarise(summarise([done[seed] for seed in pipeline.seeds]))
     return [done[seed] for seed in pipeline.seeds]
-
-
-def _group_info(pipeline: Pipeline) -> RunInfo:
-    tags = {"cgl.method": pipeline.method.preset, "cgl.fingerprint": fingerprint(pipeline)}
-    return RunInfo(pipeline.tracking.experiment or pipeline.name, pipeline.name, tags=tags)
 
 
 @contextmanager

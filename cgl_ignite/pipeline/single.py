@@ -29,13 +29,13 @@ from cgl_ignite.handlers.schedule import SCHEDULES, LearningRate
 from cgl_ignite.handlers.selection import SELECTIONS, StudentSelector
 from cgl_ignite.handlers.subgroups import SubgroupResampler
 from cgl_ignite.handlers.watching import Watcher
-from cgl_ignite.pipeline.artifacts import hand_over, keep_routing, keep_setting
+from cgl_ignite.pipeline.artifacts import count_parameters, hand_over, keep_routing, keep_setting
 from cgl_ignite.pipeline.assemble import Parts, assemble
 from cgl_ignite.pipeline.folder import RunFolder, start_run_folder
 from cgl_ignite.pipeline.result import RunResult
 from cgl_ignite.tracking import Journal, RunInfo, Screen, Status, Summary, SystemMetrics, Tracker
 
-__all__ = ["Setting", "run_seed"]
+__all__ = ["Setting", "run_info", "run_seed"]
 
 _OUT_OF_MEMORY = (
     "out of memory; fewer batches at a time (run.batches_per_chunk = 1 changes no result), a smaller optim.batch_size"
@@ -158,16 +158,21 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return refused or isinstance(error, (MemoryError, torch.OutOfMemoryError))
 
 
-def _open_journal(setting: Setting, seed: int, again: RunFolder | None, checkpoint: dict[str, Any] | None) -> Journal:
-    pipeline = setting.pipeline
-    info = RunInfo(
+def run_info(pipeline: Pipeline, seed: int | None, group: str | None) -> RunInfo:
+    """Describe a run to the tracker; without a seed, the group of all of them."""
+    parameters = {"seed": seed, **flat(pipeline)} if seed is not None else {}
+    return RunInfo(
         experiment=pipeline.tracking.experiment or pipeline.name,
-        name=f"{pipeline.name} seed {seed}",
+        name=f"{pipeline.name} {pipeline.method.preset}" if seed is None else f"{pipeline.method.preset} seed {seed}",
         seed=seed,
-        parameters={"seed": str(seed), **{key: str(value) for key, value in flat(pipeline).items()}},
+        parameters={key: str(value) for key, value in parameters.items()},
         tags={"cgl.method": pipeline.method.preset, "cgl.fingerprint": fingerprint(pipeline)},
-        parent=setting.group,
+        parent=group,
     )
+
+
+def _open_journal(setting: Setting, seed: int, again: RunFolder | None, checkpoint: dict[str, Any] | None) -> Journal:
+    info = run_info(setting.pipeline, seed, setting.group)
     if again and checkpoint:
         return Journal.resume(again.path, setting.tracker, info, checkpoint["selector"]["judged"], setting.warn)
     return Journal.create(setting.runs, setting.tracker, info, setting.warn)
@@ -210,7 +215,7 @@ def _summary(
         seed=seed,
         device=str(setting.device),
         samples=(len(splits.train), len(splits.holdout)),
-        parameters=sum(parameter.numel() for parameter in parts.pool.parameters()),
+        parameters=count_parameters(parts.pool),
         folder=folder.path,
         tracking_uri=setting.tracker.uri,
         resumed=checkpoint["selector"]["judged"] if checkpoint else 0,

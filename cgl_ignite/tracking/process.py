@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 from collections.abc import Mapping
@@ -11,6 +12,9 @@ from pathlib import Path
 import psutil
 
 __all__ = ["gone", "host", "identity"]
+
+CLOCK_SECONDS = 30.0
+"""Starting times may shift by so much when the clock of the machine is set."""
 
 
 def host() -> str:
@@ -22,7 +26,7 @@ def host() -> str:
 
 def identity() -> dict[str, str]:
     """Return the tags that tell this process from every other one, before and after a restart."""
-    return {"cgl.host": host(), "cgl.pid": str(os.getpid()), "cgl.start": _started(os.getpid())}
+    return {"cgl.host": host(), "cgl.pid": str(os.getpid()), "cgl.start": f"{_started(os.getpid()):.2f}"}
 
 
 def gone(tags: Mapping[str, str]) -> bool:
@@ -30,11 +34,11 @@ def gone(tags: Mapping[str, str]) -> bool:
     if tags.get("cgl.host") != host():
         return False
     pid = int(tags["cgl.pid"])
-    return not psutil.pid_exists(pid) or _started(pid) != tags["cgl.start"]
+    return abs(_started(pid) - float(tags["cgl.start"])) > CLOCK_SECONDS
 
 
-def _started(pid: int) -> str:
+def _started(pid: int) -> float:
     try:
-        return f"{psutil.Process(pid).create_time():.2f}"
+        return psutil.Process(pid).create_time()
     except psutil.NoSuchProcess:
-        return "never"
+        return math.inf

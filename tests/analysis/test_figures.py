@@ -81,10 +81,7 @@ def test_curves_show_every_student_and_where_the_selected_one_was_taken():
 
 
 def test_a_lone_student_has_no_panels_of_imitation_and_diversity():
-    table = [
-        Row(row.epoch, 0, {**row.values, "selected/student": 0.0}, row.final)
-        for row in rows(1, imitation=0.0)
-    ]
+    table = [Row(row.epoch, 0, {**row.values, "selected/student": 0.0}, row.final) for row in rows(1, imitation=0.0)]
     assert len(training_figure(table).axes) == 2
 
 

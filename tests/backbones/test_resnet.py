@@ -11,6 +11,7 @@ from cgl_ignite.backbones import BACKBONES, Backbone
 from cgl_ignite.backbones.resnet import resnet8, resnet18, resnet34
 from cgl_ignite.seeding import global_stream
 from cgl_ignite.spec import InputSpec
+
 from torchvision.models.resnet import BasicBlock, ResNet  # isort: skip
 
 COLOUR = InputSpec("image", (3, 32, 32))

@@ -93,9 +93,7 @@ def test_without_a_terminal_an_epoch_is_one_line_without_control_codes(summary):
     assert shown(out).count("\n") == before + 1
     assert "\x1b" not in shown(out)
     line = shown(out).splitlines()[-1]
-    assert line.startswith(
-        "epoch 2/4  holdout best 52.00 % mean 51.00 %  selected student 2 epoch 2 (52.00 %)"
-    )
+    assert line.startswith("epoch 2/4  holdout best 52.00 % mean 51.00 %  selected student 2 epoch 2 (52.00 %)")
     assert "CE 1.500  KL 0.125  phi 0.250  learning rate 0.1  diversity 0.375  1234 samples/s" in line
 
 

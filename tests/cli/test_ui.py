@@ -25,9 +25,7 @@ def template(tmp_path_factory):
     tracker = make_tracker(locate(folder, f"sqlite:///{folder / 'mlflow.db'}"))
     for seed in (1, 2):
         run_id = tracker.open(RunInfo("digits", f"seed {seed}", seed))
-        tracker.log(
-            run_id, [Row(epoch, epoch, {"holdout/accuracy_selected": 50.0 + epoch}) for epoch in (1, 2)]
-        )
+        tracker.log(run_id, [Row(epoch, epoch, {"holdout/accuracy_selected": 50.0 + epoch}) for epoch in (1, 2)])
     return folder
 
 

@@ -30,9 +30,7 @@ def test_there_is_a_recipe_for_every_registered_kind(what: str, known: dict[str,
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(("dataset", "backbone"), COMBINATIONS)
-def test_every_combination_is_a_sound_pipeline(
-    tmp_path: Path, dataset: str, backbone: str, method: str
-) -> None:
+def test_every_combination_is_a_sound_pipeline(tmp_path: Path, dataset: str, backbone: str, method: str) -> None:
     path = tmp_path / "new.toml"
     path.write_text(to_toml(recipe(dataset, backbone, method)))
     pipeline = bind(load_document(path))

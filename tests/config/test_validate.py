@@ -69,8 +69,7 @@ def test_a_sound_document_has_a_value_and_no_problems() -> None:
         ),
         (
             {"epochs": 1, "inner": {"sise": 3}},
-            "p.toml:2: inner.sise: unknown key; did you mean 'size'?"
-            " (allowed here: size, betas, folder, shared, mode)",
+            "p.toml:2: inner.sise: unknown key; did you mean 'size'? (allowed here: size, betas, folder, shared, mode)",
         ),
         (
             {"epochs": 1, "mode": "flows"},

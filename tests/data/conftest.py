@@ -38,9 +38,7 @@ def tiny_cifar10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Archi
     compat.ensure_torchvision()
     from torchvision import datasets
 
-    contents = {
-        name: _batch(seed) for seed, name in enumerate(cifar.CIFAR10.members) if name != "batches.meta"
-    }
+    contents = {name: _batch(seed) for seed, name in enumerate(cifar.CIFAR10.members) if name != "batches.meta"}
     contents["batches.meta"] = pickle.dumps({"label_names": [f"class {c}" for c in range(10)]})
     members = {name: hashlib.md5(content).hexdigest() for name, content in contents.items()}
     root = tmp_path / "root"

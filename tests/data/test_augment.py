@@ -31,9 +31,7 @@ def one_by_one(inputs: Tensor, generator: torch.Generator, padding: int, flip: b
 
 
 @given(rows=st.integers(1, 20), padding=st.integers(0, 4), flip=st.booleans(), seed=st.integers(0, 99))
-def test_crop_flip_equals_cutting_the_windows_one_by_one(
-    rows: int, padding: int, flip: bool, seed: int
-) -> None:
+def test_crop_flip_equals_cutting_the_windows_one_by_one(rows: int, padding: int, flip: bool, seed: int) -> None:
     inputs = images(rows)
     changed = crop_flip(SPEC, padding=padding, flip=flip)(inputs, stream(seed, "augment"))
     assert changed.equal(one_by_one(inputs, stream(seed, "augment"), padding, flip))

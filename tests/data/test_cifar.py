@@ -55,9 +55,7 @@ def test_offline_without_files_the_error_helps(tiny_cifar10: Tiny) -> None:
         cifar10(root)
 
 
-@pytest.mark.parametrize(
-    ("kind", "first", "last"), [("cifar10", "airplane", "truck"), ("cifar100", "apple", "worm")]
-)
+@pytest.mark.parametrize(("kind", "first", "last"), [("cifar10", "airplane", "truck"), ("cifar100", "apple", "worm")])
 def test_official_rows(data_root: Path, kind: str, first: str, last: str) -> None:
     facts = DATASETS.facts(kind)
     facts["files"].verify(data_root)

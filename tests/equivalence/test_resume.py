@@ -61,7 +61,14 @@ def outcome(folder: Path, run_id: str) -> dict[str, Any]:
     ]
     tensors = {name: state[name] for name in ("pool", "optimizer", "selector", "trainer")}
     tensors["sums"] = state["averages"]["sums"]
-    named = ("selected_student", "selected_epoch", "holdout_accuracy", "test_accuracy", "mean_test_accuracy", "diversity")
+    named = (
+        "selected_student",
+        "selected_epoch",
+        "holdout_accuracy",
+        "test_accuracy",
+        "mean_test_accuracy",
+        "diversity",
+    )
     return {"state": tensors, "rows": rows, "result": {name: result[name] for name in named}}
 
 

@@ -33,7 +33,9 @@ def test_students_sure_of_different_classes_are_as_far_apart_as_can_be() -> None
 
 def test_pairs_count_once_and_nobody_with_itself() -> None:
     """Two students agree, the third differs from both: two of three pairs are sqrt(2) apart."""
-    assert mean_diversity(pairwise_diversity(certain(0, 0, 3), LABELS).mean(dim=0)) == pytest.approx(2 * math.sqrt(2) / 3)
+    assert mean_diversity(pairwise_diversity(certain(0, 0, 3), LABELS).mean(dim=0)) == pytest.approx(
+        2 * math.sqrt(2) / 3
+    )
 
 
 @given(st.integers(2, 5), st.integers(1, 6), st.integers(2, 8), st.integers(0, 999))

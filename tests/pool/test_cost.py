@@ -38,7 +38,9 @@ def test_multiply_adds_of_resnet18() -> None:
 @pytest.mark.parametrize("builder", [resnet8, resnet18, resnet34])
 def test_the_classifier_is_measured_where_it_stands(builder) -> None:
     backbone = builder(COLOUR, 100, width=2)
-    inside, apart = (measure_layers(modular_layers(backbone, reading), COLOUR.shape) for reading in ("module", "shared"))
+    inside, apart = (
+        measure_layers(modular_layers(backbone, reading), COLOUR.shape) for reading in ("module", "shared")
+    )
     assert len(apart) == len(inside) + 1
     assert apart[-1].forward == (apart[-1].parameters - 100)
     for name in ("parameters", "forward", "backward"):
@@ -47,7 +49,9 @@ def test_the_classifier_is_measured_where_it_stands(builder) -> None:
 
 @pytest.mark.parametrize(("students", "tolerance"), [(1, 0.3), (4, 0.05)])
 @pytest.mark.parametrize(("builder", "width"), [(resnet8, 16), (resnet18, 16)])
-def test_bytes_kept_are_those_a_pass_through_the_pool_keeps(builder, width: int, students: int, tolerance: float) -> None:
+def test_bytes_kept_are_those_a_pass_through_the_pool_keeps(
+    builder, width: int, students: int, tolerance: float
+) -> None:
     """One student alone keeps less than is foretold, as the output of a layer is also the input of the next."""
     layers = modular_layers(builder(COLOUR, 10, width=width), "module")
     routing = random(students, len(layers), modules=2)

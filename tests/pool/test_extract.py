@@ -24,7 +24,9 @@ def trained_pool(reading: str = "module") -> ModularNetwork:
     pool = ModularNetwork(modular_layers(backbone, reading), routing.modules, seed=1)
     pool.route(routing.sample(stream(1, "paths")), range(STUDENTS))
     units = [Unit(student, student, own=True, gradient=False) for student in range(STUDENTS)]
-    pool.train()([INPUTS * (student + 1) for student in range(STUDENTS)], plan_forward(pool.routes, units, training=True))
+    pool.train()(
+        [INPUTS * (student + 1) for student in range(STUDENTS)], plan_forward(pool.routes, units, training=True)
+    )
     return pool
 
 
@@ -50,7 +52,9 @@ def test_a_student_is_an_ordinary_network_in_evaluation_mode(reading: str) -> No
     assert len(student) == pool.routes.layers
     assert not any(type(part).__module__.startswith("cgl_ignite") for part in student.modules())
     assert not any(part.training for part in student.modules())
-    plain = nn.Sequential(*(builder() for builder in modular_layers(resnet8(InputSpec("image", (1, 8, 8)), 5, width=4), reading)))
+    plain = nn.Sequential(
+        *(builder() for builder in modular_layers(resnet8(InputSpec("image", (1, 8, 8)), 5, width=4), reading))
+    )
     assert plain.state_dict().keys() == student.state_dict().keys()
     plain.load_state_dict(student.state_dict())
     assert torch.equal(plain.eval()(INPUTS), student(INPUTS))

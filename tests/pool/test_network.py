@@ -28,13 +28,17 @@ def last() -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(4 * WIDTH, CLASSES))
 
 
-def make_pool(paths: list[list[int]], reads: list[int], statistics: str = "student", modules: int = 2) -> ModularNetwork:
+def make_pool(
+    paths: list[list[int]], reads: list[int], statistics: str = "student", modules: int = 2
+) -> ModularNetwork:
     pool = ModularNetwork([stem, body, last], [modules] * 3, seed=1)
     pool.route(torch.tensor(paths), reads, statistics)
     return pool
 
 
-def run(pool: ModularNetwork, units: list[Unit], *batches: Tensor, training: bool = True) -> dict[tuple[int, int], Tensor]:
+def run(
+    pool: ModularNetwork, units: list[Unit], *batches: Tensor, training: bool = True
+) -> dict[tuple[int, int], Tensor]:
     plan = plan_forward(pool.routes, units, training=training)
     nodes = pool.train(training)(batches, plan)
     return {unit: nodes[node] for unit, node in plan.outputs.items()}
@@ -74,7 +78,9 @@ def test_parameters_do_not_depend_on_the_number_of_students() -> None:
         pool = ModularNetwork(modular_layers(backbone, "module"), routing.modules, seed=1)
         pool.route(routing.sample(stream(1, "paths")), range(students))
         counts.add(trained(pool))
-    assert counts == {2 * sum(p.numel() for builder in modular_layers(backbone, "module") for p in builder().parameters())}
+    assert counts == {
+        2 * sum(p.numel() for builder in modular_layers(backbone, "module") for p in builder().parameters())
+    }
 
 
 @pytest.mark.parametrize("reading", ["module", "student", "shared"])

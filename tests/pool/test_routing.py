@@ -36,7 +36,7 @@ def assert_uniform(counts: Tensor) -> None:
 def test_every_student_has_one_module_a_layer_and_a_path_of_its_own(
     students: int, layers: int, modules: int, shared: list[int], seed: int
 ) -> None:
-    shared = [layer for layer in shared if layer < layers]
+    shared = tuple(layer for layer in shared if layer < layers)
     assume(students <= modules ** (layers - len(shared)))
     routing = random(students, layers, modules=modules, shared=shared)
     paths = drawn(routing, seed)
@@ -46,7 +46,7 @@ def test_every_student_has_one_module_a_layer_and_a_path_of_its_own(
     assert (paths >= 0).all()
     assert (paths < torch.tensor(routing.modules)).all()
     assert len(paths.unique(dim=0)) == students
-    assert not paths[:, shared].any()
+    assert not paths[:, list(shared)].any()
     assert torch.equal(drawn(routing, seed), paths)
 
 
@@ -80,10 +80,14 @@ def test_distinct_paths_are_equally_likely_for_each_student() -> None:
 
 @pytest.mark.parametrize(
     ("students", "layers", "modules", "shared", "paths"),
-    [(17, 4, 2, None, 16), (2, 9, 1, None, 1), (3, 3, 2, [0, 2], 2), (513, 9, 2, None, 512)],
+    [(17, 4, 2, (), 16), (2, 9, 1, (), 1), (3, 3, 2, (0, 2), 2), (513, 9, 2, (), 512)],
 )
-def test_more_students_than_paths(students: int, layers: int, modules: int, shared: list[int], paths: int) -> None:
-    message = rf"{students} students need distinct paths, but {layers} layers of up to {modules} modules give only {paths};"
+def test_more_students_than_paths(
+    students: int, layers: int, modules: int, shared: tuple[int, ...], paths: int
+) -> None:
+    message = (
+        rf"{students} students need distinct paths, but {layers} layers of up to {modules} modules give only {paths};"
+    )
     with pytest.raises(InputError, match=message):
         random(students, layers, modules=modules, shared=shared)
     assert drawn(random(students, layers, modules=modules, shared=shared, distinct=False)).shape == (students, layers)
@@ -91,7 +95,7 @@ def test_more_students_than_paths(students: int, layers: int, modules: int, shar
 
 def test_a_shared_layer_must_be_there() -> None:
     with pytest.raises(InputError, match=r"shared layers \[4, 9\] are outside the 4 layers 0 to 3"):
-        random(2, 4, shared=[0, 4, 9])
+        random(2, 4, shared=(0, 4, 9))
 
 
 def test_branched_students_leave_the_trunk_at_one_layer() -> None:

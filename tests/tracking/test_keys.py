@@ -11,9 +11,7 @@ from cgl_ignite.tracking import epoch_values, final_values
 def state():
     return SimpleNamespace(
         training=SimpleNamespace(ce=[1.0, 2.0], kl=[0.0, 0.5]),
-        holdout=SimpleNamespace(
-            accuracy=[50.0, 60.0], cross_entropy=[1.0, 0.5], diversity=0.25, pairwise=[], more={}
-        ),
+        holdout=SimpleNamespace(accuracy=[50.0, 60.0], cross_entropy=[1.0, 0.5], diversity=0.25, pairwise=[], more={}),
         selected=SimpleNamespace(epoch=2, student=1, score=60.0),
         ramp=0.5,
         learning_rate=0.1,

@@ -178,9 +178,5 @@ def test_mlflow_is_imported_by_its_tracker_alone():
     assert answer.stdout.strip() == "False"
     package = Path(__file__).parents[2] / "cgl_ignite"
     imports = re.compile(r"^\s*(import|from) mlflow", re.MULTILINE)
-    users = {
-        path.relative_to(package).parts[0]
-        for path in package.rglob("*.py")
-        if imports.search(path.read_text())
-    }
+    users = {path.relative_to(package).parts[0] for path in package.rglob("*.py") if imports.search(path.read_text())}
     assert users == {"tracking"}
