@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import hypothesis.strategies as st
 import pytest
@@ -141,7 +142,7 @@ def test_ramp_up_over_a_range_from_the_start(end: int) -> None:
     weights = [ramp_up(epoch, 0, end) for epoch in range(end + 2)]
     assert weights[0] == pytest.approx(math.exp(-5))
     assert weights[end] == weights[end + 1] == 1.0
-    assert all(before < after for before, after in zip(weights[:end], weights[1:], strict=False))
+    assert all(before < after for before, after in pairwise(weights[: end + 1]))
 
 
 @pytest.mark.parametrize(("share", "weight"), [(0.25, 0.0601), (0.5, 0.2865), (0.75, 0.7316)])

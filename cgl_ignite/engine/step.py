@@ -56,7 +56,8 @@ class CollaborativeStep:
 
     def __call__(self, engine: Engine, batch: Batch) -> StudentLosses:
         """Train one iteration; reads ``state.imitated``, ``state.ramp`` and ``state.iteration``."""
-        self.pool.train()
+        if not self.pool.training:
+            self.pool.train()
         self.optimizer.zero_grad(set_to_none=True)
         state = state_of(engine)
         zero = batch.inputs.new_zeros(())
@@ -88,16 +89,15 @@ class CollaborativeStep:
         nodes = self.pool([inputs[group] for group in groups], plan, iteration)
         sizes = tuple(batch.sizes[self.reads[k]] for k in learners)
 
-        logits = pad_sequence(nodes, batch_first=True)
-        own = torch.stack([logits[plan.outputs[k, groups.index(self.reads[k])]] for k in learners])
-        targets = pad_sequence([labels[self.reads[k]] for k in learners], batch_first=True)
+        own = padded([nodes[plan.outputs[k, groups.index(self.reads[k])]] for k in learners])
+        targets = padded([labels[self.reads[k]] for k in learners])
         ce = batch_mean(cross_entropy(own, targets), sizes)
-
-        weights = self._unit_weights(plan, groups, learners, imitated)
-        if not weights.any():
+        taught = imitated[learners].any(dim=1)
+        if not taught.any():
             return ce, torch.zeros_like(ce)
-        taught = (weights != 0).any(dim=1)
-        weights = weights.to(logits, non_blocking=True)
+
+        logits = padded(nodes)
+        weights = self._unit_weights(plan, groups, learners, imitated).to(logits, non_blocking=True)
         teacher = teacher_logits(weights, logits if flows else logits.detach())
         divergence = imitation_kl(teacher, own, self.loss.temperature, self.loss.temperature_squared)
         return ce, batch_mean(divergence, sizes) * taught.to(ce, non_blocking=True)
@@ -110,3 +110,10 @@ class CollaborativeStep:
             nodes = torch.tensor(plan.rows(members, groups.index(self.reads[student])), dtype=torch.int64)
             table[row].index_add_(0, nodes, weights[student, members])
         return table
+
+
+def padded(rows: Sequence[Tensor]) -> Tensor:
+    """Stack tensors, the shorter ones filled up with zeros at their ends."""
+    if len({len(values) for values in rows}) > 1:
+        return pad_sequence(list(rows), batch_first=True)
+    return torch.stack(list(rows))

@@ -15,7 +15,7 @@ __all__ = ["METRICS", "student_metrics"]
 PerSample = Callable[[Tensor, Tensor], Tensor]
 
 METRICS: Registry[PerSample] = Registry("metric")
-"""Functions of logits (K, B, C) and targets (B,), with one value or array per sample: (B, ...)."""
+"""Functions of logits (K, B, C) and targets (B,): for every sample one value per student (B, K), or more (B, ...)."""
 
 
 def student_metrics(device: torch.device) -> dict[str, Average]:

@@ -19,6 +19,8 @@ from cgl_ignite.seeding import global_stream
 
 __all__ = ["ModularNetwork", "modular_layers"]
 
+LARGE = 512 * 2**10
+
 
 def modular_layers(backbone: Backbone, classifier: Literal["module", "student", "shared"]) -> tuple[LayerBuilder, ...]:
     """Return the layers a pool is built of: the classifier inside the last one, or as a layer of its own."""
@@ -84,7 +86,9 @@ class ModularNetwork(nn.Module):
             self.scope.layer = number
             outputs: list[Tensor] = []
             for call in calls:
-                outputs += self._run(call, modules[call.module], values, sizes)  # type: ignore[index]
+                parts = call.apart() if _is_large(values[call.sources[0]]) else (call,)
+                for part in parts:
+                    outputs += self._run(part, modules[call.module], values, sizes)  # type: ignore[index]
             values = outputs
         return values
 
@@ -111,3 +115,8 @@ class ModularNetwork(nn.Module):
                 setattr(parent, name.rpartition(".")[2], AddressedDropout(part, self.scope, dropouts))
                 dropouts += 1
         return module
+
+
+def _is_large(rows: Tensor) -> bool:
+    """Tell whether one node fills a CPU's cache: joined with others it would only be copied, not run faster."""
+    return rows.device.type == "cpu" and rows.nbytes >= LARGE

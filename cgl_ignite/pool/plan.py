@@ -8,7 +8,7 @@ statistics must agree as well.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 __all__ = ["Call", "Plan", "RouteTable", "Unit", "plan_forward"]
@@ -49,6 +49,12 @@ class Call:
     slots: tuple[int | None, ...]
     prefixes: tuple[int, ...]
     first: int
+
+    def apart(self) -> Iterator[Call]:
+        """Yield the same work node by node."""
+        nodes = zip(self.sources, self.batches, self.slots, self.prefixes, strict=True)
+        for number, (source, batch, slot, prefix) in enumerate(nodes, self.first):
+            yield Call(self.module, self.gradient, (source,), (batch,), (slot,), (prefix,), number)
 
 
 @dataclass(frozen=True)

@@ -166,6 +166,8 @@ def test_a_run_goes_on_where_it_was_saved(tmp_path: Path, stop: int) -> None:
     assert again.state.iteration == LENGTH * EPOCHS
     assert parts["pool"].value == 100 + LENGTH * EPOCHS - stop
     assert again.state.selected == Selected(1, 2, 3.0)
+    again.fire_event(Events.STARTED)
+    assert parts["pool"].value == 100 + LENGTH * EPOCHS - stop
 
 
 def test_a_fresh_run_restores_nothing(tmp_path: Path) -> None:
@@ -203,6 +205,18 @@ def test_a_truncated_file(written: Path, share: float) -> None:
     written.write_bytes(content[: int(len(content) * share)])
     with pytest.raises(InputError, match=r"checkpoint\.pt: not a readable checkpoint"):
         read_checkpoint(written)
+
+
+@pytest.mark.xfail(reason="torch.load does not compare the archive's check sums", strict=True)
+def test_a_file_with_a_wrong_byte(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    torch.save({"format": 1, "pool": torch.full((64,), 0.5)}, path)
+    content = bytearray(path.read_bytes())
+    at = content.index(torch.full((64,), 0.5).numpy().tobytes())
+    content[at + 10] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="not a readable checkpoint"):
+        read_checkpoint(path)
 
 
 @pytest.mark.parametrize("content", [b"no checkpoint", bytes(range(256)), b"PK\x03\x04" + bytes(100)])

@@ -94,10 +94,6 @@ def test_rows_reach_the_tracker_once_an_epoch(journal: Journal) -> None:
     assert journal.tracker.runs[journal.run_id].rows == journal.rows
 
 
-def test_peak_memory_is_that_of_the_process() -> None:
-    before = peak_memory(CPU)
-    assert before >= 0.5 * psutil.Process().memory_info().rss
-    assert before < 2**43
-    block = bytearray(b"x" * (64 * 2**20 + max(0, before - psutil.Process().memory_info().rss)))
-    assert peak_memory(CPU) >= before + 32 * 2**20
-    assert len(block) > 0
+def test_peak_memory_is_that_of_the_process_in_bytes() -> None:
+    now = psutil.Process().memory_info().rss
+    assert 0.99 * now <= peak_memory(CPU) < psutil.virtual_memory().total

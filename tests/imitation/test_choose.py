@@ -72,8 +72,8 @@ def test_nobody_is_chosen_now_and_then() -> None:
 def test_students_choose_independently() -> None:
     choice = bernoulli(3, probability=0.5)
     tables = torch.stack([drawn(choice, seed) for seed in range(DRAWS)])
-    for (i, j), (k, l) in [((0, 1), (1, 0)), ((0, 1), (0, 2)), ((0, 2), (1, 2))]:
-        assert_near((tables[:, i, j] & tables[:, k, l]).double().mean(), 0.25)
+    for (i, j), (m, n) in [((0, 1), (1, 0)), ((0, 1), (0, 2)), ((0, 2), (1, 2))]:
+        assert_near((tables[:, i, j] & tables[:, m, n]).double().mean(), 0.25)
 
 
 def test_probability_one_chooses_all_others() -> None:

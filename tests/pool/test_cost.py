@@ -47,12 +47,10 @@ def test_the_classifier_is_measured_where_it_stands(builder) -> None:
         assert getattr(inside[-1], name) == getattr(apart[-2], name) + getattr(apart[-1], name)
 
 
-@pytest.mark.parametrize(("students", "tolerance"), [(1, 0.3), (4, 0.05)])
-@pytest.mark.parametrize(("builder", "width"), [(resnet8, 16), (resnet18, 16)])
-def test_bytes_kept_are_those_a_pass_through_the_pool_keeps(
-    builder, width: int, students: int, tolerance: float
-) -> None:
-    """One student alone keeps less than is foretold, as the output of a layer is also the input of the next."""
+@pytest.mark.parametrize("students", [1, 4])
+@pytest.mark.parametrize(("builder", "width"), [(resnet8, 4), (resnet8, 16), (resnet18, 16)])
+def test_bytes_kept_are_those_a_pass_through_the_pool_keeps(builder, width: int, students: int) -> None:
+    """Where nodes run one by one, less is kept: the output of a layer is also the input of the next."""
     layers = modular_layers(builder(COLOUR, 10, width=width), "module")
     routing = random(students, len(layers), modules=2)
     pool = ModularNetwork(layers, routing.modules, seed=1)
@@ -71,7 +69,7 @@ def test_bytes_kept_are_those_a_pass_through_the_pool_keeps(
         output = pool.train()([torch.randn(8, 3, 32, 32) for _ in range(students)], plan)
     predicted = plan_cost(plan, measure_layers(layers, COLOUR.shape), [8] * students).kept
     assert output[0].requires_grad
-    assert predicted == pytest.approx(sum(kept.values()), rel=tolerance)
+    assert predicted == pytest.approx(sum(kept.values()), rel=0.3)
 
 
 def test_measuring_draws_nothing_from_the_global_generator() -> None:

@@ -96,6 +96,13 @@ def test_dropouts_of_a_module_are_numbered() -> None:
     assert positions == [0, 1]
 
 
+def test_layers_and_positions_of_a_path_draw_independently() -> None:
+    """Four dropouts in a row keep a value only if each of them does."""
+    pool = make_pool([[0, 0, 0]])
+    drawn = torch.stack([masks(pool, (0, 0), iteration=iteration)[0, 0] for iteration in range(50)])
+    assert abs((drawn != 0).double().mean().item() - (1 - P) ** 4) < 5 * (0.25 / drawn.numel()) ** 0.5
+
+
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
 def test_the_rate_and_the_scale(p: float) -> None:
     drawn = mask(nn.Dropout(p), Scope(seed=3), (100, 200))

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from cgl_ignite.backbones import Backbone
 from cgl_ignite.backbones.resnet import resnet8, resnet18, resnet34
-from cgl_ignite.pool import ModularNetwork, Unit, add_classifier, extract_student, modular_layers, plan_forward
+from cgl_ignite.pool import ModularNetwork, Unit, add_classifier, extract_student, modular_layers, network, plan_forward
 from cgl_ignite.pool.normalisation import StudentBatchNorm
 from cgl_ignite.pool.routing import random
 from cgl_ignite.seeding import stream
@@ -28,10 +28,12 @@ def last() -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(4 * WIDTH, CLASSES))
 
 
-def make_pool(
-    paths: list[list[int]], reads: list[int], statistics: str = "student", modules: int = 2
-) -> ModularNetwork:
-    pool = ModularNetwork([stem, body, last], [modules] * 3, seed=1)
+def dropped() -> nn.Module:
+    return nn.Sequential(nn.Dropout(0.5), last())
+
+
+def make_pool(paths: list[list[int]], reads: list[int], statistics: str = "student", layers=(stem, body, last)):
+    pool = ModularNetwork(layers, [2] * 3, seed=1)
     pool.route(torch.tensor(paths), reads, statistics)
     return pool
 
@@ -103,6 +105,8 @@ def test_a_module_starts_from_its_own_address() -> None:
             assert torch.equal(weight, large.layers[layer][module][0].weight)
             assert not torch.equal(weight, other.layers[layer][module][0].weight)
         assert not torch.equal(small.layers[layer][0][0].weight, small.layers[layer][1][0].weight)
+    alike = ModularNetwork([body, body], [1, 1], seed=1)
+    assert not torch.equal(alike.layers[0][0][0].weight, alike.layers[1][0][0].weight)
 
 
 def test_students_on_one_module_share_its_storage() -> None:
@@ -147,6 +151,24 @@ def test_batches_of_different_sizes_run_together() -> None:
         alone = run(pool, [unit], BATCH[:2], BATCH[2:])[unit.student, unit.batch]
         assert alone.shape == (2 if unit.batch == 0 else 3, CLASSES)
         torch.testing.assert_close(outputs[unit.student, unit.batch], alone)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_large_nodes_run_one_by_one_to_the_same_effect(monkeypatch: pytest.MonkeyPatch, training: bool) -> None:
+    effects = []
+    units = [
+        Unit(student, batch, own=student == batch, gradient=batch < 2) for student in (0, 1, 2) for batch in (0, 1, 2)
+    ]
+    for large in (0, 2**40):
+        monkeypatch.setattr(network, "LARGE", large)
+        pool = make_pool([[0, 0, 0], [0, 1, 0], [1, 0, 1]], [0, 1, 2], layers=(stem, body, dropped)).double()
+        outputs = run(pool, units, BATCH.double(), 2 * BATCH[:3].double(), BATCH[2:].double() + 1, training=training)
+        sum(outputs[unit.student, unit.batch].square().sum() for unit in units if unit.gradient).backward()
+        effects.append([outputs, statistics(pool), {name: value.grad for name, value in pool.named_parameters()}])
+    for apart, together in zip(*effects, strict=True):
+        assert apart.keys() == together.keys()
+        for name, value in apart.items():
+            torch.testing.assert_close(value, together[name])
 
 
 @pytest.mark.parametrize(

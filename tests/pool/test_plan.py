@@ -134,6 +134,18 @@ def slots_by_node(plan: Plan) -> list[list[tuple]]:
 
 
 @given(worlds())
+def test_a_call_can_be_made_node_by_node(world) -> None:
+    plan = plan_forward(world.table, world.units, training=world.training)
+    for calls in plan.layers:
+        for call in calls:
+            parts = list(call.apart())
+            for name in ("sources", "batches", "slots", "prefixes"):
+                assert sum((getattr(part, name) for part in parts), ()) == getattr(call, name)
+            assert [part.first for part in parts] == list(range(call.first, call.first + len(parts)))
+            assert {(part.module, part.gradient) for part in parts} == {(call.module, call.gradient)}
+
+
+@given(worlds())
 def test_training_moves_the_statistics_of_those_that_learn_from_the_batch(world) -> None:
     plan = plan_forward(world.table, world.units, training=True)
     for layer, nodes in enumerate(slots_by_node(plan)):

@@ -1,0 +1,74 @@
+"""The first steps of every optimizer, worked out by hand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from cgl_ignite.engine.optim import OPTIMIZERS, adam, adamw, sgd
+
+RATE = 0.1
+START, GRADIENT = [1.0, -2.0, 3.0], [0.5, -4.0, 0.0]
+
+
+def steps(builder, count: int = 1, gradient: list[float] = GRADIENT, **options) -> list[float]:
+    weight = nn.Parameter(torch.tensor(START, dtype=torch.float64))
+    optimizer = builder([weight], RATE, **options)
+    for _ in range(count):
+        weight.grad = torch.tensor(gradient, dtype=torch.float64)
+        optimizer.step()
+    return weight.tolist()
+
+
+def moved(*by: float) -> list[float]:
+    return pytest.approx([start - step for start, step in zip(START, by, strict=True)], abs=1e-7)
+
+
+def test_the_first_step_of_adam_has_the_length_of_the_rate() -> None:
+    assert steps(adam) == moved(RATE, -RATE, 0)
+
+
+def test_adam_after_two_steps_with_other_constants() -> None:
+    """With constant gradients the bias-corrected moments are g and g², whatever the betas."""
+    assert steps(adam, 2, betas=(0.5, 0.9)) == moved(2 * RATE, -2 * RATE, 0)
+    expected = [RATE * g / (abs(g) + 0.5) for g in GRADIENT]
+    assert steps(adam, eps=0.5) == moved(*expected)
+
+
+def test_decay_is_part_of_the_gradient_of_adam() -> None:
+    assert steps(adam, gradient=[0, 0, 0], weight_decay=0.1) == moved(RATE, -RATE, RATE)
+
+
+def test_decay_of_adamw_is_apart_from_the_gradient() -> None:
+    shrunk = [RATE * 0.2 * start for start in START]
+    assert steps(adamw, gradient=[0, 0, 0], weight_decay=0.2) == moved(*shrunk)
+    assert steps(adamw) == moved(RATE + RATE * 0.01 * 1, -RATE - RATE * 0.01 * 2, RATE * 0.01 * 3)
+
+
+def test_sgd_gathers_momentum() -> None:
+    assert steps(sgd, momentum=0.0) == moved(*(RATE * g for g in GRADIENT))
+    assert steps(sgd, 2) == moved(*(RATE * (1 + 1.9) * g for g in GRADIENT))
+    assert steps(sgd, nesterov=True) == moved(*(RATE * 1.9 * g for g in GRADIENT))
+    assert steps(sgd, gradient=[0, 0, 0], weight_decay=0.5) == moved(*(RATE * 0.5 * start for start in START))
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS.kinds())
+def test_weights_of_idle_modules_stay(kind: str) -> None:
+    used, idle = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
+    optimizer = OPTIMIZERS.get(kind)([used, idle], RATE)
+    for _ in range(2):
+        used.grad = torch.ones(2)
+        optimizer.step()
+    assert torch.equal(idle, torch.ones(2))
+    assert not torch.equal(used, torch.ones(2))
+    assert idle not in optimizer.state
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS.kinds())
+def test_kernels_are_fused(kind: str) -> None:
+    assert OPTIMIZERS.get(kind)([nn.Parameter(torch.ones(2))], RATE).defaults["fused"]
+
+
+def test_registered_kinds() -> None:
+    assert {"adam", "adamw", "sgd"} <= set(OPTIMIZERS.kinds())

@@ -1,0 +1,101 @@
+"""Every registered part is trained for two steps, and once more with a stop after the first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from cgl_ignite.catalogue import REGISTRIES, load_pipeline
+from cgl_ignite.config.schema import Pipeline
+from cgl_ignite.handlers.checkpoint import read_checkpoint
+from cgl_ignite.pipeline import artifacts, run
+from cgl_ignite.tracking import Journal
+from cgl_ignite.tracking.memory import MemoryTracker
+from tests.equivalence.test_resume import PIPELINE, Stop, StoppingScreen, assert_identical, outcome
+
+TRAINED_HERE = {
+    "augmentation": "data.augment",
+    "subsets": "method.subsets",
+    "backbone": "backbone",
+    "routing": "method.routing",
+    "choice": "method.choose",
+    "selection": "method.selection",
+    "optimizer": "optim",
+    "schedule": "optim.schedule",
+}
+"""Where a part of each sort is chosen in a pipeline."""
+
+TESTED_ELSEWHERE = {"dataset", "metric"}
+"""Sorts whose every kind is tested beside the module that registers it."""
+
+OPTIONS: dict[tuple[str, str], dict[str, Any]] = {
+    ("backbone", "resnet8"): {"width": 4},
+    ("backbone", "resnet18"): {"width": 4},
+    ("backbone", "resnet34"): {"width": 4},
+    ("routing", "branched"): {"at": 2},
+    ("routing", "fixed"): {"table": [[0, 0, 0, 0], [1, 0, 1, 0], [1, 1, 0, 0]]},
+    ("choice", "bernoulli"): {"probability": 0.5},
+    ("choice", "fixed"): {"size": 1},
+    ("choice", "regular"): {"size": 2},
+    ("schedule", "milestones"): {"at": [0.5], "factor": 0.1},
+}
+"""Options that a part needs, or that keep it small."""
+
+SMALL = [
+    "backbone.width=4", "method.students=3", "optim.batch_size=64", "data.limit=60", "data.holdout=12",
+    "run.epochs=2", "run.device=cpu", "run.checkpoint_every={iterations = 1}",
+]  # fmt: skip
+"""Three students with 16 rows each: an epoch is one step."""
+
+KINDS = [(sort, kind) for sort in TRAINED_HERE for kind in REGISTRIES[sort].kinds()]
+
+
+@pytest.fixture(autouse=True)
+def _without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what would take most of the time of so short a training."""
+    for name in [name for name in vars(artifacts) if name.endswith("_figure")]:
+        monkeypatch.setattr(artifacts, name, lambda *_: None)
+    monkeypatch.setattr(Journal, "figure", lambda *_: None)
+
+
+def pipeline(sort: str, kind: str, folder: Path) -> Pipeline:
+    """Choose one part in a small pipeline."""
+    options = OPTIONS.get((sort, kind), {})
+    required = [name for name, given in REGISTRIES[sort].options(kind).items() if given.default is given.empty]
+    missing = [name for name in required if name not in options]
+    assert not missing, f"the {REGISTRIES[sort].what} {kind!r} is not trained: give {missing} in OPTIONS"
+    key = TRAINED_HERE[sort]
+    chosen = [f"{key}.kind={kind}", *(f"{key}.{name}={value}" for name, value in options.items())]
+    return load_pipeline(PIPELINE, [*SMALL, *chosen, f"tracking.folder={folder}"])
+
+
+def test_no_sort_of_part_is_forgotten() -> None:
+    assert set(REGISTRIES) == TRAINED_HERE.keys() | TESTED_ELSEWHERE
+
+
+def test_options_are_those_of_parts_that_exist() -> None:
+    assert OPTIONS.keys() <= set(KINDS)
+
+
+@pytest.mark.parametrize(("sort", "kind"), KINDS, ids=lambda name: name)
+def test_a_part_trains_and_resumes(sort: str, kind: str, tmp_path: Path) -> None:
+    whole = pipeline(sort, kind, tmp_path / "whole")
+    (result,) = run(whole, tracker=MemoryTracker())
+    expected = outcome(tmp_path / "whole", result.run_id)
+
+    stopped, tracker = pipeline(sort, kind, tmp_path / "stopped"), MemoryTracker()
+    with pytest.raises(Stop):
+        run(stopped, screen=StoppingScreen(1, Stop), tracker=tracker)
+    (saved,) = (tmp_path / "stopped").rglob("checkpoint.pt")
+    halfway = read_checkpoint(saved)
+    (result,) = run(stopped, resume=True, tracker=tracker)
+    found = outcome(tmp_path / "stopped", result.run_id)
+
+    assert_identical(found, expected)
+    assert (halfway["trainer"]["iteration"], found["state"]["trainer"]["iteration"]) == (1, 2)
+    moved = [name for name, value in found["state"]["pool"].items() if not torch.equal(value, halfway["pool"][name])]
+    assert any(name.endswith("weight") for name in moved)
+    assert [epoch for epoch, final, _ in found["rows"] if not final] == [1, 2]
