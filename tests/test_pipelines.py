@@ -46,7 +46,7 @@ def test_settings_of_the_paper_for_images(name: str) -> None:
     assert pipeline.data.holdout == 5000
     assert pipeline.data.augment.options == {"padding": 4, "flip": True}
     assert (optim.kind, optim.learning_rate, optim.batch_size) == ("adam", 1e-3, 64)
-    assert optim.schedule.options == {"at": [0.3, 0.6, 0.8], "factor": 0.5}
+    assert optim.schedule.options == {"at": (0.3, 0.6, 0.8), "factor": 0.5}
     assert pipeline.run.epochs == 200
     assert pipeline.method.students == 8
     assert pipeline.method.choose.options == {"probability": 0.25}

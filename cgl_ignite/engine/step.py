@@ -86,7 +86,7 @@ class CollaborativeStep:
         units = imitation_units(groups, self.reads, imitated.tolist(), gradient=flows)
         plan = plan_forward(self.pool.routes, units, training=True)
         inputs, labels = batch.inputs.split(batch.sizes), batch.targets.split(batch.sizes)
-        nodes = self.pool([inputs[group] for group in groups], plan, iteration)
+        nodes = self.pool([inputs[group] for group in groups], plan, iteration, groups)
         sizes = tuple(batch.sizes[self.reads[k]] for k in learners)
 
         own = padded([nodes[plan.outputs[k, groups.index(self.reads[k])]] for k in learners])

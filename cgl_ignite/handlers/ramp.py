@@ -15,8 +15,7 @@ class RampUp:
     """Set φ(t) of Eq. 7 for each epoch, from the epoch alone (t = epoch - 1)."""
 
     def __init__(self, ramp: Ramp, epochs: int) -> None:
-        self.start = ramp.start * epochs
-        self.end = ramp.end * epochs
+        self.start, self.end = (round(fraction * epochs, 6) for fraction in (ramp.start, ramp.end))
 
     def attach(self, engine: Engine) -> None:
         """Write ``state.ramp`` when an epoch starts."""

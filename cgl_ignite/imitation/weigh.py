@@ -28,5 +28,5 @@ def imitation_weights(imitated: Tensor, divisor: Literal["drawn", "expected"], e
         [[0.0, 0.5, 0.5], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
     """
     counts = imitated.sum(dim=1, keepdim=True).clamp(min=1)
-    number = counts if divisor == "drawn" else torch.full_like(counts, expected, dtype=torch.float64)
+    number = counts if divisor == "drawn" else torch.full_like(counts, expected or 1.0, dtype=torch.float64)
     return imitated.double() / number

@@ -14,26 +14,25 @@ __all__ = ["AddressedDropout"]
 
 
 class AddressedDropout(nn.Module):
-    """Dropout (elementwise or by channel) drawn from (seed, iteration, batch, layer, path prefix, position).
+    """Dropout (elementwise or by channel) drawn from (seed, iteration, batch, layer, path prefix, draw).
 
     Args:
         dropout: the plain layer it stands for.
         scope: the call it runs in.
-        position: which dropout of its module this is, so that two in one module differ.
     """
 
-    def __init__(self, dropout: _DropoutNd, scope: Scope, position: int) -> None:
+    def __init__(self, dropout: _DropoutNd, scope: Scope) -> None:
         super().__init__()
         if type(dropout) not in (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d):
             raise InputError(f"{type(dropout).__name__} cannot be addressed; use Dropout, Dropout1d, 2d or 3d")
         self.kind = type(dropout)
         self.p = dropout.p
         self.scope = scope
-        self.position = position
 
     def forward(self, inputs: Tensor) -> Tensor:
         if not self.training or self.p == 0:
             return inputs
+        self.scope.draws += 1
         return inputs * torch.cat([self._mask(rows, node) for node, rows in enumerate(inputs.split(self.scope.sizes))])
 
     def plain(self) -> nn.Module:
@@ -42,7 +41,7 @@ class AddressedDropout(nn.Module):
 
     def _mask(self, rows: Tensor, node: int) -> Tensor:
         scope = self.scope
-        address = (scope.iteration, scope.batches[node], scope.layer, scope.prefixes[node], self.position)
+        address = (scope.iteration, scope.batches[node], scope.layer, scope.prefixes[node], scope.draws)
         generator = stream(scope.seed, "dropout", *address, device=rows.device)
         shape = rows.shape if self.kind is nn.Dropout else (*rows.shape[:2], *(1,) * (rows.dim() - 2))
         kept = torch.rand(shape, generator=generator, device=rows.device) >= self.p

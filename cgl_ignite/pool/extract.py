@@ -9,6 +9,7 @@ from torch import nn
 from cgl_ignite.pool.dropout import AddressedDropout
 from cgl_ignite.pool.network import ModularNetwork
 from cgl_ignite.pool.normalisation import StudentBatchNorm
+from cgl_ignite.pool.replace import replace_layers
 
 __all__ = ["extract_student"]
 
@@ -27,11 +28,9 @@ def extract_student(pool: ModularNetwork, student: int) -> nn.Sequential:
 
 
 def _plain(module: nn.Module, slot: int) -> nn.Module:
-    holder = nn.Sequential(module)
-    for name, part in list(holder.named_modules()):
-        parent, _, attribute = name.rpartition(".")
+    def ordinary(part: nn.Module) -> nn.Module | None:
         if isinstance(part, StudentBatchNorm):
-            setattr(holder.get_submodule(parent), attribute, part.plain(slot))
-        elif isinstance(part, AddressedDropout):
-            setattr(holder.get_submodule(parent), attribute, part.plain())
-    return holder[0]
+            return part.plain(slot)
+        return part.plain() if isinstance(part, AddressedDropout) else None
+
+    return replace_layers(module, ordinary)

@@ -14,6 +14,7 @@ from cgl_ignite.backbones.base import Backbone, LayerBuilder
 from cgl_ignite.pool.dropout import AddressedDropout
 from cgl_ignite.pool.normalisation import StudentBatchNorm
 from cgl_ignite.pool.plan import Call, Plan, RouteTable, number_prefixes
+from cgl_ignite.pool.replace import replace_layers
 from cgl_ignite.pool.scope import Scope
 from cgl_ignite.seeding import global_stream
 
@@ -71,14 +72,18 @@ class ModularNetwork(nn.Module):
                 if isinstance(part, StudentBatchNorm):
                     part.allocate(max(column) + 1)
 
-    def forward(self, batches: Sequence[Tensor], plan: Plan, iteration: int = 0) -> list[Tensor]:
+    def forward(
+        self, batches: Sequence[Tensor], plan: Plan, iteration: int = 0, groups: Sequence[int] | None = None
+    ) -> list[Tensor]:
         """Run a plan; returns the logits of its output nodes, each (rows of its batch, C).
 
         Args:
             batches: inputs of each batch, (rows, ...); batches may differ in their number of rows.
             plan: what to run (:func:`cgl_ignite.pool.plan.plan_forward`).
             iteration: address of this pass, for dropout masks.
+            groups: the data group of each batch, a part of that address; by default the batches' positions.
         """
+        groups = range(len(batches)) if groups is None else groups
         sizes = tuple(len(batch) for batch in batches)
         self.scope.iteration = iteration
         values = list(batches)
@@ -88,14 +93,17 @@ class ModularNetwork(nn.Module):
             for call in calls:
                 parts = call.apart() if _is_large(values[call.sources[0]]) else (call,)
                 for part in parts:
-                    outputs += self._run(part, modules[call.module], values, sizes)  # type: ignore[index]
+                    outputs += self._run(part, modules[call.module], values, sizes, groups)  # type: ignore[index]
             values = outputs
         return values
 
-    def _run(self, call: Call, module: nn.Module, values: list[Tensor], sizes: tuple[int, ...]) -> Sequence[Tensor]:
+    def _run(
+        self, call: Call, module: nn.Module, values: list[Tensor], sizes: tuple[int, ...], groups: Sequence[int]
+    ) -> Sequence[Tensor]:
         scope = self.scope
         scope.sizes = tuple(sizes[batch] for batch in call.batches)
-        scope.slots, scope.batches, scope.prefixes = call.slots, call.batches, call.prefixes
+        scope.slots, scope.prefixes, scope.draws = call.slots, call.prefixes, 0
+        scope.batches = tuple(groups[batch] for batch in call.batches)
         with torch.set_grad_enabled(call.gradient and torch.is_grad_enabled()):
             rows = [values[source] for source in call.sources]
             result: Tensor = module(rows[0] if len(rows) == 1 else torch.cat(rows))
@@ -103,18 +111,13 @@ class ModularNetwork(nn.Module):
 
     def _build(self, builder: LayerBuilder, seed: int, layer: int, module: int) -> nn.Module:
         with global_stream(seed, "initialisation", layer, module):
-            return self._convert(nn.Sequential(builder()))[0]
+            return replace_layers(builder(), self._aware)
 
-    def _convert(self, module: nn.Sequential) -> nn.Sequential:
-        dropouts = 0
-        for name, part in list(module.named_modules()):
-            parent = module.get_submodule(name.rpartition(".")[0])
-            if isinstance(part, _BatchNorm):
-                setattr(parent, name.rpartition(".")[2], StudentBatchNorm(part, self.scope))
-            elif isinstance(part, _DropoutNd):
-                setattr(parent, name.rpartition(".")[2], AddressedDropout(part, self.scope, dropouts))
-                dropouts += 1
-        return module
+    def _aware(self, part: nn.Module) -> nn.Module | None:
+        """Give the layers whose result depends on which rows belong together a version that knows it."""
+        if isinstance(part, _BatchNorm):
+            return StudentBatchNorm(part, self.scope)
+        return AddressedDropout(part, self.scope) if isinstance(part, _DropoutNd) else None
 
 
 def _is_large(rows: Tensor) -> bool:

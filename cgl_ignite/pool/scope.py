@@ -15,6 +15,7 @@ __all__ = ["Scope"]
 class Scope:
     """The current call: rows of each node, its statistics slot, and the address of its random masks.
 
+    ``draws`` counts the masks drawn in this call so far, so that two dropouts of one module differ.
     One object is shared by all converted layers of a pool; the network sets it before each call.
     """
 
@@ -23,5 +24,6 @@ class Scope:
     batches: tuple[int, ...] = ()
     prefixes: tuple[int, ...] = ()
     layer: int = 0
+    draws: int = 0
     seed: int = 0
     iteration: int = 0

@@ -12,8 +12,8 @@ import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from cgl_ignite.cli.main import cgl
 from cgl_ignite.catalogue import load_pipeline
+from cgl_ignite.cli.main import cgl
 from cgl_ignite.pipeline import run
 from cgl_ignite.tracking.memory import MemoryTracker
 

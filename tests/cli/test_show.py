@@ -40,7 +40,7 @@ def test_students_and_sizes() -> None:
     overrides = [argument for change in SMALL for argument in ("--set", change)]
     text = show(DIGITS, *overrides).stdout
     assert text.count("#   student ") == 8
-    assert "10 per epoch: 150 rows for each student, 16 at a time" in text
+    assert "10 per epoch: 150 rows a student, 16 at a time" in text
 
 
 def test_sizes_known_by_hand() -> None:

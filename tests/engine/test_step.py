@@ -195,7 +195,6 @@ def test_chunks_add_up_to_the_whole(gradient: str, chunk: int) -> None:
         torch.testing.assert_close(mine, theirs)
 
 
-@pytest.mark.xfail(reason="a mask's batch is its place in the chunk, not its group", strict=True)
 @pytest.mark.parametrize("chunk", [1, 2])
 def test_random_masks_do_not_depend_on_the_chunks(chunk: int) -> None:
     given = batch(ROWS, ROWS, ROWS)
@@ -205,9 +204,6 @@ def test_random_masks_do_not_depend_on_the_chunks(chunk: int) -> None:
     torch.testing.assert_close(found.kl, expected.kl)
 
 
-@pytest.mark.xfail(
-    reason="a mask's batch is its place in the chunk, so every chunk begins with the same mask", strict=True
-)
 def test_students_of_different_chunks_draw_different_masks() -> None:
     """Twins that see the same rows with different masks have different losses."""
     given = batch(ROWS, ROWS)

@@ -46,6 +46,5 @@ def test_the_weight_is_that_of_the_epoch_also_after_a_resume() -> None:
     assert engine.state.ramp == pytest.approx(math.exp(-5 * (1 - 2 / 4) ** 2))
 
 
-@pytest.mark.xfail(reason="0.28 * 25 = 7.000000000000001, so t = 7 counts as before Js", strict=True)
 def test_the_range_begins_in_its_first_epoch() -> None:
     assert weights(Ramp(start=0.28, end=1.0), 25)[7] == pytest.approx(math.exp(-5))

@@ -38,8 +38,8 @@ def masks(pool: ModularNetwork, *units: tuple[int, int], iteration: int = 1) -> 
 
 def mask(dropout: nn.Module, scope: Scope, shape: tuple[int, ...], **where) -> Tensor:
     """Draw one mask at an address."""
-    address = {"sizes": shape[:1], "slots": (None,), "batches": (0,), "prefixes": (0,), "position": 0, **where}
-    layer = AddressedDropout(dropout, scope, address.pop("position"))
+    address = {"sizes": shape[:1], "slots": (None,), "batches": (0,), "prefixes": (0,), "draws": 0, **where}
+    layer = AddressedDropout(dropout, scope)
     for name, value in address.items():
         setattr(scope, name, value)
     return layer(torch.ones(shape))
@@ -80,7 +80,7 @@ def test_masks_differ_between_batches_iterations_and_seeds() -> None:
 
 @pytest.mark.parametrize(
     "where",
-    [{"layer": 1}, {"position": 1}, {"iteration": 1}, {"batches": (1,)}, {"prefixes": (1,)}, {"seed": 5}],
+    [{"layer": 1}, {"draws": 1}, {"iteration": 1}, {"batches": (1,)}, {"prefixes": (1,)}, {"seed": 5}],
     ids=lambda where: next(iter(where)),
 )
 def test_every_part_of_the_address_counts(where: dict) -> None:
@@ -90,10 +90,9 @@ def test_every_part_of_the_address_counts(where: dict) -> None:
     assert not torch.equal(mask(nn.Dropout(P), Scope(), shape, **where), plain)
 
 
-def test_dropouts_of_a_module_are_numbered() -> None:
-    pool = make_pool([[0, 0, 0]])
-    positions = [part.position for part in pool.layers[0][0].modules() if isinstance(part, AddressedDropout)]
-    assert positions == [0, 1]
+def test_one_dropout_used_twice_draws_twice() -> None:
+    layer = AddressedDropout(nn.Dropout(P), Scope(sizes=(ROWS,), slots=(None,), batches=(0,), prefixes=(0,)))
+    assert not torch.equal(layer(torch.ones(ROWS, WIDTH)), layer(torch.ones(ROWS, WIDTH)))
 
 
 def test_layers_and_positions_of_a_path_draw_independently() -> None:
@@ -129,7 +128,7 @@ def test_whole_channels_are_dropped(dropout, shape: tuple[int, ...]) -> None:
 def test_the_gradient_goes_through_the_mask() -> None:
     scope = Scope(sizes=(ROWS,), slots=(None,), batches=(0,), prefixes=(0,))
     inputs = torch.randn(ROWS, WIDTH, requires_grad=True)
-    output = AddressedDropout(nn.Dropout(P), scope, 0)(inputs)
+    output = AddressedDropout(nn.Dropout(P), scope)(inputs)
     output.sum().backward()
     torch.testing.assert_close(inputs.grad * inputs, output.detach())
 
@@ -150,7 +149,7 @@ def test_a_student_taken_out_has_ordinary_dropout() -> None:
 
 @pytest.mark.parametrize("kind", [nn.Dropout1d, nn.Dropout2d, nn.Dropout3d])
 def test_the_ordinary_layer_is_of_the_same_kind(kind) -> None:
-    plain = AddressedDropout(kind(0.2), Scope(), 0).plain()
+    plain = AddressedDropout(kind(0.2), Scope()).plain()
     assert type(plain) is kind
     assert plain.p == 0.2
 

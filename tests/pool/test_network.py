@@ -247,7 +247,6 @@ class Twice(nn.Module):
         return self.second(self.first(inputs) ** 3)
 
 
-@pytest.mark.xfail(reason="named_modules() lists a module once, so its second name keeps the plain layer", strict=True)
 def test_a_norm_under_two_names_is_replaced_under_both() -> None:
     pool = ModularNetwork([Twice], [1], seed=1)
     assert not any(type(part) is nn.BatchNorm1d for part in pool.modules())

@@ -1,0 +1,212 @@
+"""How much slower, or faster, is the trainer than a loop written by hand?
+
+The real trainer runs with all its handlers. After every few iterations it is held, the loops of ``bare.py`` do the
+same iterations, and everyone's time is noted: same process, same batches, same load. Before anything is timed, the
+losses of all of them must agree.
+
+    python benchmarks/overhead.py digits-baseline digits-cgl cifar10-baseline cifar10-cgl --root DATA --threads 1
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import bare
+import click
+import synthetic
+import torch
+from measure import facts, ratio, summary
+
+from cgl_ignite import CglError, Pipeline, load_pipeline, run
+from cgl_ignite.data import data_root
+from cgl_ignite.handlers.interruption import Interruption
+from cgl_ignite.pipeline.assemble import Parts, assemble, find_device, read_data
+from cgl_ignite.tracking.memory import MemoryTracker
+
+PIPELINES = Path(__file__).resolve().parents[1] / "pipelines"
+SMALL = {"digits": ("digits_resnet.toml", []), "cifar10": ("cifar10_resnet18.toml", ["backbone.width=16"])}
+CASES = [f"{name}-{method}" for name in SMALL for method in ("baseline", "cgl")]
+ONE_EPOCH = ["run.epochs=1", "run.passes_per_epoch=100000", "method.ramp.end=0.0"]
+WARM_UP = 2
+TOLERANCE = 1e-4
+
+
+class Finished(BaseException):
+    """Ends the run: every round is measured."""
+
+
+class Race:
+    """The screen of a run that lets others train in between.
+
+    Attributes:
+        times: for each one, the seconds per iteration of every round; the first rounds are warm-up.
+        deviation: the greatest relative difference of a loss of the first iteration from the trainer's.
+    """
+
+    def __init__(
+        self, others: dict[str, Iterator[Any]], rounds: int, iterations: int, clock: Callable[[], float]
+    ) -> None:
+        self.others = others
+        self.rounds = rounds + WARM_UP
+        self.iterations = iterations
+        self.clock = clock
+        self.times: dict[str, list[float]] = {name: [] for name in ("trainer", *others)}
+        self.deviation = 0.0
+        self._outputs: list[Any] = []
+        self._since = 0.0
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *_: None
+
+    def start(self, _: Any) -> None:
+        """Start the clock of the first round."""
+        self._since = self.clock()
+
+    def iteration(self, state: Any) -> None:
+        """Count an iteration of the trainer; after the last one of a round the others do theirs."""
+        self._outputs.append(state.output)
+        if len(self._outputs) < self.iterations:
+            return
+        self._note("trainer")
+        for name, other in self.others.items():
+            self._since = self.clock()
+            results = [next(other) for _ in range(self.iterations)]
+            self._note(name)
+            if len(self.times["trainer"]) == 1 and isinstance(results[0], tuple):
+                self._compare(name, results[0])
+        if len(self.times["trainer"]) == self.rounds:
+            raise Finished
+        self._outputs.clear()
+        self._since = self.clock()
+
+    def _note(self, name: str) -> None:
+        self.times[name].append((self.clock() - self._since) / self.iterations)
+
+    def _compare(self, name: str, losses: bare.Losses) -> None:
+        for mine, theirs in zip((self._outputs[0].ce, self._outputs[0].kl), losses, strict=True):
+            difference = float((mine - theirs.to(mine)).abs().max() / mine.abs().max().clamp(min=1e-9))
+            self.deviation = max(self.deviation, difference)
+            if not difference <= TOLERANCE:
+                raise AssertionError(f"{name} computes another loss: {theirs.tolist()}, the trainer {mine.tolist()}")
+
+
+def find_pipeline(case: str, root: Path, changes: tuple[str, ...]) -> Pipeline:
+    """Return the pipeline of a case; random images stand in for CIFAR-10 where it is not there."""
+    name, method = case.split("-")
+    file, smaller = SMALL[name]
+    data = [] if name == "digits" or synthetic.is_present(name, root) else ["data.kind=synthetic"]
+    preset = [f"method.preset={method}"]
+    return load_pipeline(PIPELINES / file, [*smaller, *data, *preset, *ONE_EPOCH, f"data.root={root}", *changes])
+
+
+def contestants(pipeline: Pipeline, parts: Parts, device: torch.device) -> dict[str, Iterator[Any]]:
+    """Return the loops that run against the trainer, and the making of batches, which all of them share."""
+    setting = (pipeline, parts, pipeline.seeds[0], device)
+    if pipeline.method.students == 1:
+        return {"bare loop": bare.plain_network(*setting), "batches alone": parts.batches.stream(0)}
+    return {
+        "bare loop": bare.loop_over_students(*setting, at_once=True),
+        "bare loop, backward per student": bare.loop_over_students(*setting, at_once=False),
+        "batches alone": parts.batches.stream(0),
+    }
+
+
+def measure(case: str, pipeline: Pipeline, rounds: int, iterations: int, clock: str) -> dict[str, Any]:
+    """Run one case and return its figures, in milliseconds per iteration."""
+    device = find_device(pipeline.run.device)
+    source = read_data(pipeline)
+    parts = assemble(pipeline, source, pipeline.seeds[0], device, Interruption())
+    race = Race(contestants(pipeline, parts, device), rounds, iterations, make_clock(clock, device))
+    with tempfile.TemporaryDirectory() as folder:
+        tracking = pipeline.tracking.model_copy(update={"folder": Path(folder)})
+        try:
+            run(pipeline.model_copy(update={"tracking": tracking}), screen=race, tracker=MemoryTracker())
+        except Finished:
+            pass
+    times = {name: [1e3 * second for second in seconds[WARM_UP:]] for name, seconds in race.times.items()}
+    loops = [name for name in times if name.startswith("bare")]
+    return {
+        "case": case,
+        "data": pipeline.data.kind,
+        "backbone": pipeline.backbone.model_dump(),
+        "batch_size": pipeline.optim.batch_size,
+        "students": pipeline.method.students,
+        "batches_per_chunk": parts.batches_per_chunk,
+        "device": str(device),
+        "clock": clock,
+        "iterations_per_round": iterations,
+        "deviation_of_first_losses": race.deviation,
+        "milliseconds": {name: summary(values) for name, values in times.items()},
+        "trainer_over": {name: ratio(times["trainer"], times[name]) for name in loops},
+        "rounds": times,
+    }
+
+
+def make_clock(kind: str, device: torch.device) -> Callable[[], float]:
+    """Return the seconds on the wall, or those this process computed; a GPU is waited for."""
+    seconds = time.perf_counter if kind == "wall" else time.process_time
+    if device.type != "cuda":
+        return seconds
+
+    def clock() -> float:
+        torch.cuda.synchronize(device)
+        return seconds()
+
+    return clock
+
+
+def show(result: dict[str, Any]) -> None:
+    """Print the figures of one case."""
+    print(f"{result['case']} ({result['data']}): {len(result['rounds']['trainer'])} rounds of", end=" ")
+    print(f"{result['iterations_per_round']} iterations, {result['clock']} clock")
+    for name, value in result["milliseconds"].items():
+        text = f"  {name:32} {value['median']:9.2f} ms"
+        if other := result["trainer_over"].get(name):
+            text += f"   trainer / this: {other['median']:.3f} [{other['low']:.3f}, {other['high']:.3f}]"
+        print(text)
+
+
+@click.command()
+@click.argument("cases", nargs=-1, required=True, type=click.Choice(CASES))
+@click.option("--root", type=click.Path(path_type=Path), help="Folder of the data sets (default: as cgl run).")
+@click.option("--rounds", default=21, show_default=True, help="Rounds that count.")
+@click.option("--iterations", default=4, show_default=True, help="Iterations of a round.")
+@click.option("--threads", type=int, help="Threads of PyTorch (default: its own choice).")
+@click.option("--clock", type=click.Choice(["wall", "cpu"]), default="wall", help="cpu: for one thread on a busy machine.")
+@click.option("--set", "changes", metavar="KEY=VALUE", multiple=True, help="Change the pipelines, e.g. backbone.width=64.")
+@click.option("--output", type=click.Path(path_type=Path), help="JSON file for all figures.")
+def main(
+    cases: tuple[str, ...],
+    root: Path | None,
+    rounds: int,
+    iterations: int,
+    threads: int | None,
+    clock: str,
+    changes: tuple[str, ...],
+    output: Path | None,
+) -> None:
+    """Time the trainer against loops written by hand."""
+    if threads:
+        torch.set_num_threads(threads)
+    load, results = [os.getloadavg()], []
+    try:
+        for case in cases:
+            pipeline = find_pipeline(case, data_root(root), changes)
+            results.append(measure(case, pipeline, rounds, iterations, clock))
+            load.append(os.getloadavg())
+            show(results[-1])
+    except CglError as error:
+        raise click.ClickException(str(error)) from None
+    device = find_device(pipeline.run.device)
+    if output:
+        output.write_text(json.dumps({**facts(device), "load": load, "cases": results}, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
