@@ -219,10 +219,11 @@ def _commands(summary: Summary, result: Result) -> Iterator[tuple[str, str]]:
     home = summary.folder.parent.parent
     where = "" if home == Path("mlruns").absolute() else f" --folder {_short(home)}"
     own = result.tracking_uri == f"sqlite:///{home / 'mlflow.db'}"
+    run = result.run_id[:8]
     yield f"cgl ui{where}" if own else f"cgl ui --uri {result.tracking_uri}", "charts of all runs"
-    yield f"cgl evaluate {result.run_id}{where}", "the scores of the student"
-    yield f"cgl predict {result.run_id} IMAGE...{where}", "name the classes of your pictures"
-    yield f"cgl export {result.run_id}{where}", "the student as a file of its own"
+    yield f"cgl evaluate {run} {summary.dataset}{where}", "the student on this data set, another, or a folder"
+    yield f"cgl predict {run} IMAGE...{where}", "name the classes of your pictures"
+    yield f"cgl export {run}{where}", "the student as a file of its own"
 
 
 def duration(seconds: float) -> str:

@@ -118,7 +118,7 @@ def test_the_end_names_every_place_and_the_commands_to_go_on_with(summary, resul
         assert line in lines
     commands = [line.split("#")[0].strip() for line in lines if line.startswith("  cgl")]
     assert commands == [
-        "cgl ui", f"cgl evaluate {RUN}", f"cgl predict {RUN} IMAGE...", f"cgl export {RUN}"
+        "cgl ui", f"cgl evaluate {RUN[:8]} cifar100", f"cgl predict {RUN[:8]} IMAGE...", f"cgl export {RUN[:8]}"
     ]  # fmt: skip
 
 
@@ -131,7 +131,7 @@ def test_commands_name_a_folder_or_a_store_that_is_not_the_default(summary, resu
     result.tracking_uri = "http://tracking:5000"
     screen.finish(result)
     assert "cgl ui --uri http://tracking:5000 " in shown(out)
-    assert f"cgl export {RUN} --folder elsewhere " in shown(out)
+    assert f"cgl export {RUN[:8]} --folder elsewhere " in shown(out)
     assert "model in MLflow" not in shown(out)
 
 
