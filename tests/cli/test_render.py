@@ -118,7 +118,7 @@ def test_the_end_names_every_place_and_the_commands_to_go_on_with(summary, resul
         assert line in lines
     commands = [line.split("#")[0].strip() for line in lines if line.startswith("  cgl")]
     assert commands == [
-        "cgl ui", f"cgl evaluate {RUN[:8]} cifar100", f"cgl predict {RUN[:8]} IMAGE...", f"cgl export {RUN[:8]}"
+        "cgl ui", f"cgl evaluate {RUN[:8]} digits", f"cgl predict {RUN[:8]} IMAGE...", f"cgl export {RUN[:8]}"
     ]  # fmt: skip
 
 
