@@ -94,9 +94,7 @@ class Students:
             inputs = module(inputs)
         return inputs
 
-    def losses(
-        self, student: int, members: list[int], inputs: Tensor, targets: Tensor, temperature: float
-    ) -> Losses:
+    def losses(self, student: int, members: list[int], inputs: Tensor, targets: Tensor, temperature: float) -> Losses:
         """Return cross-entropy and imitation loss of one student (Eqs. 3 and 4)."""
         logits = self.logits(student, inputs, own=True)
         ce = F.cross_entropy(logits, targets)

@@ -9,7 +9,9 @@ losses of all of them must agree.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import os
 import tempfile
 import time
@@ -125,10 +127,8 @@ def measure(case: str, pipeline: Pipeline, rounds: int, iterations: int, clock: 
     race = Race(contestants(pipeline, parts, device), rounds, iterations, make_clock(clock, device))
     with tempfile.TemporaryDirectory() as folder:
         tracking = pipeline.tracking.model_copy(update={"folder": Path(folder)})
-        try:
+        with contextlib.suppress(Finished):
             run(pipeline.model_copy(update={"tracking": tracking}), screen=race, tracker=MemoryTracker())
-        except Finished:
-            pass
     times = {name: [1e3 * second for second in seconds[WARM_UP:]] for name, seconds in race.times.items()}
     loops = [name for name in times if name.startswith("bare")]
     return {
@@ -178,8 +178,12 @@ def show(result: dict[str, Any]) -> None:
 @click.option("--rounds", default=21, show_default=True, help="Rounds that count.")
 @click.option("--iterations", default=4, show_default=True, help="Iterations of a round.")
 @click.option("--threads", type=int, help="Threads of PyTorch (default: its own choice).")
-@click.option("--clock", type=click.Choice(["wall", "cpu"]), default="wall", help="cpu: for one thread on a busy machine.")
-@click.option("--set", "changes", metavar="KEY=VALUE", multiple=True, help="Change the pipelines, e.g. backbone.width=64.")
+@click.option(
+    "--clock", type=click.Choice(["wall", "cpu"]), default="wall", help="cpu: for one thread on a busy machine."
+)
+@click.option(
+    "--set", "changes", metavar="KEY=VALUE", multiple=True, help="Change the pipelines, e.g. backbone.width=64."
+)
 @click.option("--output", type=click.Path(path_type=Path), help="JSON file for all figures.")
 def main(
     cases: tuple[str, ...],
@@ -192,6 +196,7 @@ def main(
     output: Path | None,
 ) -> None:
     """Time the trainer against loops written by hand."""
+    logging.getLogger("ignite").setLevel(logging.CRITICAL)
     if threads:
         torch.set_num_threads(threads)
     load, results = [os.getloadavg()], []

@@ -209,7 +209,7 @@ def results(summary: Summary, result: Result, model: str | None) -> Iterator[Tex
     yield _entry("student", _short(Path(result.student)))
     if model is not None:
         yield _entry("model in MLflow", model)
-    yield _entry("MLflow", result.tracking_uri)
+    yield _entry("MLflow", _place(result.tracking_uri))
     yield Text("look further", "bold")
     for command, meaning in _commands(summary, result):
         yield Text.assemble("  ", (command, "cyan"), (f"   # {meaning}", "dim"))
@@ -238,6 +238,11 @@ def duration(seconds: float) -> str:
 
 def _entry(name: str, value: str, style: str = "") -> Text:
     return Text.assemble("  ", (f"{name:<18}", "dim"), (value, style))
+
+
+def _place(uri: str) -> str:
+    """The file of a local database, else the address as it is."""
+    return _short(Path(uri.removeprefix("sqlite:///"))) if uri.startswith("sqlite:////") else uri
 
 
 def _short(path: Path) -> str:

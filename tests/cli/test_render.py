@@ -113,7 +113,7 @@ def test_the_end_names_every_place_and_the_commands_to_go_on_with(summary, resul
         f"  checkpoint        mlruns/runs/{RUN}/checkpoint.pt",
         f"  student           mlruns/runs/{RUN}/student.pt",
         "  model in MLflow   models:/m-1",
-        f"  MLflow            {summary.tracking_uri}",
+        "  MLflow            mlruns/mlflow.db",
     ):
         assert line in lines
     commands = [line.split("#")[0].strip() for line in lines if line.startswith("  cgl")]
