@@ -99,7 +99,7 @@ def forecast(
 
 
 def _chunk(kept: int, device: torch.device) -> int:
-    """Take as many batches together as fit into half of a GPU, or into half a GiB on the CPU, where more gains nothing."""
+    """Take as many batches together as fit: into half of a GPU, or half a GiB on the CPU, where more gain nothing."""
     cuda = device.type == "cuda"
     room = torch.cuda.get_device_properties(device).total_memory // 2 if cuda else CPU_CHUNK_BYTES
     return int(max(1, min(room, psutil.virtual_memory().total // 2) // max(kept, 1)))
