@@ -20,6 +20,7 @@ _NO_MATHEMATICS = (
     "run.batches_per_chunk",
     "run.checkpoint_every",
     "run.device",
+    "run.threads",
     "tracking",
 )
 

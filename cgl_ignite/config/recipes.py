@@ -36,7 +36,7 @@ DATASETS: Mapping[str, Recipe] = {
         {
             "data": {"holdout": 237, "augment": {"kind": "crop_flip", "padding": 1, "flip": False}},
             "optim": {"learning_rate": 4e-3, "batch_size": 16},
-            "run": {"epochs": 40},
+            "run": {"epochs": 40, "threads": 1},
         },
     ),
     "cifar10": _CIFAR,

@@ -150,6 +150,7 @@ class Run(Table):
     epochs: Count
     passes_per_epoch: Count = 1
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: Count | None = None
     batches_per_chunk: Count | None = None
     checkpoint_every: CheckpointEvery = CheckpointEvery(epochs=1)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -33,7 +34,7 @@ from cgl_ignite.pool import ROUTINGS, ModularNetwork, Routing, add_classifier, m
 from cgl_ignite.pool.cost import LayerCost, measure_layers
 from cgl_ignite.spec import InputSpec
 
-__all__ = ["Parts", "assemble", "blueprint", "find_device", "read_data"]
+__all__ = ["Parts", "assemble", "blueprint", "cpu_threads", "find_device", "read_data"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,17 @@ def find_device(wanted: str) -> torch.device:
     if wanted == "cuda" and not torch.cuda.is_available():
         raise InputError("run.device = 'cuda': PyTorch finds no CUDA device here; take 'cpu' or 'auto'")
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+@contextmanager
+def cpu_threads(wanted: int | None) -> Iterator[None]:
+    """Lend PyTorch so many threads for a run; None leaves it as many as it has."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(wanted or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def read_data(pipeline: Pipeline) -> DataSource:
