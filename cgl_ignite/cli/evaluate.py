@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from cgl_ignite.cli.options import folder_option, json_option, plugins_option
+
 __all__ = ["evaluate"]
 
 
@@ -15,15 +17,9 @@ __all__ = ["evaluate"]
 @click.option("--root", type=click.Path(path_type=Path), help="Folder of the data sets; default: $CGL_DATA.")
 @click.option("--limit", type=click.IntRange(min=1), help="Take at most so many test rows.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
-@click.option("--plugin", "plugins", metavar="MODULE", multiple=True, help="Import a module with parts of yours.")
-@click.option(
-    "--folder",
-    type=click.Path(path_type=Path),
-    default=Path("mlruns"),
-    show_default=True,
-    help="Where the runs are.",
-)
+@json_option
+@plugins_option
+@folder_option
 def evaluate(
     file: str,
     data: str,

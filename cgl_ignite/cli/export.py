@@ -7,6 +7,8 @@ from typing import Literal
 
 import click
 
+from cgl_ignite.cli.options import folder_option
+
 __all__ = ["export"]
 
 
@@ -27,13 +29,7 @@ __all__ = ["export"]
     type=click.Path(path_type=Path),
     help="File or folder; default: student.pt or .pt2 here.",
 )
-@click.option(
-    "--folder",
-    type=click.Path(path_type=Path),
-    default=Path("mlruns"),
-    show_default=True,
-    help="Where the runs are.",
-)
+@folder_option
 def export(run: str, student: int | None, form: Literal["state", "pt2"], output: Path | None, folder: Path) -> None:
     """Save one student of RUN at the selected epoch, with a card that describes it.
 

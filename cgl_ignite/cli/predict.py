@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from cgl_ignite.cli.options import folder_option, json_option, plugins_option
+
 __all__ = ["predict"]
 
 
@@ -14,15 +16,9 @@ __all__ = ["predict"]
 @click.argument("file")
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="How many classes to name.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
-@click.option("--plugin", "plugins", metavar="MODULE", multiple=True, help="Import a module with parts of yours.")
-@click.option(
-    "--folder",
-    type=click.Path(path_type=Path),
-    default=Path("mlruns"),
-    show_default=True,
-    help="Where the runs are.",
-)
+@json_option
+@plugins_option
+@folder_option
 def predict(
     file: str, images: tuple[Path, ...], top: int, as_json: bool, plugins: tuple[str, ...], folder: Path
 ) -> None:

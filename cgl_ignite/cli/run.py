@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cgl_ignite.cli.options import json_option
 from cgl_ignite.errors import Interrupted
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ __all__ = ["run"]
 @click.option("--seed", "seeds", metavar="N", multiple=True, type=click.IntRange(min=0), help="Seed; may be repeated.")
 @click.option("--resume", is_flag=True, help="Go on with the newest unfinished run of this pipeline and seed.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to train.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
+@json_option
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def run(
     pipeline: str,
