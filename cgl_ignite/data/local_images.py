@@ -23,7 +23,7 @@ from cgl_ignite.seeding import stream
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["local_images"]
+__all__ = ["local_images", "read_image"]
 
 Files: TypeAlias = "list[tuple[Path, int]]"
 
@@ -136,9 +136,9 @@ def _list(folder: Path, classes: Sequence[str], needed: Sequence[str] | None = N
 def _read(files: Files, size: int | None, spec: InputSpec | None) -> Examples:
     """Decode images to uint8 (N, C, H, W), in the shape of ``spec`` if it is given."""
     grey = None if spec is None else spec.shape[0] == 1
-    decode = partial(_decode, size=size, grey=grey)
+    decode = partial(read_image, size=None if size is None else (size, size), grey=grey)
     with ThreadPoolExecutor() as pool:
-        images = list(pool.map(decode, [path for path, _ in files]))
+        images = [image for image, _ in pool.map(decode, [path for path, _ in files])]
     expected = images[0].shape[1:] if spec is None else torch.Size(spec.shape[1:])
     for (path, _), image in zip(files, images, strict=True):
         if image.shape[1:] != expected:
@@ -149,8 +149,19 @@ def _read(files: Files, size: int | None, spec: InputSpec | None) -> Examples:
     return Examples(inputs, torch.tensor([target for _, target in files]))
 
 
-def _decode(path: Path, size: int | None, grey: bool | None) -> Tensor:
-    """Decode one image to uint8 (C, H, W), upright, in grey or colour as asked or as it is."""
+def read_image(path: Path, size: tuple[int, int] | None, grey: bool | None) -> tuple[Tensor, bool]:
+    """Read one image upright, in grey or colour and in the size that is asked for, or as it is.
+
+    Args:
+        path: a file that PIL can read.
+        size: width and height; the image is scaled and cropped to them.
+        grey: one channel, three, or (None) what the file has.
+
+    Shape: result uint8 (C, H, W), and whether it had another size.
+
+    Raises:
+        InputError: a file that is no image, or one with more than 8 bits per channel.
+    """
     from PIL import Image, ImageOps
 
     try:
@@ -159,9 +170,9 @@ def _decode(path: Path, size: int | None, grey: bool | None) -> Tensor:
             image = image.convert(_mode(path, file, grey))
     except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError) as error:
         raise InputError(f"{path} cannot be read as an image: {error}") from error
-    if size is not None:
-        image = ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
-    return torch.from_numpy(np.array(image)).view(image.height, image.width, -1).permute(2, 0, 1)
+    fitted = image if size is None else ImageOps.fit(image, size, Image.Resampling.BICUBIC)
+    pixels = torch.from_numpy(np.array(fitted)).view(fitted.height, fitted.width, -1).permute(2, 0, 1)
+    return pixels, image.size != fitted.size
 
 
 def _mode(path: Path, image: Image, grey: bool | None) -> str:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from cgl_ignite import compat
+from cgl_ignite.data.local_images import read_image
 from cgl_ignite.errors import InputError
 from cgl_ignite.student.card import Card
 
 __all__ = ["find_pictures", "read_pictures"]
-
-WIDE = ("I", "F")
 
 
 def find_pictures(places: Iterable[Path]) -> list[Path]:
@@ -68,17 +65,8 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 def _attempt(path: Path, shape: tuple[int, ...]) -> tuple[Tensor, bool] | InputError:
-    from PIL import Image, ImageOps
-
     channels, height, width = shape
     try:
-        with Image.open(path) as file:
-            if file.mode.startswith(WIDE):
-                return InputError(f"{path} holds pixels of mode {file.mode!r}; save it with 8 bits per channel")
-            upright: Image.Image = ImageOps.exif_transpose(file)
-            image = upright.convert("L" if channels == 1 else "RGB")
-    except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError) as error:
-        return InputError(f"{path} cannot be read as an image: {error}")
-    fitted = ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
-    pixels = torch.from_numpy(np.array(fitted)).view(height, width, channels).permute(2, 0, 1)
-    return pixels, image.size != fitted.size
+        return read_image(path, (width, height), grey=channels == 1)
+    except InputError as error:
+        return error
