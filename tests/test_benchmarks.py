@@ -1,0 +1,29 @@
+"""The measuring scripts run, and what they compare computes the same."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+SMALLEST = ["--rounds", "2", "--iterations", "1", "--threads", "1", "--set", "backbone.width=2"]
+LOOPS = {"digits-baseline": {"bare loop"}, "digits-cgl": {"bare loop", "bare loop, backward per student"}}
+
+
+def test_overhead(tmp_path: Path) -> None:
+    output = tmp_path / "overhead.json"
+    command = [sys.executable, str(BENCHMARKS / "overhead.py"), *LOOPS, *SMALLEST, "--output", str(output)]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path).stdout
+    record = json.loads(output.read_text("utf-8"))
+    assert record.keys() >= {"date", "commit", "command", "versions", "hardware", "load"}
+    for result, (case, loops) in zip(record["cases"], LOOPS.items(), strict=True):
+        assert result["case"] == case
+        assert result["threads"] == 1
+        assert case in shown
+        assert result["trainer_over"].keys() == loops
+        assert result["deviation_of_first_losses"] < 1e-4
+        assert {len(times) for times in result["rounds"].values()} == {2}
+        for ratio in result["trainer_over"].values():
+            assert 0 < ratio["low"] <= ratio["median"] <= ratio["high"]
