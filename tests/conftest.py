@@ -15,6 +15,9 @@ import hypothesis
 import pytest
 import torch
 
+from cgl_ignite.pipeline import RunResult
+from tests.student.runs import finished_run
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 RESTORE = REPOSITORY.parent / "shared" / "data" / "restore.py"
 RESTORED = ("cifar-10", "cifar-100")
@@ -53,6 +56,18 @@ def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Make an empty folder the current directory."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the tracking folder of the run ``result``."""
+    return tmp_path_factory.mktemp("tracking")
+
+
+@pytest.fixture(scope="module")
+def result(folder: Path) -> RunResult:
+    """Train three students on digits for three epochs."""
+    return finished_run(folder)
 
 
 @pytest.fixture(scope="session")

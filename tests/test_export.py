@@ -22,16 +22,6 @@ from tests.student.runs import finished_run
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:torch", "ignore::FutureWarning:torch")
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("tracking")
-
-
-@pytest.fixture(scope="module")
-def result(folder: Path) -> RunResult:
-    return finished_run(folder)
-
-
 def same(first: torch.nn.Module, second: torch.nn.Module) -> bool:
     pairs = zip(first.state_dict().items(), second.state_dict().items(), strict=True)
     return all(one[0] == other[0] and torch.equal(one[1], other[1]) for one, other in pairs)

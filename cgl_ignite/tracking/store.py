@@ -38,9 +38,9 @@ def locate(folder: Path, uri: str | None = None) -> Store:
         InputError: an address that MLflow cannot use.
 
     Example:
-        >>> locate(Path("/work/mlruns"), "sqlite:////data/runs.db")
+        >>> locate(Path("/home/me/mlruns"), "sqlite:////data/runs.db")
         Store(uri='sqlite:////data/runs.db', artifacts=PosixPath('/data/artifacts'))
-        >>> locate(Path("/work/mlruns"), "http://localhost:5000")
+        >>> locate(Path("/home/me/mlruns"), "http://localhost:5000")
         Store(uri='http://localhost:5000', artifacts=None)
     """
     source, address = ("tracking.uri", uri) if uri else ("MLFLOW_TRACKING_URI", _environment())

@@ -11,17 +11,6 @@ from PIL import Image
 from cgl_ignite.cli.main import cgl
 from cgl_ignite.data import DATASETS
 from cgl_ignite.pipeline import RunResult
-from tests.student.runs import finished_run
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("tracking")
-
-
-@pytest.fixture(scope="module")
-def result(folder: Path) -> RunResult:
-    return finished_run(folder)
 
 
 def evaluate(*arguments: object) -> Result:

@@ -15,16 +15,6 @@ from tests.student.runs import finished_run
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:torch", "ignore::FutureWarning:torch")
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("tracking")
-
-
-@pytest.fixture(scope="module")
-def result(folder: Path) -> RunResult:
-    return finished_run(folder)
-
-
 def export(*arguments: object) -> Result:
     return CliRunner().invoke(cgl, ["export", *map(str, arguments)])
 

@@ -12,17 +12,6 @@ from cgl_ignite.cli.main import cgl
 from cgl_ignite.data import DATASETS
 from cgl_ignite.pipeline import RunResult
 from cgl_ignite.student import logits, read_student
-from tests.student.runs import finished_run
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("tracking")
-
-
-@pytest.fixture(scope="module")
-def result(folder: Path) -> RunResult:
-    return finished_run(folder)
 
 
 @pytest.fixture(scope="module")
