@@ -71,7 +71,8 @@ def forecast(
     choice = CHOICES.build(pipeline.method.choose, pipeline.method.students)
     rows = pipeline.optim.batch_size
     flows = pipeline.method.loss.teacher_gradient == "flows"
-    alone = rows * sum(cost.forward + cost.backward for cost in costs)
+    free = rows * sum(cost.forward for cost in costs)
+    alone = free + rows * sum(cost.backward for cost in costs)
     plans: list[list[PlanCost]] = []
     units: list[int] = []
     separate: list[int] = []
@@ -80,7 +81,6 @@ def forecast(
         batches = [imitation_units([group], reads, imitated, gradient=flows) for group in range(max(reads) + 1)]
         plans.append([plan_cost(plan_forward(routes, batch, training=True), costs, [rows]) for batch in batches])
         units.append(sum(map(len, batches)))
-        free = rows * sum(cost.forward for cost in costs)
         separate.append(sum(alone if unit.gradient else free for batch in batches for unit in batch))
     chunk = pipeline.run.batches_per_chunk or _chunk(max(plan.kept for row in plans for plan in row), device)
     chunk = min(chunk, max(reads) + 1)

@@ -44,7 +44,8 @@ def run(
     done = {seed: read_result(again.result) for seed, again in finished.items()}
     warn: Callable[[str], None] = screen.note if screen else _print
     device = find_device(pipeline.run.device)
-    source = read_data(pipeline) if len(done) < len(found) else None
+    waiting = [seed for seed in found if seed not in finished]
+    source = read_data(pipeline) if waiting else None
     tracker = tracker or make_tracker(locate(pipeline.tracking.folder, pipeline.tracking.uri))
     for seed, again in finished.items():
         settle(again.path, tracker, run_info(pipeline, seed, again.facts.get("group")), warn)
@@ -52,7 +53,7 @@ def run(
         group = Group(tracker, run_info(pipeline, None, None), _group_of(found), warn)
         setting = Setting(pipeline, source, device, runs, tracker, group.id, screen, warn)
         with _ending(group), cpu_threads(pipeline.run.threads):
-            for seed in [seed for seed in found if seed not in finished]:
+            for seed in waiting:
                 done[seed] = run_seed(setting, seed, found[seed])
             group.summarise(summarise([done[seed] for seed in pipeline.seeds]))
     return [done[seed] for seed in pipeline.seeds]

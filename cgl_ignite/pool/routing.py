@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from typing import Annotated, Literal
@@ -124,9 +124,3 @@ def add_classifier(routing: Routing, students: int, reading: Literal["module", "
         return torch.cat([routing.sample(generator), column], dim=1)
 
     return Routing((*routing.modules, int(column.amax()) + 1), sample)
-
-
-def as_rows(paths: Tensor) -> Sequence[Sequence[int]]:
-    """Return the table as nested lists, for files and pictures."""
-    rows: list[list[int]] = paths.tolist()
-    return rows

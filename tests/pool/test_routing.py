@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from torch import Tensor
 
 from cgl_ignite.errors import InputError
-from cgl_ignite.pool.routing import ROUTINGS, Routing, add_classifier, as_rows, branched, disjoint, fixed, random
+from cgl_ignite.pool.routing import ROUTINGS, Routing, add_classifier, branched, disjoint, fixed, random
 from cgl_ignite.seeding import stream
 
 CHI_SQUARE_99_9 = {1: 10.8, 3: 16.3, 8: 26.1, 15: 37.7}
@@ -148,10 +148,6 @@ def test_place_of_the_classifier(reading: str, column: list[int], modules: tuple
     assert placed.modules == modules
     assert torch.equal(drawn(placed)[:, :2], drawn(routing))
     assert drawn(placed)[:, 2:].flatten().tolist() == column
-
-
-def test_paths_as_rows() -> None:
-    assert as_rows(torch.tensor([[0, 1], [1, 1]])) == [[0, 1], [1, 1]]
 
 
 def test_registered_kinds() -> None:
