@@ -14,24 +14,25 @@ from typing import Any
 
 import torch
 
-from cgl_ignite.backbones import BACKBONES
+from cgl_ignite.backbones import BACKBONES, channel_means
 from cgl_ignite.config.load import Document, dotted_keys, load_document, merge
 from cgl_ignite.config.presets import METHODS, preset
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.config.specialise import Registries, specialise
 from cgl_ignite.config.validate import Checked, NotValid
+from cgl_ignite.config.variants import entries, faults, lost_changes, renamed, variant, without_methods
 from cgl_ignite.data import AUGMENTATIONS, DATASETS, SUBSETS
 from cgl_ignite.engine.optim import OPTIMIZERS
 from cgl_ignite.errors import ConfigError, InputError, Problem, choices, nearest
 from cgl_ignite.handlers.schedule import SCHEDULES
 from cgl_ignite.handlers.selection import SELECTIONS
-from cgl_ignite.imitation import CHOICES
+from cgl_ignite.imitation import CHOICES, WEIGHINGS, View
 from cgl_ignite.metrics import METRICS
-from cgl_ignite.pool import ROUTINGS
+from cgl_ignite.pool import ROUTINGS, trunk_of
 from cgl_ignite.registry import Registry
 from cgl_ignite.spec import InputSpec
 
-__all__ = ["REGISTRIES", "bind", "effective", "input_of", "load_pipeline"]
+__all__ = ["REGISTRIES", "bind", "bind_methods", "effective", "input_of", "load_pipeline"]
 
 REGISTRIES: Registries = {
     "dataset": DATASETS,
@@ -40,6 +41,7 @@ REGISTRIES: Registries = {
     "backbone": BACKBONES,
     "routing": ROUTINGS,
     "choice": CHOICES,
+    "weighing": WEIGHINGS,
     "selection": SELECTIONS,
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
@@ -68,18 +70,45 @@ def load_pipeline(source: str | os.PathLike[str] | Mapping[str, Any], overrides:
 def bind(document: Document) -> Pipeline:
     """Check a document against the registered parts and return the pipeline it describes.
 
+    What ``[methods.NAME]`` changes for a comparison is checked with it, and is no part of the pipeline.
+
     Raises:
         ConfigError: everything that is wrong, together, in the order of the file.
     """
-    problems = list(_import_plugins(document))
+    problems = [*_import_plugins(document), *faults(document)]
+    pipeline, found = _bound(without_methods(document))
+    problems += found
+    for name in entries(document):
+        own = (renamed(problem, document, name) for problem in _bound(variant(document, name))[1])
+        problems += [problem for problem in own if problem is not None]
+    return _sound(pipeline, problems)
+
+
+def bind_methods(document: Document, names: Sequence[str]) -> dict[str, Pipeline]:
+    """Return one pipeline for each method that is to be compared, equal in all but the method.
+
+    Raises:
+        ConfigError: everything that is wrong, together, in the order of the file.
+    """
+    problems = [*_import_plugins(document), *faults(document), *lost_changes(document)]
+    bound = {name: _bound(variant(document, name)) for name in names}
+    problems += [renamed(fault, document, name) or fault for name, (_, found) in bound.items() for fault in found]
+    return {name: _sound(pipeline, problems) for name, (pipeline, _) in bound.items()}
+
+
+def _bound(document: Document) -> tuple[Pipeline | None, list[Problem]]:
     full = effective(document)
     checked = Checked(specialise(Pipeline, full.tree, REGISTRIES), full)
-    problems += checked.problems
+    problems = list(checked.problems)
     problems += [Problem(document.where(key), key, message) for key, message in _preset_faults(document)]
     problems += [_placed(keys, message, document, full) for keys, message in _contradictions(checked)]
-    if problems or checked.value is None:
+    return checked.value, problems
+
+
+def _sound(pipeline: Pipeline | None, problems: Sequence[Problem]) -> Pipeline:
+    if problems or pipeline is None:
         raise ConfigError(sorted(dict.fromkeys(problems), key=_position))
-    return checked.value
+    return pipeline
 
 
 def effective(document: Document) -> Document:
@@ -156,7 +185,7 @@ def _placed(keys: Sequence[str], message: str, document: Document, full: Documen
 
 def _contradictions(checked: Checked[Pipeline]) -> Iterator[Contradiction]:
     """Find values that are allowed each for itself and do not go together."""
-    for rule in (_modalities, _routing, _imitation, _selection, _augmentation, _optimization, _rows):
+    for rule in (_modalities, _routing, _imitation, _weighing, _selection, _augmentation, _optimization, _rows):
         with suppress(NotValid):
             yield from rule(checked.get)
 
@@ -174,16 +203,30 @@ def _routing(get: Callable[..., Any]) -> Iterator[Contradiction]:
         return
     spec, classes, _ = input_of(get("data", "kind"))
     try:
-        layers = len(BACKBONES.build(backbone, spec, classes).layers)
+        stages = BACKBONES.build(backbone, spec, classes).stages
     except (InputError, ValueError) as error:
         yield ("backbone",), str(error)
         return
-    yield from _trial("routing", ("method.routing", "method.students"), routing, students, layers)
+    yield from _trial("routing", ("method.routing", "method.students"), routing, students, stages)
 
 
 def _imitation(get: Callable[..., Any]) -> Iterator[Contradiction]:
     choice, students = get("method", "choose"), get("method", "students")
     yield from _trial("choice", ("method.choose", "method.students"), choice, students)
+
+
+def _weighing(get: Callable[..., Any]) -> Iterator[Contradiction]:
+    weigh, routing, students, loss = (get("method", key) for key in ("weigh", "routing", "students", "loss"))
+    if any(_routing(get)):
+        return
+    spec, classes, _ = input_of(get("data", "kind"))
+    stages = BACKBONES.build(get("backbone"), spec, classes).stages
+    trunk = trunk_of(ROUTINGS.build(routing, students, stages).modules)
+    view = View(channel_means, trunk=1 if trunk else None, features=1)
+    yield from _trial("weighing", ("method.weigh", "method.routing"), weigh, students, 1.0, view)
+    if WEIGHINGS.facts(weigh.kind)["learned"] and loss.teacher_gradient == "stopped" and not loss.teacher_label_weight:
+        fault = f"'stopped' leaves the weights of {weigh.kind!r} untrained; take 'weights' or 'flows'"
+        yield ("method.loss.teacher_gradient", "method.weigh"), fault
 
 
 def _selection(get: Callable[..., Any]) -> Iterator[Contradiction]:

@@ -19,7 +19,7 @@ from cgl_ignite.errors import InputError
 from cgl_ignite.handlers.checkpoint import read_checkpoint
 from cgl_ignite.pipeline.assemble import blueprint
 from cgl_ignite.pipeline.folder import find_run
-from cgl_ignite.pool import ModularNetwork
+from cgl_ignite.pool import ModularNetwork, modular_layers
 from cgl_ignite.spec import InputSpec
 from cgl_ignite.student import Card, Format, Student, read_student, write_student
 from cgl_ignite.tracking.files import read_rows, write_atomically
@@ -115,8 +115,8 @@ def rebuild_pool(run: RunFiles) -> ModularNetwork:
     facts, weights = run.facts, run.weights
     pipeline = bind(Document(facts["pipeline"], {}, run.path))
     spec = InputSpec(facts["modality"], tuple(facts["shape"]))
-    layers, routing = blueprint(pipeline, spec, len(facts["classes"]))
-    pool = ModularNetwork(layers, routing.modules, facts["seed"])
+    backbone, routing = blueprint(pipeline, spec, len(facts["classes"]))
+    pool = ModularNetwork(modular_layers(backbone), routing.modules, facts["seed"])
     pool.route(torch.tensor(facts["paths"]), facts["reads"], pipeline.method.statistics)
     try:
         pool.load_state_dict(weights)

@@ -7,12 +7,23 @@ of different students may differ in size by the end of an epoch.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["batch_mean", "cross_entropy", "imitation_kl", "ramp_up", "teacher_logits"]
+__all__ = [
+    "MIXES",
+    "batch_mean",
+    "cross_entropy",
+    "imitation_kl",
+    "kl_of_logits",
+    "kl_of_losses",
+    "kl_of_probabilities",
+    "ramp_up",
+    "teacher_logits",
+]
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
@@ -34,13 +45,15 @@ def teacher_logits(weights: Tensor, logits: Tensor) -> Tensor:
 
     .. math:: z_t^k = \sum_u w_{ku} \, z_u
 
-    Shape: weights (S, U) for S students and U units of (student, batch); logits (U, B, C); result (S, B, C). A row of
-    zeros gives zeros.
+    Shape: weights (S, U) for S students and U units of (student, batch), or (S, U, B) where they differ from sample to
+    sample; logits (U, B, C); result (S, B, C). A row of zeros gives zeros.
 
     Example:
         >>> teacher_logits(torch.tensor([[0.5, 0.5]]), torch.tensor([[[1.0, 3.0]], [[3.0, 5.0]]])).tolist()
         [[[2.0, 4.0]]]
     """
+    if weights.dim() == 3:
+        return torch.einsum("sub,ubc->sbc", weights, logits)
     return (weights @ logits.flatten(1)).view(-1, *logits.shape[1:])
 
 
@@ -57,6 +70,51 @@ def imitation_kl(teacher: Tensor, logits: Tensor, temperature: float, squared: b
     log_student = F.log_softmax(logits / temperature, dim=-1)
     divergence = F.kl_div(log_student, log_teacher, reduction="none", log_target=True).sum(dim=-1)
     return divergence * temperature**2 if squared else divergence
+
+
+def kl_of_probabilities(weights: Tensor, logits: Tensor, own: Tensor, temperature: float, squared: bool) -> Tensor:
+    r"""Divergence from the mixed tempered *predictions* of the imitated students.
+
+    .. math:: p_t^k = \sum_u w_{ku} \, \sigma_T(z_u)
+
+    Shape: weights (S, U) or (S, U, B), logits (U, B, C), own (S, B, C); result (S, B).
+    """
+    mixed = teacher_logits(weights, F.softmax(logits / temperature, dim=-1))
+    log_mixed = mixed.clamp_min(torch.finfo(mixed.dtype).tiny).log()
+    divergence = (mixed * (log_mixed - F.log_softmax(own / temperature, dim=-1))).sum(dim=-1)
+    return divergence * temperature**2 if squared else divergence
+
+
+def kl_of_losses(weights: Tensor, logits: Tensor, own: Tensor, temperature: float, squared: bool) -> Tensor:
+    r"""Mixed divergences from each imitated student by itself, as in Deep Mutual Learning (Zhang et al. 2018).
+
+    .. math:: \sum_u w_{ku} \, \mathrm{KL}_T(z_u \,\|\, z_k)
+
+    Shape: weights (S, U) or (S, U, B), logits (U, B, C), own (S, B, C); result (S, B).
+    """
+    log_teachers = F.log_softmax(logits / temperature, dim=-1)
+    log_students = F.log_softmax(own / temperature, dim=-1)
+    negative_entropy = (log_teachers.exp() * log_teachers).sum(dim=-1)
+    divergences = negative_entropy - torch.einsum("ubc,sbc->sub", log_teachers.exp(), log_students)
+    each = weights if weights.dim() == 3 else weights.unsqueeze(2)
+    divergence = (each * divergences).sum(dim=1)
+    return divergence * temperature**2 if squared else divergence
+
+
+def kl_of_logits(weights: Tensor, logits: Tensor, own: Tensor, temperature: float, squared: bool) -> Tensor:
+    """Divergence from the mixed *logits* of the imitated students (Eqs. 4 and 5).
+
+    Shape: weights (S, U) or (S, U, B), logits (U, B, C), own (S, B, C); result (S, B).
+    """
+    return imitation_kl(teacher_logits(weights, logits), own, temperature, squared)
+
+
+MIXES: Mapping[str, Callable[[Tensor, Tensor, Tensor, float, bool], Tensor]] = {
+    "logits": kl_of_logits,
+    "probabilities": kl_of_probabilities,
+    "losses": kl_of_losses,
+}
+"""What the weights of imitation mix: ``method.loss.mixes``."""
 
 
 def batch_mean(values: Tensor, sizes: tuple[int, ...]) -> Tensor:

@@ -9,7 +9,11 @@ __all__ = ["InputSpec"]
 
 @dataclass(frozen=True)
 class InputSpec:
-    """The form of one input: modality and shape, for images (channels, height, width)."""
+    """The form of one input: modality and shape, for images (channels, height, width), for texts (length,).
+
+    ``vocabulary`` is the number of tokens that texts are made of, padding (0) and unknown (1) among them.
+    """
 
     modality: str
     shape: tuple[int, ...]
+    vocabulary: int = 0

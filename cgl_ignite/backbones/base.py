@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from torch import nn
+from torch import Tensor, nn
 
 from cgl_ignite.registry import Registry
 
-__all__ = ["BACKBONES", "Backbone", "LayerBuilder", "initialise"]
+__all__ = ["BACKBONES", "Backbone", "LayerBuilder", "channel_means", "initialise"]
 
 LayerBuilder = Callable[[], nn.Module]
+
+
+def channel_means(values: Tensor) -> Tensor:
+    """Average each channel over all positions. Shape: (B, C, ...) to (B, C).
+
+    Example:
+        >>> import torch
+        >>> channel_means(torch.tensor([[[1.0, 3.0], [0.0, 0.0]]])).tolist()
+        [[2.0, 0.0]]
+    """
+    return values.flatten(2).mean(dim=2) if values.dim() > 2 else values
 
 
 @dataclass(frozen=True)
@@ -20,10 +31,18 @@ class Backbone:
 
     Each builder makes one fresh module of its layer, so that a pool can hold several in parallel. A layer
     maps one tensor to one tensor; its modules are plain ``torch.nn``.
+
+    Attributes:
+        layers: a builder for each layer.
+        classifier: the builder of what turns the last layer's output into logits.
+        stages: how many layers each stage has, in order; branches start at the last stage.
+        summarise: turns a layer's output into one vector per sample, (B, ...) to (B, C).
     """
 
     layers: tuple[LayerBuilder, ...]
     classifier: LayerBuilder
+    stages: tuple[int, ...]
+    summarise: Callable[[Tensor], Tensor] = channel_means
 
 
 BACKBONES: Registry[Callable[..., Backbone]] = Registry("backbone")

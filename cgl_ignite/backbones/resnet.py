@@ -46,7 +46,7 @@ def _resnet(spec: InputSpec, classes: int, width: int, blocks: Sequence[int]) ->
             stride = 2 if stage > 0 and index == 0 else 1
             layers.append(partial(_block, channels, width * 2**stage, stride))
             channels = width * 2**stage
-    return Backbone(tuple(layers), partial(_classifier, channels, classes))
+    return Backbone(tuple(layers), partial(_classifier, channels, classes), stages=(1, *blocks))
 
 
 def _stem(channels: int, width: int) -> nn.Module:

@@ -10,8 +10,10 @@ import torch
 from cgl_ignite.catalogue import input_of
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import DATASETS, SUBSETS, Subsets
-from cgl_ignite.pipeline.assemble import blueprint, find_device
+from cgl_ignite.pipeline.artifacts import count_parameters
+from cgl_ignite.pipeline.assemble import blueprint, build_weigher, find_device
 from cgl_ignite.pipeline.forecast import Forecast, forecast
+from cgl_ignite.pool import follow, modular_layers
 from cgl_ignite.pool.cost import measure_layers
 from cgl_ignite.seeding import stream
 
@@ -23,7 +25,7 @@ class Preview:
     """Sizes of a pool before it is built.
 
     ``paths``: the (K, L) table of the pipeline's first seed. ``modules``: how many modules each layer holds;
-    ``weights``: the parameters of one of them. ``group``: rows of the largest sub-set, if they can be known.
+    ``weights``: the parameters of one of them; ``weigher``: those of what weighs imitated students. ``group``: rows of the largest sub-set, if they can be known.
     ``forecast``: the mean iteration.
     """
 
@@ -31,6 +33,7 @@ class Preview:
     paths: Sequence[Sequence[int]]
     modules: Sequence[int]
     weights: Sequence[int]
+    weigher: int
     group: int | None
     forecast: Forecast
     certain: bool
@@ -40,27 +43,31 @@ class Preview:
         """Draw the paths, and measure one module of each layer on two inputs."""
         spec, classes, certain = input_of(pipeline.data.kind)
         seed = pipeline.seeds[0]
-        layers, routing = blueprint(pipeline, spec, classes)
-        costs = measure_layers(layers, spec.shape)
+        backbone, routing = blueprint(pipeline, spec, classes)
+        costs = measure_layers(modular_layers(backbone), spec)
         paths = routing.sample(stream(seed, "paths")).tolist()
         subsets = _subsets(pipeline)
         students = range(pipeline.method.students)
         reads = subsets.reads if subsets else tuple(students)
         mean = forecast(pipeline, routing, reads, costs, seed, find_device(pipeline.run.device))
         weights = [cost.parameters for cost in costs]
+        weigher = build_weigher(pipeline, backbone, routing, costs, seed)
         group = max(subsets.sizes) if subsets else None
-        return cls(pipeline, paths, routing.modules, weights, group, mean, certain)
+        return cls(
+            pipeline, paths, routing.modules, weights, count_parameters(weigher), group, mean, certain
+        )
 
     @property
     def parameters(self) -> int:
-        """The parameters of all modules."""
-        return sum(count * weight for count, weight in zip(self.modules, self.weights, strict=True))
+        """All that is trained: the modules, and what weighs the imitated students."""
+        counts = follow(self.modules, len(self.weights))
+        return self.weigher + sum(count * weight for count, weight in zip(counts, self.weights, strict=True))
 
     @property
     def parameters_used(self) -> int:
-        """The parameters of the modules that lie on a path."""
-        used = [len(set(column)) for column in zip(*self.paths, strict=True)]
-        return sum(count * weight for count, weight in zip(used, self.weights, strict=True))
+        """The same without modules that lie on no path."""
+        used = follow([len(set(column)) for column in zip(*self.paths, strict=True)], len(self.weights))
+        return self.weigher + sum(count * weight for count, weight in zip(used, self.weights, strict=True))
 
     @property
     def parameters_student(self) -> int:

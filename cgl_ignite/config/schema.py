@@ -80,17 +80,28 @@ class Backbone(Part):
 
 
 class Loss(Table):
-    """Constants of Eqs. 4-6.
+    """Constants of Eqs. 4-6, and of the methods that CGL is compared with.
 
-    ``teacher_gradient``: whether the gradient of the KL term flows into the imitated logits.
-    ``temperature_squared``: whether the KL term is multiplied by T².
+    ``mixes``: what the weights of imitation mix. ``teacher_gradient``: whether the gradient of the KL term flows into
+    all that makes the teacher, into learned weights only, or nowhere. ``temperature_squared``: whether the KL term is
+    multiplied by T². ``teacher_label_weight``: of the cross-entropy of the mixed logits themselves, averaged over the
+    students' teachers. ``trunk_gradient``: whether layers that several students share receive the sum of their
+    gradients or, at every split, the mean.
     """
 
     temperature: Annotated[float, Field(gt=0)] = 3.0
     temperature_squared: bool = True
-    teacher_gradient: Literal["flows", "stopped"] = "flows"
+    mixes: Literal["logits", "probabilities", "losses"] = "logits"
+    teacher_gradient: Literal["flows", "weights", "stopped"] = "flows"
     label_weight: Annotated[float, Field(ge=0)] = 1.0
     imitation_weight: Annotated[float, Field(ge=0)] = 1.0
+    teacher_label_weight: Annotated[float, Field(ge=0)] = 0.0
+    trunk_gradient: Literal["sum", "mean"] = "sum"
+
+    @property
+    def imitated_learn(self) -> bool:
+        """Whether the passes of imitated students need a gradient."""
+        return self.teacher_gradient != "stopped" or self.teacher_label_weight > 0
 
 
 class Ramp(Table):
@@ -116,7 +127,7 @@ class Method(Table):
     statistics: Literal["student", "shared"] = "student"
     subsets: Annotated[Part, Chooses("subsets")]
     choose: Annotated[Part, Chooses("choice")]
-    divisor: Literal["drawn", "expected"] = "drawn"
+    weigh: Annotated[Part, Chooses("weighing")] = Part(kind="mean")
     loss: Loss = Loss()
     ramp: Ramp = Ramp()
     selection: Annotated[Part, Chooses("selection")]
@@ -187,6 +198,8 @@ def fixed_keys(*table: str) -> frozenset[str]:
         ['kind']
     """
     model: type[BaseModel] = Pipeline
+    if table[:1] == ("methods",):
+        table = table[2:] if table[2:3] in (("optim",), ("run",)) else ("method", *table[2:])
     for name in table:
         field = model.model_fields.get(name)
         if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, Table)):

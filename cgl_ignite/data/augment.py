@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from cgl_ignite.data.base import InputSpec, send
+from cgl_ignite.data.base import InputSpec
+from cgl_ignite.data.send import send
 from cgl_ignite.errors import InputError
 from cgl_ignite.registry import Registry
 

@@ -6,27 +6,31 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
+from cgl_ignite.data.corpus import Corpus
+from cgl_ignite.data.ragged import Ragged
+from cgl_ignite.data.send import send
 from cgl_ignite.registry import Registry
 from cgl_ignite.spec import InputSpec
 
-__all__ = ["DATASETS", "DataSource", "Examples", "InputSpec", "data_root", "send"]
+__all__ = ["DATASETS", "DataSource", "Examples", "InputSpec", "Rows", "data_root"]
 
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Rows of one part of a data set, held as tensors.
+    """Rows of one part of a data set, held as tensors, or mapped from a file.
 
-    Shape: inputs uint8 (N, C, H, W), targets int64 (N,).
+    Shape: inputs uint8 (N, C, H, W), or token ids of N texts; targets int64 (N,).
 
     Raises:
         ValueError: inputs and targets differ in length.
     """
 
-    inputs: Tensor
+    inputs: Tensor | Ragged
     targets: Tensor
 
     def __post_init__(self) -> None:
@@ -36,24 +40,36 @@ class Examples:
     def __len__(self) -> int:
         return len(self.targets)
 
+    @property
+    def lengths(self) -> Tensor | None:
+        """How long each row is, (N,); None if all inputs have one shape."""
+        return self.inputs.lengths if isinstance(self.inputs, Ragged) and self.inputs.width is None else None
+
     def take(self, rows: Tensor) -> Examples:
-        """Copy the rows at these indices, in their order; indices lie on the device of the examples."""
-        return Examples(self.inputs.index_select(0, rows), self.targets.index_select(0, rows))
+        """Choose the rows at these indices, in their order; indices lie on the CPU."""
+        there = send(rows, self.targets.device)
+        chosen = rows if isinstance(self.inputs, Ragged) else there
+        return Examples(self.inputs.index_select(0, chosen), self.targets.index_select(0, there))
 
     def to(self, device: torch.device | str) -> Examples:
         """Hold the rows on a device; nothing is copied if they are there."""
         return Examples(self.inputs.to(device), self.targets.to(device))
 
 
+Rows: TypeAlias = Examples | Corpus
+"""One part of a data set: rows that are ready, or texts that an encoding makes ready."""
+
+
 @dataclass(frozen=True)
 class DataSource:
     """A data set as it is published: training rows, test rows, class names.
 
-    ``test`` reads the test rows; until it is called they are not in memory.
+    ``test`` reads the test rows; until it is called they are not in memory. Of texts only their encoding
+    knows shape and vocabulary.
     """
 
-    train: Examples
-    test: Callable[[], Examples]
+    train: Rows
+    test: Callable[[], Rows]
     classes: tuple[str, ...]
     spec: InputSpec
 
@@ -75,10 +91,3 @@ def data_root(root: Path | None) -> Path:
         '/data'
     """
     return Path(root or os.environ.get("CGL_DATA") or "~/.cache/cgl_ignite").expanduser()
-
-
-def send(tensor: Tensor, device: torch.device) -> Tensor:
-    """Move a tensor made on the CPU to a device without waiting for that device."""
-    if device.type == "cuda":
-        tensor = tensor.pin_memory()
-    return tensor.to(device, non_blocking=True)

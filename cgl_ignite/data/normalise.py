@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["Normaliser", "measure_normaliser"]
+from cgl_ignite.data.ragged import Ragged
+
+__all__ = ["Normaliser", "TokenIds", "measure_normaliser"]
 
 _LEVELS = 256
 
@@ -39,6 +41,21 @@ class Normaliser:
     def to(self, device: torch.device | str) -> Normaliser:
         """Hold mean and std on a device."""
         return Normaliser(self.mean.to(device), self.std.to(device))
+
+
+class TokenIds:
+    """Hand token ids on as they are, as integers that an embedding reads, rows of different lengths padded.
+
+    Shape: inputs (B, T) of any integer type, or B rows; result int64 (B, T).
+    """
+
+    def __call__(self, inputs: Tensor | Ragged) -> Tensor:
+        """Pad a batch."""
+        return inputs.padded() if isinstance(inputs, Ragged) else inputs.long()
+
+    def to(self, device: torch.device | str) -> TokenIds:
+        """Return itself: there is nothing to move."""
+        return self
 
 
 def measure_normaliser(inputs: Tensor) -> Normaliser:

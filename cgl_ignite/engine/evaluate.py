@@ -6,6 +6,7 @@ import math
 
 import torch
 from ignite.engine import Engine
+from ignite.handlers import EpochOutputStore
 from torch import Tensor
 
 from cgl_ignite.data import Examples, Normaliser, evaluation_batches
@@ -16,6 +17,7 @@ from cgl_ignite.pool import ModularNetwork, Unit, plan_forward
 __all__ = ["build_evaluator", "evaluate", "pool_logits"]
 
 ROWS = 128
+PREDICTED = "predicted"
 
 
 def pool_logits(pool: ModularNetwork, inputs: Tensor) -> Tensor:
@@ -26,12 +28,13 @@ def pool_logits(pool: ModularNetwork, inputs: Tensor) -> Tensor:
     pool.eval()
     with torch.no_grad():
         nodes = pool([inputs], plan)
-    return torch.stack([nodes[row] for row in plan.rows(range(students), 0)])
+    return torch.stack([nodes.logits[row] for row in plan.rows(range(students), 0)])
 
 
 def build_evaluator(pool: ModularNetwork, device: torch.device) -> Engine:
-    """Build an engine that runs all students and keeps every registered metric on the device."""
+    """Build an engine that runs all students; every registered metric, and what is predicted, stay on the device."""
     evaluator = Engine(lambda _, batch: (pool_logits(pool, batch.inputs), batch.targets))
+    EpochOutputStore(lambda output: output[0].argmax(dim=-1).to(torch.int16)).attach(evaluator, PREDICTED)
     for name, metric in student_metrics(device).items():
         metric.attach(evaluator, name)
     return evaluator
@@ -40,7 +43,8 @@ def build_evaluator(pool: ModularNetwork, device: torch.device) -> Engine:
 def evaluate(evaluator: Engine, examples: Examples, normaliser: Normaliser, device: torch.device) -> Scores:
     """Score all students on all samples of a split."""
     batches = evaluation_batches(examples, normaliser, ROWS, device)
-    metrics = evaluator.run(batches, epoch_length=math.ceil(len(examples) / ROWS)).metrics
+    state = evaluator.run(batches, epoch_length=math.ceil(len(examples) / ROWS))
+    metrics, predicted = state.metrics, getattr(state, PREDICTED)
     values = {name: torch.as_tensor(value).cpu() for name, value in metrics.items()}
     pairwise = values.pop("diversity")
     return Scores(
@@ -49,4 +53,6 @@ def evaluate(evaluator: Engine, examples: Examples, normaliser: Normaliser, devi
         diversity=mean_diversity(pairwise),
         pairwise=pairwise.tolist(),
         more={name: value.tolist() for name, value in values.items()},
+        predicted=torch.cat(predicted, dim=1).cpu(),
+        targets=examples.targets.to("cpu", torch.int16),
     )

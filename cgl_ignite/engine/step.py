@@ -6,16 +6,15 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from ignite.engine import Engine
-from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from cgl_ignite.config.schema import Method
+from cgl_ignite.config.schema import Loss
 from cgl_ignite.data import Batch
 from cgl_ignite.handlers.state import StudentLosses, state_of
-from cgl_ignite.imitation import Choice, imitation_units, imitation_weights
-from cgl_ignite.objective import batch_mean, cross_entropy, imitation_kl, teacher_logits
-from cgl_ignite.pool import ModularNetwork, Plan, plan_forward
+from cgl_ignite.imitation import Evidence, imitation_units
+from cgl_ignite.objective import MIXES, batch_mean, cross_entropy, teacher_logits
+from cgl_ignite.pool import ModularNetwork, padded, plan_forward
 
 __all__ = ["CollaborativeStep"]
 
@@ -23,35 +22,37 @@ __all__ = ["CollaborativeStep"]
 class CollaborativeStep:
     r"""Run the units of an iteration, sum the losses of all students, update once (Eq. 6).
 
-    .. math:: L = \sum_k \left( L_{ce}^k + \varphi(t) \, L_{kl}^k \right)
+    .. math::
+        L = \sum_k \left( \beta \, L_{ce}^k + \gamma \, \varphi(t) \, L_{kl}^k
+            + \frac{\tau}{K} \, L_{ce}(z_t^k) \right)
 
-    Batches of different students are independent, so the sum is worked off in chunks of batches: forward and backward
-    per chunk, gradients added up, one optimizer step.
+    with β = ``label_weight``, γ = ``imitation_weight`` (both 1 in Eq. 6) and τ = ``teacher_label_weight`` (0 there, 1 in
+    ONE). Batches of different students are independent, so the sum is worked off in chunks of batches: forward and
+    backward per chunk, gradients added up, one optimizer step.
 
     Args:
         pool: the modular network with its students established.
-        optimizer: over all parameters of the pool.
+        weigher: turns evidence into weights of imitation (:mod:`cgl_ignite.imitation.weigh`).
+        optimizer: over all parameters of both.
         reads: for each student, the data group it learns from.
-        method: constants of the loss.
-        choice: how sub-groups are chosen; its expected size is the literal divisor of Eq. 5.
+        loss: its constants.
         batches_per_chunk: how many batches go through the pool together.
     """
 
     def __init__(
         self,
         pool: ModularNetwork,
+        weigher: nn.Module,
         optimizer: Optimizer,
         reads: Sequence[int],
-        method: Method,
-        choice: Choice,
+        loss: Loss,
         batches_per_chunk: int,
     ) -> None:
         self.pool = pool
+        self.weigher = weigher
         self.optimizer = optimizer
         self.reads = reads
-        self.loss = method.loss
-        self.divisor = method.divisor
-        self.choice = choice
+        self.loss = loss
         self.batches_per_chunk = batches_per_chunk
 
     def __call__(self, engine: Engine, batch: Batch) -> StudentLosses:
@@ -59,14 +60,15 @@ class CollaborativeStep:
         if not self.pool.training:
             self.pool.train()
         self.optimizer.zero_grad(set_to_none=True)
-        state = state_of(engine)
-        zero = batch.inputs.new_zeros(())
+        state, constants = state_of(engine), self.loss
+        zero = torch.zeros((), device=batch.targets.device)
         parts = [(zero, zero)] * len(self.reads)
         for groups in self._chunks(batch):
             learners = [k for group in groups for k, read in enumerate(self.reads) if read == group]
-            ce, kl = self._losses(batch, groups, learners, state.imitated, state.iteration)
-            weight = self.loss.imitation_weight * state.ramp
-            (self.loss.label_weight * ce + weight * kl).sum().backward()
+            ce, kl, teacher_ce = self._losses(batch, groups, learners, state.imitated, state.iteration)
+            imitation = constants.imitation_weight * state.ramp * kl
+            teachers = constants.teacher_label_weight / len(self.reads) * teacher_ce
+            (constants.label_weight * ce + imitation + teachers).sum().backward()
             for student, *losses in zip(learners, ce.detach(), kl.detach(), strict=True):
                 parts[student] = (losses[0], losses[1])
         self.optimizer.step()
@@ -81,39 +83,33 @@ class CollaborativeStep:
 
     def _losses(
         self, batch: Batch, groups: list[int], learners: list[int], imitated: Tensor, iteration: int
-    ) -> tuple[Tensor, Tensor]:
-        flows = self.loss.teacher_gradient == "flows"
-        units = imitation_units(groups, self.reads, imitated.tolist(), gradient=flows)
+    ) -> tuple[Tensor, Tensor, Tensor | float]:
+        """Return cross-entropy and divergence of each learner, and the cross-entropy of its teacher."""
+        units = imitation_units(groups, self.reads, imitated.tolist(), gradient=self.loss.imitated_learn)
         plan = plan_forward(self.pool.routes, units, training=True)
         inputs, labels = batch.inputs.split(batch.sizes), batch.targets.split(batch.sizes)
-        nodes = self.pool([inputs[group] for group in groups], plan, iteration, groups)
+        divide = self.loss.trunk_gradient == "mean"
+        output = self.pool([inputs[group] for group in groups], plan, iteration, groups, divide)
+        batches = [groups.index(self.reads[k]) for k in learners]
         sizes = tuple(batch.sizes[self.reads[k]] for k in learners)
-
-        own = padded([nodes[plan.outputs[k, groups.index(self.reads[k])]] for k in learners])
+        own = padded([output.logits[plan.outputs[place]] for place in zip(learners, batches, strict=True)])
         targets = padded([labels[self.reads[k]] for k in learners])
         ce = batch_mean(cross_entropy(own, targets), sizes)
         taught = imitated[learners].any(dim=1)
         if not taught.any():
-            return ce, torch.zeros_like(ce)
+            return ce, torch.zeros_like(ce), 0.0
+        evidence = Evidence(plan, output, learners, batches, imitated[learners])
+        kl, teacher_ce = self._imitate(evidence, own, targets)
+        mask = taught.to(ce, non_blocking=True)
+        return ce, batch_mean(kl, sizes) * mask, batch_mean(teacher_ce, sizes) * mask
 
-        logits = padded(nodes)
-        weights = self._unit_weights(plan, groups, learners, imitated).to(logits, non_blocking=True)
-        teacher = teacher_logits(weights, logits if flows else logits.detach())
-        divergence = imitation_kl(teacher, own, self.loss.temperature, self.loss.temperature_squared)
-        return ce, batch_mean(divergence, sizes) * taught.to(ce, non_blocking=True)
-
-    def _unit_weights(self, plan: Plan, groups: list[int], learners: list[int], imitated: Tensor) -> Tensor:
-        weights = imitation_weights(imitated, self.divisor, self.choice.expected)
-        table = weights.new_zeros(len(learners), plan.nodes)
-        for row, student in enumerate(learners):
-            members = imitated[student].nonzero().flatten().tolist()
-            nodes = torch.tensor(plan.rows(members, groups.index(self.reads[student])), dtype=torch.int64)
-            table[row].index_add_(0, nodes, weights[student, members])
-        return table
-
-
-def padded(rows: Sequence[Tensor]) -> Tensor:
-    """Stack tensors, the shorter ones filled up with zeros at their ends."""
-    if len({len(values) for values in rows}) > 1:
-        return pad_sequence(list(rows), batch_first=True)
-    return torch.stack(list(rows))
+    def _imitate(self, evidence: Evidence, own: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return each sample's divergence from its teacher, and the teacher's cross-entropy."""
+        loss, logits = self.loss, padded(evidence.output.logits)
+        weights = self.weigher(evidence).to(logits, non_blocking=True)
+        teacher_ce = torch.zeros_like(own[..., 0])
+        if loss.teacher_label_weight:
+            teacher_ce = cross_entropy(teacher_logits(weights, logits), targets)
+        kept = weights.detach() if loss.teacher_gradient == "stopped" else weights
+        mixed = logits if loss.teacher_gradient == "flows" else logits.detach()
+        return MIXES[loss.mixes](kept, mixed, own, loss.temperature, loss.temperature_squared), teacher_ce

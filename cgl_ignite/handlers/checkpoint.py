@@ -11,18 +11,16 @@ from typing import Any, Protocol
 import torch
 from ignite.engine import Engine, Events
 from ignite.handlers import DiskSaver
-from torch.optim import Optimizer
 
 from cgl_ignite.config.schema import CheckpointEvery
 from cgl_ignite.errors import InputError
 from cgl_ignite.handlers.averages import TrainingAverages
 from cgl_ignite.handlers.selection import StudentSelector
 from cgl_ignite.handlers.state import state_of
-from cgl_ignite.pool import ModularNetwork
 
 __all__ = ["Checkpointer", "Stateful", "read_checkpoint"]
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Stateful(Protocol):
@@ -33,15 +31,14 @@ class Stateful(Protocol):
 
 
 class Checkpointer:
-    """Save pool, optimizer, counters, sums and selection to ``checkpoint.pt``, atomically.
+    """Save what is trained, counters, sums and selection to ``checkpoint.pt``, atomically.
 
     Paths, sub-sets, batches and sub-groups are functions of the seed and need no saving; the paths are saved all the
     same, to be compared on the way back.
 
     Args:
         folder: the run's folder.
-        pool: the modular network.
-        optimizer: with its moments.
+        trained: what training changes, by name.
         averages: sums of the running epoch, and the time spent.
         selector: the selection so far, with its weights.
         every: the interval; the last epoch is always saved.
@@ -51,8 +48,7 @@ class Checkpointer:
     def __init__(
         self,
         folder: Path,
-        pool: ModularNetwork,
-        optimizer: Optimizer,
+        trained: Mapping[str, Stateful],
         averages: TrainingAverages,
         selector: StudentSelector,
         every: CheckpointEvery,
@@ -61,12 +57,7 @@ class Checkpointer:
         self.path = folder / "checkpoint.pt"
         self.averages = averages
         self.selector = selector
-        self.parts: dict[str, Stateful] = {
-            "pool": pool,
-            "optimizer": optimizer,
-            "averages": averages,
-            "selector": selector,
-        }
+        self.parts: dict[str, Stateful] = {**trained, "averages": averages, "selector": selector}
         self.every = every
         self.facts = dict(facts)
         self._disk = DiskSaver(str(folder), require_empty=False)

@@ -14,7 +14,7 @@ from cgl_ignite.pool import ModularNetwork
 from cgl_ignite.registry import Registry
 from cgl_ignite.seeding import stream
 
-__all__ = ["SELECTIONS", "StudentSelector", "best", "last", "random"]
+__all__ = ["SELECTIONS", "StudentSelector", "best", "last", "leader", "random"]
 
 Rule = Callable[[int, Sequence[float], Selected | None], Selected]
 
@@ -46,13 +46,13 @@ def last(students: int, seed: int) -> Rule:
 @SELECTIONS.register("random")
 def random(students: int, seed: int) -> Rule:
     """Select a student drawn from the seed, at its best epoch."""
-    student = int(torch.randint(students, (), generator=stream(seed, "selection")))
+    return _always(int(torch.randint(students, (), generator=stream(seed, "selection"))))
 
-    def rule(epoch: int, accuracy: Sequence[float], before: Selected | None) -> Selected:
-        now = Selected(epoch, student, accuracy[student])
-        return now if before is None or now.score > before.score else before
 
-    return rule
+@SELECTIONS.register("leader")
+def leader(students: int, seed: int) -> Rule:
+    """Select the last student, the group leader of OKDDip, at its best epoch."""
+    return _always(students - 1)
 
 
 class StudentSelector:
@@ -97,6 +97,14 @@ class StudentSelector:
         """Take up a selection."""
         self.judged, self.weights = state["judged"], state["weights"]
         self.selected = None if state["selected"] is None else Selected(*state["selected"])
+
+
+def _always(student: int) -> Rule:
+    def rule(epoch: int, accuracy: Sequence[float], before: Selected | None) -> Selected:
+        now = Selected(epoch, student, accuracy[student])
+        return now if before is None or now.score > before.score else before
+
+    return rule
 
 
 def _best_student(epoch: int, accuracy: Sequence[float]) -> Selected:

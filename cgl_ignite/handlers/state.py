@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
+import torch
 from ignite.engine import Engine
 from ignite.engine.events import State
 from torch import Tensor
@@ -31,13 +32,20 @@ class TrainingLosses:
 
 @dataclass(frozen=True)
 class Scores:
-    """All students on one split: accuracy in percent, cross-entropy in nats, and how much they differ."""
+    """All students on one split: accuracy in percent, cross-entropy in nats, and how much they differ.
+
+    Attributes:
+        predicted: the class that each student gives each sample, (K, N), on the CPU.
+        targets: the classes that are right, (N,).
+    """
 
     accuracy: list[float]
     cross_entropy: list[float]
     diversity: float | None
     pairwise: list[list[float]]
     more: dict[str, object]
+    predicted: Tensor = field(default_factory=lambda: torch.zeros(0, 0, dtype=torch.int16), compare=False, repr=False)
+    targets: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.int16), compare=False, repr=False)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from torch import Tensor
 from cgl_ignite.errors import InputError
 from cgl_ignite.registry import Registry
 
-__all__ = ["CHOICES", "Choice", "bernoulli", "fixed", "nobody", "others", "regular"]
+__all__ = ["CHOICES", "Choice", "bernoulli", "everyone", "fixed", "nobody", "others", "peers", "regular"]
 
 Size = Annotated[int, Field(ge=1)]
 Probability = Annotated[float, Field(gt=0, le=1)]
@@ -43,6 +43,27 @@ def nobody(students: int) -> Choice:
 def others(students: int) -> Choice:
     """Imitate all other students in every iteration."""
     table = ~torch.eye(students, dtype=torch.bool)
+    return Choice(float(students - 1), lambda _: table)
+
+
+@CHOICES.register("everyone")
+def everyone(students: int) -> Choice:
+    """Imitate all students in every iteration, itself included, as in ONE."""
+    table = torch.ones(students, students, dtype=torch.bool)
+    return Choice(float(students), lambda _: table)
+
+
+@CHOICES.register("peers")
+def peers(students: int) -> Choice:
+    """Imitate all but the last student, the group leader; peers imitate themselves too, as in OKDDip.
+
+    Raises:
+        InputError: a leader without peers.
+    """
+    if students < 2:
+        raise InputError("the last student is the leader; it needs at least one peer to imitate")
+    table = torch.ones(students, students, dtype=torch.bool)
+    table[:, -1] = False
     return Choice(float(students - 1), lambda _: table)
 
 

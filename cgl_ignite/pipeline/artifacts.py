@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from statistics import fmean
 
+import numpy as np
 import torch
 from ignite.engine import Engine
 from torch import Tensor, nn
 
+from cgl_ignite.analysis.agreement import agreement, agreement_figure
 from cgl_ignite.analysis.figures import diversity_figure, routing_figure, training_figure
 from cgl_ignite.config.dump import to_toml, values
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.handlers.checkpoint import Checkpointer
-from cgl_ignite.handlers.state import TrainerState, state_of
+from cgl_ignite.handlers.state import Scores, TrainerState, state_of
 from cgl_ignite.pipeline.assemble import Parts
 from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.result import RunResult
@@ -24,8 +27,17 @@ from cgl_ignite.student import Card, Student, example_inputs, write_student
 from cgl_ignite.tracking import Journal, StudentModel
 from cgl_ignite.tracking.files import write_atomically
 
-__all__ = ["count_parameters", "environment", "hand_over", "keep_routing", "keep_setting"]
+__all__ = [
+    "PREDICTIONS",
+    "count_parameters",
+    "environment",
+    "hand_over",
+    "keep_predictions",
+    "keep_routing",
+    "keep_setting",
+]
 
+PREDICTIONS = "test_predictions.npz"
 PACKAGES = ("cgl_ignite", "torch", "torchvision", "pytorch-ignite", "mlflow", "numpy")
 
 
@@ -39,6 +51,21 @@ def keep_routing(paths: Tensor, journal: Journal) -> None:
     """Keep the students' paths with a run, as a table and as a picture."""
     journal.text("paths.json", json.dumps(paths.tolist()))
     journal.figure("routing.png", routing_figure(paths.tolist()))
+
+
+def keep_predictions(test: Scores, selected: int, journal: Journal) -> None:
+    """Keep what every student predicts on every test sample, and how often each two of them agree."""
+    smallest = np.uint8 if int(test.predicted.max()) < 256 else np.uint16
+    file = io.BytesIO()
+    np.savez_compressed(
+        file,
+        predicted=test.predicted.numpy().astype(smallest),
+        targets=test.targets.numpy().astype(np.uint16),
+        selected=np.int64(selected),
+    )
+    journal.content(PREDICTIONS, file.getvalue())
+    if len(test.predicted) > 1:
+        journal.figure("agreement.png", agreement_figure(agreement(test.predicted.numpy()), selected))
 
 
 def environment() -> dict[str, str]:
@@ -58,12 +85,13 @@ def hand_over(
     selected, test = state.selected, state.test
     student, model = _hand_over_student(pipeline, parts, checkpointer, folder, journal, state)
     journal.figure("training.png", training_figure(journal.rows))
+    keep_predictions(test, selected.student, journal)
     if len(test.accuracy) > 1:
         journal.figure("diversity.png", diversity_figure(test.pairwise, selected.student))
     result = RunResult(
         run_id=folder.run_id,
         seed=folder.facts["seed"],
-        method=pipeline.method.preset,
+        method=folder.facts.get("method", pipeline.method.preset),
         dataset=pipeline.data.kind,
         backbone=pipeline.backbone.kind,
         students=pipeline.method.students,
@@ -73,7 +101,7 @@ def hand_over(
         test_accuracy=test.accuracy[selected.student],
         mean_test_accuracy=fmean(test.accuracy),
         diversity=test.diversity,
-        parameters=count_parameters(parts.pool),
+        parameters=count_parameters(parts.pool) + count_parameters(parts.weigher),
         parameters_student=count_parameters(student),
         train_seconds=seconds,
         samples_per_second=_samples(pipeline, parts) / max(seconds, 1e-9),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 from torch.optim import Optimizer
 
-from cgl_ignite.backbones import BACKBONES, LayerBuilder
+from cgl_ignite.backbones import BACKBONES, Backbone
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import (
     AUGMENTATIONS,
@@ -28,13 +29,14 @@ from cgl_ignite.engine.optim import OPTIMIZERS
 from cgl_ignite.errors import InputError
 from cgl_ignite.handlers.interruption import Interruption
 from cgl_ignite.handlers.state import Scores
-from cgl_ignite.imitation import CHOICES, Choice
+from cgl_ignite.imitation import CHOICES, WEIGHINGS, Choice, View
 from cgl_ignite.pipeline.forecast import forecast
-from cgl_ignite.pool import ROUTINGS, ModularNetwork, Routing, add_classifier, modular_layers
+from cgl_ignite.pool import ROUTINGS, ModularNetwork, Routing, add_classifier, modular_layers, trunk_of
 from cgl_ignite.pool.cost import LayerCost, measure_layers
+from cgl_ignite.seeding import global_stream
 from cgl_ignite.spec import InputSpec
 
-__all__ = ["Parts", "assemble", "blueprint", "cpu_threads", "find_device", "read_data"]
+__all__ = ["Parts", "assemble", "blueprint", "build_weigher", "cpu_threads", "find_device", "read_data"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Parts:
     pool: ModularNetwork
     costs: list[LayerCost]
     choice: Choice
+    weigher: nn.Module
     optimizer: Optimizer
     batches_per_chunk: int
     evaluate_holdout: Callable[[], Scores]
@@ -87,12 +90,28 @@ def read_data(pipeline: Pipeline) -> DataSource:
     return source
 
 
-def blueprint(pipeline: Pipeline, spec: InputSpec, classes: int) -> tuple[tuple[LayerBuilder, ...], Routing]:
-    """Return the layers a pool is built of and the routing that establishes its students."""
+def blueprint(pipeline: Pipeline, spec: InputSpec, classes: int) -> tuple[Backbone, Routing]:
+    """Return the backbone of a pool and the routing that establishes its students."""
     method = pipeline.method
-    backbone = BACKBONES.build(pipeline.backbone, spec, classes)
-    routing = ROUTINGS.build(method.routing, method.students, len(backbone.layers))
-    return modular_layers(backbone, method.classifier), add_classifier(routing, method.students, method.classifier)
+    backbone: Backbone = BACKBONES.build(pipeline.backbone, spec, classes)
+    routing = ROUTINGS.build(method.routing, method.students, backbone.stages)
+    return backbone, add_classifier(routing, method.students, method.classifier)
+
+
+def build_weigher(
+    pipeline: Pipeline, backbone: Backbone, routing: Routing, costs: Sequence[LayerCost], seed: int
+) -> nn.Module:
+    """Build what weighs imitated students, for the layers of the pool that it may look at."""
+    method, trunk = pipeline.method, trunk_of(routing.modules)
+    view = View(
+        backbone.summarise,
+        trunk=costs[trunk - 1].width(backbone.summarise) if 0 < trunk < len(costs) else None,
+        features=costs[-2].width(backbone.summarise),
+    )
+    expected = CHOICES.build(method.choose, method.students).expected
+    with global_stream(seed, "initialisation", "weigh"):
+        weigher: nn.Module = WEIGHINGS.build(method.weigh, method.students, expected, view)
+    return weigher
 
 
 def assemble(
@@ -101,7 +120,8 @@ def assemble(
     """Build every part of one run from its registered builder."""
     data, method, optim = pipeline.data, pipeline.method, pipeline.optim
     splits, subsets = _divide(pipeline, source, seed)
-    layers, routing = blueprint(pipeline, splits.spec, len(splits.classes))
+    backbone, routing = blueprint(pipeline, splits.spec, len(splits.classes))
+    layers = modular_layers(backbone)
     pool = ModularNetwork(layers, routing.modules, seed)
     pool.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     batches = Batches(
@@ -115,7 +135,8 @@ def assemble(
         passes_per_epoch=pipeline.run.passes_per_epoch,
     )
     choice = CHOICES.build(method.choose, method.students)
-    costs = measure_layers(layers, splits.spec.shape)
+    costs = measure_layers(layers, splits.spec)
+    weigher = build_weigher(pipeline, backbone, routing, costs, seed).to(device)
     evaluator = build_evaluator(pool, device)
     interruption.attach(evaluator)
 
@@ -131,7 +152,8 @@ def assemble(
         pool=pool,
         costs=costs,
         choice=choice,
-        optimizer=OPTIMIZERS.build(optim, list(pool.parameters()), optim.learning_rate),
+        weigher=weigher,
+        optimizer=OPTIMIZERS.build(optim, [*pool.parameters(), *weigher.parameters()], optim.learning_rate),
         batches_per_chunk=forecast(pipeline, routing, subsets.reads, costs, seed, device).batches_per_chunk,
         evaluate_holdout=lambda: scores(holdout),
         evaluate_test=lambda: scores(splits.test().to(device)),

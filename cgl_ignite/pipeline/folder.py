@@ -13,7 +13,7 @@ from cgl_ignite.errors import InputError
 from cgl_ignite.tracking.files import write_atomically
 from cgl_ignite.tracking.process import gone, identity
 
-__all__ = ["RunFolder", "find_run", "start_run_folder", "unfinished_run"]
+__all__ = ["RunFolder", "find_run", "finished_run", "start_run_folder", "unfinished_run"]
 
 
 @dataclass(frozen=True)
@@ -67,19 +67,28 @@ def start_run_folder(path: Path, name: str, seed: int, fingerprint: str) -> RunF
     return RunFolder(path, facts).working()
 
 
-def unfinished_run(runs: Path, fingerprint: str, seed: int) -> RunFolder | None:
+def unfinished_run(runs: Path, fingerprint: str, seed: int, **marks: str) -> RunFolder | None:
     """Find the run that ``--resume`` goes on with: the newest unfinished one, else the newest of all.
+
+    ``marks``: only one that was started with these.
 
     Raises:
         InputError: that run is being worked on by another process.
     """
     same = [run for run in _newest_first(runs) if (run.facts["fingerprint"], run.facts["seed"]) == (fingerprint, seed)]
+    same = [run for run in same if marks.items() <= run.facts.items()]
     same = [run for run in same if run.result.exists() or run.checkpoint.exists()]
     found = next((run for run in same if not run.result.exists()), same[0] if same else None)
     if found is not None and not found.result.exists() and found.alive:
         pid = found.facts["process"]["cgl.pid"]
         raise InputError(f"run {found.run_id} is still being worked on by process {pid}; stop it before resuming")
     return found
+
+
+def finished_run(runs: Path, fingerprint: str, seed: int) -> RunFolder | None:
+    """Find the newest finished run of any comparison with these numbers."""
+    same = [run for run in _newest_first(runs) if (run.facts["fingerprint"], run.facts["seed"]) == (fingerprint, seed)]
+    return next((run for run in same if "comparison" in run.facts and run.result.exists()), None)
 
 
 def find_run(runs: Path, which: str) -> RunFolder:

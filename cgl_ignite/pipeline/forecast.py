@@ -11,7 +11,7 @@ import torch
 
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.imitation import CHOICES, imitation_units
-from cgl_ignite.pool import RouteTable, Routing, plan_forward
+from cgl_ignite.pool import RouteTable, Routing, follow, plan_forward
 from cgl_ignite.pool.cost import LayerCost, PlanCost, plan_cost
 from cgl_ignite.seeding import stream
 
@@ -66,11 +66,11 @@ def forecast(
         seed: of the run.
         device: whose memory decides the default of ``run.batches_per_chunk``.
     """
-    paths = routing.sample(stream(seed, "paths")).tolist()
+    paths = [follow(row, len(costs)) for row in routing.sample(stream(seed, "paths")).tolist()]
     routes = RouteTable(paths, paths)
     choice = CHOICES.build(pipeline.method.choose, pipeline.method.students)
     rows = pipeline.optim.batch_size
-    flows = pipeline.method.loss.teacher_gradient == "flows"
+    learn = pipeline.method.loss.imitated_learn
     free = rows * sum(cost.forward for cost in costs)
     alone = free + rows * sum(cost.backward for cost in costs)
     plans: list[list[PlanCost]] = []
@@ -78,7 +78,7 @@ def forecast(
     separate: list[int] = []
     for iteration in range(1, PROBED_DRAWS + 1):
         imitated = choice.draw(stream(seed, "sub-groups", iteration)).tolist()
-        batches = [imitation_units([group], reads, imitated, gradient=flows) for group in range(max(reads) + 1)]
+        batches = [imitation_units([group], reads, imitated, gradient=learn) for group in range(max(reads) + 1)]
         plans.append([plan_cost(plan_forward(routes, batch, training=True), costs, [rows]) for batch in batches])
         units.append(sum(map(len, batches)))
         separate.append(sum(alone if unit.gradient else free for batch in batches for unit in batch))
@@ -94,7 +94,7 @@ def forecast(
         kept=max(sum(sorted((plan.kept for plan in row), reverse=True)[:chunk]) for row in plans),
         weights=COPIES_OF_WEIGHTS
         * BYTES
-        * sum(m * cost.parameters for m, cost in zip(routing.modules, costs, strict=True)),
+        * sum(m * cost.parameters for m, cost in zip(follow(routing.modules, len(costs)), costs, strict=True)),
     )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,10 @@ _OUT_OF_MEMORY = (
 
 @dataclass(frozen=True)
 class Setting:
-    """What the runs of one invocation have in common."""
+    """What the runs of one invocation have in common; ``marks`` is noted with each of them.
+
+    ``marks["method"]`` is what the method is called, where that is not the name of its preset.
+    """
 
     pipeline: Pipeline
     source: DataSource
@@ -55,6 +58,12 @@ class Setting:
     group: str | None
     screen: Screen | None
     warn: Callable[[str], None]
+    marks: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def method(self) -> str:
+        """The name of the method."""
+        return self.marks.get("method", self.pipeline.method.preset)
 
 
 def run_seed(setting: Setting, seed: int, again: RunFolder | None) -> RunResult:
@@ -71,7 +80,8 @@ def run_seed(setting: Setting, seed: int, again: RunFolder | None) -> RunResult:
     selector = StudentSelector(parts.pool, rule)
     facts = _facts(setting, seed, parts, journal.run_id)
     every = setting.pipeline.run.checkpoint_every
-    checkpointer = Checkpointer(folder.path, parts.pool, parts.optimizer, averages, selector, every, facts)
+    trained = {"pool": parts.pool, "weigher": parts.weigher, "optimizer": parts.optimizer}
+    checkpointer = Checkpointer(folder.path, trained, averages, selector, every, facts)
     trainer = _trainer(setting, seed, parts, checkpointer, journal, interruption)
     if checkpoint:
         checkpointer.resume(trainer, checkpoint)
@@ -96,7 +106,7 @@ def _trainer(
     """Attach the handlers; their order is the story of a run."""
     method, optim, run = setting.pipeline.method, setting.pipeline.optim, setting.pipeline.run
     step = CollaborativeStep(
-        parts.pool, parts.optimizer, parts.subsets.reads, method, parts.choice, parts.batches_per_chunk
+        parts.pool, parts.weigher, parts.optimizer, parts.subsets.reads, method.loss, parts.batches_per_chunk
     )
     publish = partial(keep_routing, journal=journal)
     system = SystemMetrics(cuda=setting.device.type == "cuda")
@@ -158,21 +168,22 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return refused or isinstance(error, (MemoryError, torch.OutOfMemoryError))
 
 
-def run_info(pipeline: Pipeline, seed: int | None, group: str | None) -> RunInfo:
+def run_info(pipeline: Pipeline, seed: int | None, group: str | None, method: str | None = None) -> RunInfo:
     """Describe a run to the tracker; without a seed, the group of all of them."""
     parameters = {"seed": seed, **flat(pipeline)} if seed is not None else {}
+    method = method or pipeline.method.preset
     return RunInfo(
         experiment=pipeline.tracking.experiment or pipeline.name,
-        name=f"{pipeline.name} {pipeline.method.preset}" if seed is None else f"{pipeline.method.preset} seed {seed}",
+        name=f"{pipeline.name} {method}" if seed is None else f"{method} seed {seed}",
         seed=seed,
         parameters={key: str(value) for key, value in parameters.items()},
-        tags={"cgl.method": pipeline.method.preset, "cgl.fingerprint": fingerprint(pipeline)},
+        tags={"cgl.method": method, "cgl.fingerprint": fingerprint(pipeline)},
         parent=group,
     )
 
 
 def _open_journal(setting: Setting, seed: int, again: RunFolder | None, checkpoint: dict[str, Any] | None) -> Journal:
-    info = run_info(setting.pipeline, seed, setting.group)
+    info = run_info(setting.pipeline, seed, setting.group, setting.method)
     if again and checkpoint:
         return Journal.resume(again.path, setting.tracker, info, checkpoint["selector"]["judged"], setting.warn)
     return Journal.create(setting.runs, setting.tracker, info, setting.warn)
@@ -181,7 +192,7 @@ def _open_journal(setting: Setting, seed: int, again: RunFolder | None, checkpoi
 def _new_folder(setting: Setting, seed: int, journal: Journal) -> RunFolder:
     folder = start_run_folder(journal.folder, setting.pipeline.name, seed, fingerprint(setting.pipeline))
     keep_setting(setting.pipeline, journal)
-    return folder.note(group=setting.group)
+    return folder.note(group=setting.group, **setting.marks)
 
 
 def _facts(setting: Setting, seed: int, parts: Parts, run_id: str) -> dict[str, Any]:
@@ -207,7 +218,7 @@ def _summary(
     pipeline, splits = setting.pipeline, parts.splits
     return Summary(
         name=pipeline.name,
-        method=pipeline.method.preset,
+        method=setting.method,
         dataset=pipeline.data.kind,
         backbone=pipeline.backbone.kind,
         students=pipeline.method.students,
@@ -215,7 +226,7 @@ def _summary(
         seed=seed,
         device=str(setting.device),
         samples=(len(splits.train), len(splits.holdout)),
-        parameters=count_parameters(parts.pool),
+        parameters=count_parameters(parts.pool) + count_parameters(parts.weigher),
         folder=folder.path,
         tracking_uri=setting.tracker.uri,
         resumed=checkpoint["selector"]["judged"] if checkpoint else 0,

@@ -2,18 +2,23 @@
 
 from cgl_ignite.pool.extract import extract_student
 from cgl_ignite.pool.network import ModularNetwork, modular_layers
+from cgl_ignite.pool.nodes import PoolOutput, padded
 from cgl_ignite.pool.plan import Plan, RouteTable, Unit, plan_forward
-from cgl_ignite.pool.routing import ROUTINGS, Routing, add_classifier
+from cgl_ignite.pool.routing import ROUTINGS, Routing, add_classifier, follow, trunk_of
 
 __all__ = [
     "ROUTINGS",
     "ModularNetwork",
     "Plan",
+    "PoolOutput",
     "RouteTable",
     "Routing",
     "Unit",
     "add_classifier",
     "extract_student",
+    "follow",
     "modular_layers",
+    "padded",
     "plan_forward",
+    "trunk_of",
 ]

@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
 from cgl_ignite.backbones.base import LayerBuilder
 from cgl_ignite.pool.plan import Plan
 from cgl_ignite.seeding import global_stream
+from cgl_ignite.spec import InputSpec
 
 __all__ = ["LayerCost", "PlanCost", "measure_layers", "plan_cost"]
 
 PROBE = 2
 
+Shape = tuple[int, ...]
+
 
 @dataclass(frozen=True)
 class LayerCost:
-    """One module of a layer: its parameters, and per sample its multiply-adds and the bytes kept for backward."""
+    """One module of a layer: its parameters, and per sample its multiply-adds and the bytes kept for backward.
+
+    ``output`` is the shape of what it makes of one sample.
+    """
 
     parameters: int
     forward: int
     backward: int
     kept: int
+    output: tuple[int, ...] = ()
+
+    def width(self, summarise: Callable[[Tensor], Tensor]) -> int:
+        """Return the length of the vector that a backbone makes of this layer's output."""
+        return summarise(torch.zeros(1, *self.output)).shape[-1]
 
 
 @dataclass(frozen=True)
@@ -38,17 +50,17 @@ class PlanCost:
     kept: int
 
 
-def measure_layers(layers: Sequence[LayerBuilder], shape: tuple[int, ...]) -> list[LayerCost]:
+def measure_layers(layers: Sequence[LayerBuilder], spec: InputSpec) -> list[LayerCost]:
     """Measure each layer by one small forward and backward pass on the CPU.
 
     Multiply-adds are half of the floating-point operations that PyTorch counts in convolutions and matrix products.
 
     Args:
         layers: the builders the pool is made of.
-        shape: shape of one input.
+        spec: the form of one input; texts are measured at their full length.
     """
     costs = []
-    values = torch.zeros(PROBE, *shape)
+    values = torch.ones(PROBE, *spec.shape, dtype=torch.int64 if spec.modality == "text" else torch.float32)
     for number, builder in enumerate(layers):
         with global_stream(0, "probe", number):
             module = builder().train()
@@ -79,14 +91,33 @@ def _measure(module: nn.Module, values: Tensor) -> tuple[LayerCost, Tensor]:
             kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    with FlopCounterMode(display=False) as forward, saved_tensors_hooks(keep, lambda tensor: tensor):
+    with (
+        FlopCounterMode(display=False, custom_mapping=ATTENTION) as forward,
+        saved_tensors_hooks(keep, lambda tensor: tensor),
+    ):
         result = module(values)
-    with FlopCounterMode(display=False) as backward:
+    with FlopCounterMode(display=False, custom_mapping=ATTENTION) as backward:
         result.sum().backward()
     cost = LayerCost(
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         forward=forward.get_total_flops() // (2 * PROBE),
         backward=backward.get_total_flops() // (2 * PROBE),
         kept=sum(kept.values()) // PROBE,
+        output=tuple(result.shape[1:]),
     )
     return cost, result
+
+
+def _attention(query: Shape, key: Shape, value: Shape, *_: Any, **__: Any) -> int:
+    return int(sdpa_flop_count(query, key, value))
+
+
+def _attention_backward(gradient: Shape, query: Shape, key: Shape, value: Shape, *_: Any, **__: Any) -> int:
+    return int(sdpa_backward_flop_count(gradient, query, key, value))
+
+
+ATTENTION = {
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
+}
+"""The attention kernel of the CPU, which PyTorch's counter does not know by itself."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -12,23 +13,23 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from cgl_ignite.backbones.base import Backbone, LayerBuilder
 from cgl_ignite.pool.dropout import AddressedDropout
+from cgl_ignite.pool.nodes import Nodes, PoolOutput
 from cgl_ignite.pool.normalisation import StudentBatchNorm
 from cgl_ignite.pool.plan import Call, Plan, RouteTable, number_prefixes
 from cgl_ignite.pool.replace import replace_layers
+from cgl_ignite.pool.routing import follow, trunk_of
 from cgl_ignite.pool.scope import Scope
 from cgl_ignite.seeding import global_stream
 
 __all__ = ["ModularNetwork", "modular_layers"]
 
 LARGE = 512 * 2**10
+"""A node of so many bytes fills a CPU's cache: joined with others it would only be copied, not run faster."""
 
 
-def modular_layers(backbone: Backbone, classifier: Literal["module", "student", "shared"]) -> tuple[LayerBuilder, ...]:
-    """Return the layers a pool is built of: the classifier inside the last one, or as a layer of its own."""
-    if classifier != "module":
-        return (*backbone.layers, backbone.classifier)
-    *body, last = backbone.layers
-    return (*body, lambda: nn.Sequential(last(), backbone.classifier()))
+def modular_layers(backbone: Backbone) -> tuple[LayerBuilder, ...]:
+    """Return the layers a pool is built of: those of the backbone, and its classifier."""
+    return (*backbone.layers, backbone.classifier)
 
 
 class ModularNetwork(nn.Module):
@@ -36,19 +37,21 @@ class ModularNetwork(nn.Module):
 
     Args:
         layers: a builder for each layer.
-        modules: how many modules each layer holds.
+        modules: how many modules each layer holds; a classifier left out has as many as the last layer.
         seed: seed of the run; module (l, m) is initialised from its own address.
     """
 
     routes: RouteTable
+    trunk: int
 
     def __init__(self, layers: Sequence[LayerBuilder], modules: Sequence[int], seed: int) -> None:
         super().__init__()
         self.scope = Scope(seed=seed)
         self.layers = nn.ModuleList(
             nn.ModuleList(self._build(builder, seed, layer, module) for module in range(count))
-            for layer, (builder, count) in enumerate(zip(layers, modules, strict=True))
+            for layer, (builder, count) in enumerate(zip(layers, follow(modules, len(layers)), strict=True))
         )
+        self.trunk = trunk_of([len(row) for row in self.layers])  # type: ignore[arg-type]
 
     def route(self, paths: Tensor, reads: Sequence[int], statistics: Literal["student", "shared"] = "student") -> None:
         """Establish the students: their paths, and the running statistics each of them keeps.
@@ -56,11 +59,11 @@ class ModularNetwork(nn.Module):
         Students that read the same data along the same path prefix have the same statistics there, and share a row.
 
         Args:
-            paths: (K, L) table of module indices.
+            paths: (K, L) table of module indices; a classifier left out belongs to the last module of a path.
             reads: for each student, the data group it learns from.
             statistics: ``student``: a row per student (and prefix); ``shared``: one row per module.
         """
-        rows: list[list[int]] = paths.tolist()
+        rows = [follow(row, len(self.layers)) for row in paths.tolist()]
         if statistics == "shared":
             slots = [[0] * len(row) for row in rows]
         else:
@@ -73,41 +76,49 @@ class ModularNetwork(nn.Module):
                     part.allocate(max(column) + 1)
 
     def forward(
-        self, batches: Sequence[Tensor], plan: Plan, iteration: int = 0, groups: Sequence[int] | None = None
-    ) -> list[Tensor]:
-        """Run a plan; returns the logits of its output nodes, each (rows of its batch, C).
+        self,
+        batches: Sequence[Tensor],
+        plan: Plan,
+        iteration: int = 0,
+        groups: Sequence[int] | None = None,
+        divide_gradients: bool = False,
+    ) -> PoolOutput:
+        """Run a plan; the logits of its output nodes are (rows of its batch, C) each.
 
         Args:
             batches: inputs of each batch, (rows, ...); batches may differ in their number of rows.
             plan: what to run (:func:`cgl_ignite.pool.plan.plan_forward`).
             iteration: address of this pass, for dropout masks.
             groups: the data group of each batch, a part of that address; by default the batches' positions.
+            divide_gradients: whether a node passes on the mean, instead of the sum, of the gradients of its readers.
         """
         groups = range(len(batches)) if groups is None else groups
         sizes = tuple(len(batch) for batch in batches)
         self.scope.iteration = iteration
-        values = list(batches)
+        large = LARGE if batches[0].device.type == "cpu" else math.inf
+        values = before = Nodes(batches)
+        trunk = None
         for number, (calls, modules) in enumerate(zip(plan.layers, self.layers, strict=True)):
             self.scope.layer = number
-            outputs: list[Tensor] = []
+            if divide_gradients:
+                values.divide_gradients(calls)
+            before, values = values, Nodes()
             for call in calls:
-                parts = call.apart() if _is_large(values[call.sources[0]]) else (call,)
+                parts = call.apart() if before.bytes_of(call.sources[0]) >= large else (call,)
                 for part in parts:
-                    outputs += self._run(part, modules[call.module], values, sizes, groups)  # type: ignore[index]
-            values = outputs
-        return values
+                    self.scope.sizes = tuple(sizes[batch] for batch in part.batches)
+                    self.scope.batches = tuple(groups[batch] for batch in part.batches)
+                    values.add(self._run(part, modules[call.module], before), self.scope.sizes)  # type: ignore[index]
+            if number + 1 == self.trunk:
+                trunk = (values, calls)
+        return PoolOutput(plan, values, before, trunk)
 
-    def _run(
-        self, call: Call, module: nn.Module, values: list[Tensor], sizes: tuple[int, ...], groups: Sequence[int]
-    ) -> Sequence[Tensor]:
-        scope = self.scope
-        scope.sizes = tuple(sizes[batch] for batch in call.batches)
-        scope.slots, scope.prefixes, scope.draws = call.slots, call.prefixes, 0
-        scope.batches = tuple(groups[batch] for batch in call.batches)
+    def _run(self, call: Call, module: nn.Module, values: Nodes) -> Tensor:
+        self.scope.slots, self.scope.prefixes, self.scope.draws = call.slots, call.prefixes, 0
+        inputs = values.join(call.sources)
         with torch.set_grad_enabled(call.gradient and torch.is_grad_enabled()):
-            rows = [values[source] for source in call.sources]
-            result: Tensor = module(rows[0] if len(rows) == 1 else torch.cat(rows))
-            return result.split(scope.sizes) if len(rows) > 1 else (result,)
+            result: Tensor = module(inputs)
+            return result
 
     def _build(self, builder: LayerBuilder, seed: int, layer: int, module: int) -> nn.Module:
         with global_stream(seed, "initialisation", layer, module):
@@ -118,8 +129,3 @@ class ModularNetwork(nn.Module):
         if isinstance(part, _BatchNorm):
             return StudentBatchNorm(part, self.scope)
         return AddressedDropout(part, self.scope) if isinstance(part, _DropoutNd) else None
-
-
-def _is_large(rows: Tensor) -> bool:
-    """Tell whether one node fills a CPU's cache: joined with others it would only be copied, not run faster."""
-    return rows.device.type == "cpu" and rows.nbytes >= LARGE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Annotated, Literal
@@ -14,7 +14,7 @@ from torch import Tensor
 from cgl_ignite.errors import InputError
 from cgl_ignite.registry import Registry
 
-__all__ = ["ROUTINGS", "Routing", "add_classifier", "branched", "disjoint", "fixed", "random"]
+__all__ = ["ROUTINGS", "Routing", "add_classifier", "branched", "disjoint", "fixed", "follow", "random", "trunk_of"]
 
 Count = Annotated[int, Field(ge=1)]
 Index = Annotated[int, Field(ge=0)]
@@ -32,11 +32,12 @@ class Routing:
 
 
 ROUTINGS: Registry[Callable[..., Routing]] = Registry("routing")
+"""Builders given the number of students and how many layers each stage of the backbone has."""
 
 
 @ROUTINGS.register("random")
 def random(
-    students: int, layers: int, *, modules: Count = 2, shared: tuple[Index, ...] = (), distinct: bool = True
+    students: int, stages: Sequence[int], *, modules: Count = 2, shared: tuple[Index, ...] = (), distinct: bool = True
 ) -> Routing:
     """Draw every module uniformly from the M of its layer (random routing, Eq. 1).
 
@@ -48,6 +49,7 @@ def random(
     Raises:
         InputError: more students than distinct paths, or a shared layer that is not there.
     """
+    layers = sum(stages)
     if outside := [layer for layer in shared if layer >= layers]:
         raise InputError(f"shared layers {outside} are outside the {layers} layers 0 to {layers - 1}")
     counts = tuple(1 if layer in shared else modules for layer in range(layers))
@@ -73,12 +75,18 @@ def random(
 
 
 @ROUTINGS.register("branched")
-def branched(students: int, layers: int, *, at: Index) -> Routing:
+def branched(students: int, stages: Sequence[int], *, at: Index | None = None) -> Routing:
     """Share the layers before ``at`` and give each student its own modules from there on.
+
+    Args:
+        at: the first layer of the branches, counted from 0; None means the first of the backbone's last stage, as in
+            the code of ONE (Lan et al. 2018).
 
     Raises:
         InputError: a branch point beyond the last layer.
     """
+    layers = sum(stages)
+    at = layers - stages[-1] if at is None else at
     if at >= layers:
         raise InputError(f"at = {at} is beyond the last layer (0 to {layers - 1})")
     own = torch.arange(students).unsqueeze(1)
@@ -87,18 +95,19 @@ def branched(students: int, layers: int, *, at: Index) -> Routing:
 
 
 @ROUTINGS.register("disjoint")
-def disjoint(students: int, layers: int) -> Routing:
+def disjoint(students: int, stages: Sequence[int]) -> Routing:
     """Share nothing: every student is a network of its own."""
-    return branched(students, layers, at=0)
+    return branched(students, stages, at=0)
 
 
 @ROUTINGS.register("fixed")
-def fixed(students: int, layers: int, *, table: list[list[Index]]) -> Routing:
+def fixed(students: int, stages: Sequence[int], *, table: list[list[Index]]) -> Routing:
     """Use a given (K, L) table, such as the ``paths.json`` of an earlier run.
 
     Raises:
         InputError: a table whose shape is not (students, layers).
     """
+    layers = sum(stages)
     if len(table) != students or any(len(row) != layers for row in table):
         shape = f"{len(table)} rows of {'/'.join(map(str, sorted({len(row) for row in table})))} entries"
         raise InputError(f"table needs {students} rows (students) of {layers} entries (layers), not {shape}")
@@ -107,10 +116,10 @@ def fixed(students: int, layers: int, *, table: list[list[Index]]) -> Routing:
 
 
 def add_classifier(routing: Routing, students: int, reading: Literal["module", "student", "shared"]) -> Routing:
-    """Place the classifier: inside the last module, one per student, or one for all.
+    """Place the classifier: one for each module of the last layer, one per student, or one for all.
 
-    ``module`` leaves the table as it is (each module of the last layer ends in a classifier of its own); the other
-    readings append one column.
+    ``module`` leaves the table as it is (the classifier follows the last module, see :func:`follow`); the other readings
+    append one column.
     """
     columns: dict[str, Tensor] = {
         "student": torch.arange(students).unsqueeze(1),
@@ -124,3 +133,23 @@ def add_classifier(routing: Routing, students: int, reading: Literal["module", "
         return torch.cat([routing.sample(generator), column], dim=1)
 
     return Routing((*routing.modules, int(column.amax()) + 1), sample)
+
+
+def follow(row: Sequence[int], layers: int) -> list[int]:
+    """Extend a row to so many layers: a classifier without a column of its own belongs to the last module.
+
+    Example:
+        >>> follow([0, 1, 1], 4)
+        [0, 1, 1, 1]
+    """
+    return [*row, *row[-1:] * (layers - len(row))]
+
+
+def trunk_of(modules: Sequence[int]) -> int:
+    """Count the layers, from the first on, that hold a single module which all students run.
+
+    Example:
+        >>> trunk_of([1, 1, 3, 1])
+        2
+    """
+    return next((layer for layer, count in enumerate(modules) if count > 1), len(modules))

@@ -176,4 +176,4 @@ def _untrained(path: Path, card: Card) -> nn.Sequential:
         faults = ", ".join(".".join(map(str, fault["loc"])) for fault in error.errors())
         raise InputError(f"{path}: backbone {kind!r} does not take the options of the card ({faults})") from error
     with torch.random.fork_rng(devices=[]):
-        return nn.Sequential(*(build() for build in modular_layers(backbone, card.classifier)))
+        return nn.Sequential(*(build() for build in modular_layers(backbone)))

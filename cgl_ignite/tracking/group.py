@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from cgl_ignite.tracking.base import RunInfo, Status, Tracker
 from cgl_ignite.tracking.guard import Guard, warn_by_log
@@ -35,6 +36,10 @@ class Group:
     def summarise(self, values: Mapping[str, tuple[float, float]]) -> None:
         """Record mean and standard deviation over the seeds."""
         self._attempt("the summary over seeds", lambda run: self.tracker.summarise(run, values))
+
+    def file(self, path: Path, folder: str = "") -> None:
+        """Store a file with the group."""
+        self._attempt("storing a file", lambda run: self.tracker.file(run, path, folder))
 
     def close(self, status: Status) -> None:
         """End the group with its true status."""

@@ -97,8 +97,12 @@ class Journal:
 
     def text(self, name: str, content: str) -> None:
         """Keep a text as an artifact, e.g. ``journal.text("pipeline.toml", text)``."""
+        self.content(name, content.encode())
+
+    def content(self, name: str, content: bytes) -> None:
+        """Keep a file as an artifact."""
         path = self.folder / ARTIFACTS / name
-        write_atomically(path, content.encode())
+        write_atomically(path, content)
         self._add(path)
 
     def figure(self, name: str, figure: Figure) -> None:

@@ -13,7 +13,8 @@ from cgl_ignite.config.schema import Loss
 from cgl_ignite.data import Batch
 from cgl_ignite.engine.step import CollaborativeStep
 from cgl_ignite.handlers.state import StudentLosses
-from cgl_ignite.imitation import Choice
+from cgl_ignite.imitation import View
+from cgl_ignite.imitation.weigh import Mean
 from cgl_ignite.pool import ModularNetwork
 
 FEATURES, CLASSES, ROWS = 5, 3, 4
@@ -45,9 +46,8 @@ def build(paths=APART, reads=(0, 1, 2), chunk=3, layers=(linear,), rate=0.0, div
     modules = [max(column) + 1 for column in zip(*paths, strict=True)]
     pool = ModularNetwork(layers, modules, seed=1).double()
     pool.route(torch.tensor(paths), reads)
-    method = SimpleNamespace(loss=Loss(**loss), divisor=divisor)
-    choice = Choice(expected, lambda _: torch.tensor(EVERYONE))
-    return CollaborativeStep(pool, Counting(pool.parameters(), lr=rate), reads, method, choice, chunk)
+    weigher = Mean(len(paths), expected, View(torch.flatten, None, FEATURES), divisor=divisor)
+    return CollaborativeStep(pool, weigher, Counting(pool.parameters(), lr=rate), reads, Loss(**loss), chunk)
 
 
 def batch(*sizes: int) -> Batch:

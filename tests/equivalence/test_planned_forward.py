@@ -9,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from cgl_ignite.config.schema import Loss
 from cgl_ignite.data import Batch
 from cgl_ignite.engine.step import CollaborativeStep
-from cgl_ignite.imitation import Choice
+from cgl_ignite.imitation import View
+from cgl_ignite.imitation.weigh import Mean
 from cgl_ignite.pool import ModularNetwork, extract_student
 from cgl_ignite.pool.normalisation import StudentBatchNorm
 from tests.equivalence.reference import PlainStudents
@@ -70,17 +72,10 @@ def worlds(draw):
 def planned(world):
     pool = ModularNetwork(builders(world.layers), world.modules, seed=world.seed).double()
     pool.route(torch.tensor(world.paths), world.reads)
-    loss = SimpleNamespace(
-        temperature=3.0,
-        temperature_squared=world.squared,
-        teacher_gradient="flows" if world.flows else "stopped",
-        label_weight=1.0,
-        imitation_weight=1.0,
-    )
+    loss = Loss(temperature_squared=world.squared, teacher_gradient="flows" if world.flows else "stopped")
     optimizer = SimpleNamespace(zero_grad=lambda **_: pool.zero_grad(), step=lambda: None)
-    method = SimpleNamespace(loss=loss, divisor="drawn")
-    choice = Choice(1.0, lambda _: torch.tensor(world.imitated))
-    return pool, CollaborativeStep(pool, optimizer, world.reads, method, choice, world.chunk)
+    weigher = Mean(world.students, 1.0, View(torch.flatten, None, WIDTH))
+    return pool, CollaborativeStep(pool, weigher, optimizer, world.reads, loss, world.chunk)
 
 
 def random_batch(world):

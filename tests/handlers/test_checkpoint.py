@@ -57,7 +57,8 @@ def build(
 
     engine = Engine(work)
     engine.add_event_handler(Events.STARTED, lambda engine: setattr(engine.state, "paths", torch.tensor(paths)))
-    checkpointer = Checkpointer(folder, **parts, every=every, facts=FACTS)
+    trained = {name: parts[name] for name in ("pool", "optimizer")}
+    checkpointer = Checkpointer(folder, trained, parts["averages"], parts["selector"], every, FACTS)
     checkpointer.attach(engine)
     return engine, checkpointer, parts
 
@@ -113,7 +114,7 @@ def test_what_is_saved(tmp_path: Path) -> None:
     assert checkpointer.path == tmp_path / "checkpoint.pt"
     assert list(tmp_path.iterdir()) == [checkpointer.path]
     assert read_checkpoint(checkpointer.path) == {
-        "format": 1,
+        "format": 2,
         "facts": {"run_id": "run-1", "paths": PATHS},
         "trainer": {"epoch_length": LENGTH, "iteration": LENGTH * EPOCHS, "max_epochs": EPOCHS},
         "pool": {"value": torch.tensor(15.0)},
@@ -209,7 +210,7 @@ def test_a_truncated_file(written: Path, share: float) -> None:
 
 def test_a_file_with_a_wrong_byte(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.pt"
-    torch.save({"format": 1, "pool": torch.full((64,), 0.5)}, path)
+    torch.save({"format": 2, "pool": torch.full((64,), 0.5)}, path)
     content = bytearray(path.read_bytes())
     at = content.index(torch.full((64,), 0.5).numpy().tobytes())
     content[at + 10] ^= 1
@@ -231,10 +232,10 @@ def test_a_folder(tmp_path: Path) -> None:
         read_checkpoint(tmp_path)
 
 
-@pytest.mark.parametrize("content", [{"format": 2}, {"pool": {}}, {}, [1, 2], torch.zeros(3)])
+@pytest.mark.parametrize("content", [{"format": 1}, {"pool": {}}, {}, [1, 2], torch.zeros(3)])
 def test_a_file_of_another_program_or_format(tmp_path: Path, content: Any) -> None:
     torch.save(content, tmp_path / "other.pt")
-    with pytest.raises(InputError, match=r"other\.pt: not a checkpoint of this program \(format 1 expected\)"):
+    with pytest.raises(InputError, match=r"other\.pt: not a checkpoint of this program \(format 2 expected\)"):
         read_checkpoint(tmp_path / "other.pt")
 
 
@@ -249,7 +250,7 @@ class Trap:
 
 
 def test_a_file_never_runs_code(tmp_path: Path) -> None:
-    torch.save({"format": 1, "trap": Trap(tmp_path / "sprung")}, tmp_path / "trap.pt")
+    torch.save({"format": 2, "trap": Trap(tmp_path / "sprung")}, tmp_path / "trap.pt")
     with pytest.raises(InputError, match="not a readable checkpoint"):
         read_checkpoint(tmp_path / "trap.pt")
     assert not (tmp_path / "sprung").exists()

@@ -15,7 +15,7 @@ LAYERS = 6
 def establish(
     seed: int, statistics: str = "student", reads: tuple[int, ...] = (0, 1, 2)
 ) -> tuple[Engine, ModularNetwork]:
-    routing = random(3, LAYERS, modules=2)
+    routing = random(3, [1] * LAYERS, modules=2)
     pool = ModularNetwork([lambda: nn.Sequential(nn.BatchNorm1d(2))] * LAYERS, routing.modules, seed)
     engine = Engine(lambda engine, _: seen.append(engine.state.paths))
     seen: list[torch.Tensor] = []
@@ -51,7 +51,7 @@ def test_what_students_read_reaches_the_pool() -> None:
 
 
 def test_students_are_established_before_handlers_attached_later() -> None:
-    routing = random(2, 2)
+    routing = random(2, [1, 1])
     pool = ModularNetwork([nn.Identity, nn.Identity], routing.modules, seed=1)
     engine = Engine(lambda engine, _: None)
     PathSampler(pool, routing, (0, 1), "student", 1).attach(engine)
@@ -62,7 +62,7 @@ def test_students_are_established_before_handlers_attached_later() -> None:
 
 
 def test_paths_are_handed_on_once_the_students_are_established() -> None:
-    routing = random(2, 3)
+    routing = random(2, [1, 1, 1])
     pool = ModularNetwork([nn.Identity] * 3, routing.modules, seed=1)
     handed = []
     sampler = PathSampler(pool, routing, (0, 1), "student", 1, lambda paths: handed.append((paths, pool.routes.paths)))

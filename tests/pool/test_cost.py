@@ -26,33 +26,28 @@ def plan_of(table: RouteTable, reads, imitated, gradient: bool = True) -> Plan:
 
 
 def test_multiply_adds_of_resnet18() -> None:
-    costs = measure_layers(modular_layers(resnet18(COLOUR, 10), "module"), COLOUR.shape)
+    costs = measure_layers(modular_layers(resnet18(COLOUR, 10)), COLOUR)
     forward, backward = (sum(getattr(cost, way) for cost in costs) for way in ("forward", "backward"))
     assert forward == 555_422_720
     assert backward == 2 * forward - STEM
     assert costs[0].forward == costs[0].backward == STEM
     assert sum(cost.parameters for cost in costs) == 11_173_962
-    assert len(costs) == 9
+    assert len(costs) == 10
 
 
 @pytest.mark.parametrize("builder", [resnet8, resnet18, resnet34])
-def test_the_classifier_is_measured_where_it_stands(builder) -> None:
-    backbone = builder(COLOUR, 100, width=2)
-    inside, apart = (
-        measure_layers(modular_layers(backbone, reading), COLOUR.shape) for reading in ("module", "shared")
-    )
-    assert len(apart) == len(inside) + 1
-    assert apart[-1].forward == (apart[-1].parameters - 100)
-    for name in ("parameters", "forward", "backward"):
-        assert getattr(inside[-1], name) == getattr(apart[-2], name) + getattr(apart[-1], name)
+def test_the_classifier_is_measured_by_itself(builder) -> None:
+    costs = measure_layers(modular_layers(builder(COLOUR, 100, width=2)), COLOUR)
+    assert costs[-1].forward == costs[-1].parameters - 100
+    assert costs[-1].output == (100,)
 
 
 @pytest.mark.parametrize("students", [1, 4])
 @pytest.mark.parametrize(("builder", "width"), [(resnet8, 4), (resnet8, 16), (resnet18, 16)])
 def test_bytes_kept_are_those_a_pass_through_the_pool_keeps(builder, width: int, students: int) -> None:
     """Where nodes run one by one, less is kept: the output of a layer is also the input of the next."""
-    layers = modular_layers(builder(COLOUR, 10, width=width), "module")
-    routing = random(students, len(layers), modules=2)
+    layers = modular_layers(builder(COLOUR, 10, width=width))
+    routing = random(students, [1] * len(layers), modules=2)
     pool = ModularNetwork(layers, routing.modules, seed=1)
     pool.route(routing.sample(stream(1, "paths")), range(students))
     everyone = others(students).draw(stream(1, "sub-groups")).tolist()
@@ -66,21 +61,21 @@ def test_bytes_kept_are_those_a_pass_through_the_pool_keeps(builder, width: int,
         return tensor
 
     with saved_tensors_hooks(keep, lambda tensor: tensor):
-        output = pool.train()([torch.randn(8, 3, 32, 32) for _ in range(students)], plan)
-    predicted = plan_cost(plan, measure_layers(layers, COLOUR.shape), [8] * students).kept
+        output = pool.train()([torch.randn(8, 3, 32, 32) for _ in range(students)], plan).logits
+    predicted = plan_cost(plan, measure_layers(layers, COLOUR), [8] * students).kept
     assert output[0].requires_grad
     assert predicted == pytest.approx(sum(kept.values()), rel=0.3)
 
 
 def test_measuring_draws_nothing_from_the_global_generator() -> None:
     before = torch.get_rng_state()
-    measure_layers(modular_layers(resnet8(COLOUR, 10, width=2), "module"), COLOUR.shape)
+    measure_layers(modular_layers(resnet8(COLOUR, 10, width=2)), COLOUR)
     assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize("students", [1, 3, 8])
 def test_students_that_share_nothing_cost_what_each_costs_alone(students: int) -> None:
-    paths = disjoint(students, 2).sample(torch.Generator()).tolist()
+    paths = disjoint(students, [1] * 2).sample(torch.Generator()).tolist()
     plan = plan_of(RouteTable(paths, paths), range(students), [[False] * students] * students)
     cost = plan_cost(plan, LAYERS, [5] * students)
     assert cost.multiply_adds == students * 5 * (10 + 20 + 100 + 200)
@@ -97,7 +92,7 @@ def test_sharing_modules_alone_saves_no_work() -> None:
 
 
 def test_a_shared_trunk_is_paid_once() -> None:
-    paths = branched(3, 2, at=1).sample(torch.Generator()).tolist()
+    paths = branched(3, [1] * 2, at=1).sample(torch.Generator()).tolist()
     cost = plan_cost(plan_of(RouteTable(paths, paths), [0] * 3, [[False] * 3] * 3), LAYERS, [4])
     assert cost.multiply_adds == 4 * (30 + 3 * 300)
     assert cost.kept == 4 * (4 + 3 * 40)

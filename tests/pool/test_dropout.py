@@ -32,7 +32,7 @@ def masks(pool: ModularNetwork, *units: tuple[int, int], iteration: int = 1) -> 
     """Run units on batches of ones: what comes out is the product of all masks on the way."""
     plan = plan_forward(pool.routes, [Unit(*unit, own=True, gradient=True) for unit in units], training=True)
     batches = [torch.ones(ROWS + batch, WIDTH) for batch in range(3)]
-    nodes = pool(batches, plan, iteration)
+    nodes = pool(batches, plan, iteration).logits
     return {unit: nodes[node] for unit, node in plan.outputs.items()}
 
 
@@ -137,7 +137,7 @@ def test_evaluation_drops_nothing() -> None:
     pool = make_pool([[0, 0, 0]]).eval()
     plan = plan_forward(pool.routes, [Unit(0, 0, own=False, gradient=False)], training=False)
     inputs = torch.randn(ROWS, WIDTH)
-    assert torch.equal(pool([inputs], plan)[0], inputs)
+    assert torch.equal(pool([inputs], plan).logits[0], inputs)
 
 
 def test_a_student_taken_out_has_ordinary_dropout() -> None:

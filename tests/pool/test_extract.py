@@ -20,8 +20,8 @@ readings = pytest.mark.parametrize("reading", ["module", "student", "shared"])
 def trained_pool(reading: str = "module") -> ModularNetwork:
     """Three students whose running statistics have moved, each on data of its own."""
     backbone = resnet8(InputSpec("image", (1, 8, 8)), 5, width=4)
-    routing = add_classifier(random(STUDENTS, 4), STUDENTS, reading)
-    pool = ModularNetwork(modular_layers(backbone, reading), routing.modules, seed=1)
+    routing = add_classifier(random(STUDENTS, [1] * 4), STUDENTS, reading)
+    pool = ModularNetwork(modular_layers(backbone), routing.modules, seed=1)
     pool.route(routing.sample(stream(1, "paths")), range(STUDENTS))
     units = [Unit(student, student, own=True, gradient=False) for student in range(STUDENTS)]
     pool.train()(
@@ -32,7 +32,7 @@ def trained_pool(reading: str = "module") -> ModularNetwork:
 
 def in_the_pool(pool: ModularNetwork, student: int) -> torch.Tensor:
     plan = plan_forward(pool.routes, [Unit(student, 0, own=False, gradient=False)], training=False)
-    return pool.eval()([INPUTS], plan)[0]
+    return pool.eval()([INPUTS], plan).logits[0]
 
 
 @readings
@@ -53,7 +53,7 @@ def test_a_student_is_an_ordinary_network_in_evaluation_mode(reading: str) -> No
     assert not any(type(part).__module__.startswith("cgl_ignite") for part in student.modules())
     assert not any(part.training for part in student.modules())
     plain = nn.Sequential(
-        *(builder() for builder in modular_layers(resnet8(InputSpec("image", (1, 8, 8)), 5, width=4), reading))
+        *(builder() for builder in modular_layers(resnet8(InputSpec("image", (1, 8, 8)), 5, width=4)))
     )
     assert plain.state_dict().keys() == student.state_dict().keys()
     plain.load_state_dict(student.state_dict())

@@ -42,7 +42,7 @@ def run(
     pool: ModularNetwork, units: list[Unit], *batches: Tensor, training: bool = True
 ) -> dict[tuple[int, int], Tensor]:
     plan = plan_forward(pool.routes, units, training=training)
-    nodes = pool.train(training)(batches, plan)
+    nodes = pool.train(training)(batches, plan).logits
     return {unit: nodes[node] for unit, node in plan.outputs.items()}
 
 
@@ -66,9 +66,9 @@ def test_parameters_of_the_papers_pools(builder, module: int, shared: int) -> No
     backbone = builder(InputSpec("image", (3, 32, 32)), 100)
     layers = len(backbone.layers)
     for reading, parameters in {"module": module, "shared": shared, "student": shared + 7 * 51_300}.items():
-        routing = add_classifier(random(8, layers, modules=2), 8, reading)
+        routing = add_classifier(random(8, [1] * layers, modules=2), 8, reading)
         with torch.device("meta"):
-            pool = ModularNetwork(modular_layers(backbone, reading), routing.modules, seed=1)
+            pool = ModularNetwork(modular_layers(backbone), routing.modules, seed=1)
         assert trained(pool) == parameters
 
 
@@ -76,24 +76,29 @@ def test_parameters_do_not_depend_on_the_number_of_students() -> None:
     backbone = resnet8(InputSpec("image", (1, 8, 8)), 10, width=4)
     counts = set()
     for students in (1, 2, 8, 16):
-        routing = random(students, 4, modules=2)
-        pool = ModularNetwork(modular_layers(backbone, "module"), routing.modules, seed=1)
+        routing = random(students, [1] * 4, modules=2)
+        pool = ModularNetwork(modular_layers(backbone), routing.modules, seed=1)
         pool.route(routing.sample(stream(1, "paths")), range(students))
         counts.add(trained(pool))
     assert counts == {
-        2 * sum(p.numel() for builder in modular_layers(backbone, "module") for p in builder().parameters())
+        2 * sum(p.numel() for builder in modular_layers(backbone) for p in builder().parameters())
     }
 
 
-@pytest.mark.parametrize("reading", ["module", "student", "shared"])
-def test_the_classifier_is_inside_the_last_layer_or_a_layer_of_its_own(reading: str) -> None:
-    backbone = Backbone((stem, body), last)
-    layers = modular_layers(backbone, reading)
-    assert len(layers) == (2 if reading == "module" else 3)
+def test_the_classifier_is_the_last_layer() -> None:
     values = BATCH
+    layers = modular_layers(Backbone((stem, body), last, stages=(1, 1)))
     for builder in layers:
         values = builder()(values)
+    assert len(layers) == 3
     assert values.shape == (5, CLASSES)
+
+
+def test_a_classifier_without_a_column_follows_the_last_module() -> None:
+    pool = ModularNetwork([stem, body, last], [2, 3], seed=1)
+    pool.route(torch.tensor([[0, 2], [1, 0]]), [0, 1])
+    assert [len(row) for row in pool.layers] == [2, 3, 3]
+    assert pool.routes.paths == ((0, 2, 2), (1, 0, 0))
 
 
 def test_a_module_starts_from_its_own_address() -> None:

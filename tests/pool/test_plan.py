@@ -202,7 +202,7 @@ def test_twins_merge_in_training_and_stay_apart_where_their_statistics_differ() 
 
 def paper(students: int, gradient: bool, choice) -> list[Plan]:
     """Iterations of nine layers with two modules each, every student on a batch of its own."""
-    routing = random(students, 9, modules=2)
+    routing = random(students, [1] * 9, modules=2)
     plans = []
     for seed in range(5):
         paths = routing.sample(stream(seed, "paths")).tolist()
@@ -229,7 +229,7 @@ def test_stopped_teachers_are_run_in_calls_of_their_own() -> None:
 
 def test_three_branches_of_one_batch_need_eleven_calls() -> None:
     """The trunk of eight layers runs once; nine layers for each of three students would be 27."""
-    paths = branched(3, 9, at=8).sample(torch.Generator()).tolist()
+    paths = branched(3, [1] * 9, at=8).sample(torch.Generator()).tolist()
     units = [Unit(student, 0, own=True, gradient=True) for student in range(3)]
     plan = plan_forward(RouteTable(paths, paths), units, training=True)
     assert sum(map(len, plan.layers)) == 11

@@ -38,7 +38,7 @@ def test_every_student_has_one_module_a_layer_and_a_path_of_its_own(
 ) -> None:
     shared = tuple(layer for layer in shared if layer < layers)
     assume(students <= modules ** (layers - len(shared)))
-    routing = random(students, layers, modules=modules, shared=shared)
+    routing = random(students, [1] * layers, modules=modules, shared=shared)
     paths = drawn(routing, seed)
     assert paths.shape == (students, layers)
     assert paths.dtype == torch.int64
@@ -51,28 +51,28 @@ def test_every_student_has_one_module_a_layer_and_a_path_of_its_own(
 
 
 def test_another_seed_gives_other_paths() -> None:
-    routing = random(8, 9, modules=2)
+    routing = random(8, [1] * 9, modules=2)
     assert not torch.equal(drawn(routing, 1), drawn(routing, 2))
 
 
 def test_as_many_students_as_paths_take_all_paths() -> None:
-    paths = drawn(random(16, 4, modules=2))
+    paths = drawn(random(16, [1] * 4, modules=2))
     assert sorted(map(tuple, paths.tolist())) == list(product((0, 1), repeat=4))
 
 
 def test_modules_of_a_layer_are_equally_likely() -> None:
-    paths = drawn(random(3000, 3, modules=4, distinct=False))
+    paths = drawn(random(3000, [1] * 3, modules=4, distinct=False))
     for layer in range(3):
         assert_uniform(paths[:, layer].bincount(minlength=4))
 
 
 def test_layers_are_drawn_independently() -> None:
-    paths = drawn(random(3000, 2, modules=3, distinct=False))
+    paths = drawn(random(3000, [1] * 2, modules=3, distinct=False))
     assert_uniform((3 * paths[:, 0] + paths[:, 1]).bincount(minlength=9))
 
 
 def test_distinct_paths_are_equally_likely_for_each_student() -> None:
-    routing = random(5, 4, modules=2)
+    routing = random(5, [1] * 4, modules=2)
     codes = torch.stack([drawn(routing, seed) @ torch.tensor([8, 4, 2, 1]) for seed in range(800)])
     for student in (0, 4):
         assert_uniform(codes[:, student].bincount(minlength=16))
@@ -89,17 +89,17 @@ def test_more_students_than_paths(
         rf"{students} students need distinct paths, but {layers} layers of up to {modules} modules give only {paths};"
     )
     with pytest.raises(InputError, match=message):
-        random(students, layers, modules=modules, shared=shared)
-    assert drawn(random(students, layers, modules=modules, shared=shared, distinct=False)).shape == (students, layers)
+        random(students, [1] * layers, modules=modules, shared=shared)
+    assert drawn(random(students, [1] * layers, modules=modules, shared=shared, distinct=False)).shape == (students, layers)
 
 
 def test_a_shared_layer_must_be_there() -> None:
     with pytest.raises(InputError, match=r"shared layers \[4, 9\] are outside the 4 layers 0 to 3"):
-        random(2, 4, shared=(0, 4, 9))
+        random(2, [1] * 4, shared=(0, 4, 9))
 
 
 def test_branched_students_leave_the_trunk_at_one_layer() -> None:
-    routing = branched(3, 5, at=3)
+    routing = branched(3, [1] * 5, at=3)
     assert drawn(routing).tolist() == [[0, 0, 0, 0, 0], [0, 0, 0, 1, 1], [0, 0, 0, 2, 2]]
     assert routing.modules == (1, 1, 1, 3, 3)
 
@@ -107,18 +107,18 @@ def test_branched_students_leave_the_trunk_at_one_layer() -> None:
 @pytest.mark.parametrize("at", [5, 9])
 def test_a_branch_point_must_be_a_layer(at: int) -> None:
     with pytest.raises(InputError, match=rf"at = {at} is beyond the last layer \(0 to 4\)"):
-        branched(3, 5, at=at)
+        branched(3, [1] * 5, at=at)
 
 
 def test_disjoint_students_share_nothing() -> None:
-    routing = disjoint(3, 4)
+    routing = disjoint(3, [1] * 4)
     assert drawn(routing).tolist() == [[k] * 4 for k in range(3)]
     assert routing.modules == (3, 3, 3, 3)
 
 
 def test_a_fixed_table_is_taken_as_it_is() -> None:
     table = [[0, 2, 0], [1, 0, 0], [1, 0, 0]]
-    routing = fixed(3, 3, table=table)
+    routing = fixed(3, [1] * 3, table=table)
     assert drawn(routing).tolist() == table
     assert drawn(routing).dtype == torch.int64
     assert routing.modules == (2, 3, 1)
@@ -135,7 +135,7 @@ def test_a_fixed_table_is_taken_as_it_is() -> None:
 )
 def test_a_table_of_another_shape(table: list[list[int]], shape: str) -> None:
     with pytest.raises(InputError, match=rf"table needs 2 rows \(students\) of 3 entries \(layers\), not {shape}"):
-        fixed(2, 3, table=table)
+        fixed(2, [1] * 3, table=table)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_a_table_of_another_shape(table: list[list[int]], shape: str) -> None:
     [("module", [], (2, 2)), ("student", [0, 1, 2], (2, 2, 3)), ("shared", [0, 0, 0], (2, 2, 1))],
 )
 def test_place_of_the_classifier(reading: str, column: list[int], modules: tuple[int, ...]) -> None:
-    routing = random(3, 2, modules=2)
+    routing = random(3, [1] * 2, modules=2)
     placed = add_classifier(routing, 3, reading)
     assert placed.modules == modules
     assert torch.equal(drawn(placed)[:, :2], drawn(routing))

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import torch
 
-from cgl_ignite.backbones import BACKBONES
+from cgl_ignite.backbones import BACKBONES, channel_means
 from cgl_ignite.config.schema import Loss
 from cgl_ignite.data import Batch, Normaliser
 from cgl_ignite.engine.step import CollaborativeStep
-from cgl_ignite.imitation import Choice
+from cgl_ignite.imitation import View
+from cgl_ignite.imitation.weigh import Mean
 from cgl_ignite.pool import ModularNetwork, modular_layers
 from cgl_ignite.spec import InputSpec
 from cgl_ignite.student import Card, Student
@@ -47,12 +48,11 @@ def train(shape: tuple[int, int, int], classifier: str = "module") -> Trained:
     normaliser = Normaliser(torch.linspace(0.4, 0.5, channels), torch.linspace(0.2, 0.3, channels))
     backbone = BACKBONES.get("resnet8")(InputSpec("image", shape), CLASSES, width=4)
     paths = torch.tensor(PATHS[classifier])
-    pool = ModularNetwork(modular_layers(backbone, classifier), (paths.amax(0) + 1).tolist(), seed=5)
+    pool = ModularNetwork(modular_layers(backbone), (paths.amax(0) + 1).tolist(), seed=5)
     pool.to(memory_format=torch.channels_last)
     pool.route(paths, reads=[0, 1, 2])
-    method = SimpleNamespace(loss=Loss(), divisor="drawn")
     optimizer = torch.optim.SGD(pool.parameters(), 0.1)
-    step = CollaborativeStep(pool, optimizer, (0, 1, 2), method, Choice(1.0, lambda _: None), 3)
+    step = CollaborativeStep(pool, Mean(3, 1.0, View(channel_means, None, 16)), optimizer, (0, 1, 2), Loss(), 3)
     generator = torch.Generator().manual_seed(1)
     imitated = torch.ones(3, 3, dtype=torch.bool).fill_diagonal_(False)
     for iteration in (1, 2):

@@ -1,0 +1,169 @@
+"""One row for each method of a comparison: what its runs measured, what it cost, how sure a difference is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from cgl_ignite.analysis.paper import paper_result
+from cgl_ignite.analysis.statistics import Interval, Spread, bootstrap_interval, mean_difference, spread, t_interval
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Answers", "Cost", "Finished", "MethodRow", "Row", "compare_methods"]
+
+
+class Finished(Protocol):
+    """What is read of the result of a run."""
+
+    @property
+    def seed(self) -> int: ...
+    @property
+    def test_accuracy(self) -> float: ...
+    @property
+    def mean_test_accuracy(self) -> float: ...
+    @property
+    def diversity(self) -> float | None: ...
+    @property
+    def parameters(self) -> int: ...
+    @property
+    def parameters_student(self) -> int: ...
+    @property
+    def train_seconds(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run of a method costs, known before it starts.
+
+    Attributes:
+        steps: of the optimizer, in the whole training.
+        passes: ``run.passes_per_epoch``.
+        multiply_adds: forward and backward, for one training sample of one student.
+        work: multiply-adds of the whole training.
+    """
+
+    steps: int
+    passes: int
+    multiply_adds: float
+    work: float
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What the students of a run predict on the test set: (K, N), the right classes (N,), and who was selected."""
+
+    predicted: NDArray[Any]
+    targets: NDArray[Any]
+    selected: int
+
+    @property
+    def hits(self) -> NDArray[Any]:
+        """Where the selected student is right, bool (N,)."""
+        hits: NDArray[Any] = self.predicted[self.selected] == self.targets
+        return hits
+
+
+@dataclass(frozen=True)
+class MethodRow:
+    """A method of a comparison with its runs by seed.
+
+    Attributes:
+        failed: seeds whose run failed, and why.
+        answers: by seed, where they were kept.
+        deviations: values of ``[optim]`` and ``[run]`` that hold for this method alone, by dotted key.
+    """
+
+    name: str
+    dataset: str
+    backbone: str
+    cost: Cost
+    runs: Mapping[int, Finished]
+    failed: Mapping[int, str] = field(default_factory=dict)
+    answers: Mapping[int, Answers] = field(default_factory=dict)
+    deviations: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table. Accuracies and differences are in percent; None where nothing is known.
+
+    Attributes:
+        accuracy: on the test set, of the selected student; ``mean_accuracy``: of all students.
+        difference: of ``accuracy`` to the reference, over the seeds that both have.
+        over_seeds: its t-interval; ``over_samples``: its bootstrap interval over test samples.
+        paper: what the paper prints.
+    """
+
+    method: str
+    seeds: tuple[int, ...]
+    failed: Mapping[int, str]
+    accuracy: Spread | None
+    mean_accuracy: Spread | None
+    diversity: Spread | None
+    parameters: int | None
+    parameters_student: int | None
+    cost: Cost
+    seconds: Spread | None
+    difference: float | None
+    over_seeds: Interval | None
+    over_samples: Interval | None
+    paper: Spread | None
+    deviations: Mapping[str, Any]
+
+
+def compare_methods(methods: Sequence[MethodRow], reference: str) -> list[Row]:
+    """Summarise methods over their seeds and measure each against the one called ``reference``."""
+    by_name = {method.name: method for method in methods}
+    return [_row(method, None if name == reference else by_name[reference]) for name, method in by_name.items()]
+
+
+def _row(method: MethodRow, reference: MethodRow | None) -> Row:
+    runs = list(method.runs.values())
+    first = runs[0] if runs else None
+    distances = [run.diversity for run in runs if run.diversity is not None]
+    difference, over_seeds, over_samples = _against(method, reference) if reference else (None, None, None)
+    return Row(
+        method=method.name,
+        seeds=tuple(method.runs),
+        failed=method.failed,
+        accuracy=_spread([run.test_accuracy for run in runs]),
+        mean_accuracy=_spread([run.mean_test_accuracy for run in runs]),
+        diversity=_spread(distances),
+        parameters=first.parameters if first else None,
+        parameters_student=first.parameters_student if first else None,
+        cost=method.cost,
+        seconds=_spread([run.train_seconds for run in runs]),
+        difference=difference,
+        over_seeds=over_seeds,
+        over_samples=over_samples,
+        paper=paper_result(method.dataset, method.backbone, method.name),
+        deviations=method.deviations,
+    )
+
+
+def _against(method: MethodRow, reference: MethodRow) -> tuple[float | None, Interval | None, Interval | None]:
+    """Return the mean difference over the seeds of both, and what is known of its certainty."""
+    both = [seed for seed in method.runs if seed in reference.runs]
+    if not both:
+        return None, None, None
+    differences = [method.runs[seed].test_accuracy - reference.runs[seed].test_accuracy for seed in both]
+    return fmean(differences), t_interval(differences), _over_samples(method, reference, both)
+
+
+def _over_samples(method: MethodRow, reference: MethodRow, seeds: Sequence[int]) -> Interval | None:
+    if not all(seed in row.answers for row in (method, reference) for seed in seeds):
+        return None
+    hits = [[row.answers[seed].hits for seed in seeds] for row in (method, reference)]
+    if len({len(one) for row in hits for one in row}) > 1:
+        return None
+    return bootstrap_interval(mean_difference(np.stack(hits[0]), np.stack(hits[1])))
+
+
+def _spread(values: Sequence[float]) -> Spread | None:
+    return spread(values) if values else None

@@ -1,0 +1,94 @@
+"""How sure a difference between two methods is: over seeds, and over the samples of the test set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from cgl_ignite.seeding import stream
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Interval", "Spread", "bootstrap_interval", "mean_difference", "spread", "t_interval"]
+
+LEVEL = 0.95
+RESAMPLES = 10_000
+
+
+class Spread(NamedTuple):
+    """A mean over seeds and its sample standard deviation; one seed has no deviation (None)."""
+
+    mean: float
+    std: float | None
+
+
+class Interval(NamedTuple):
+    """The bounds of a 95 % confidence interval."""
+
+    low: float
+    high: float
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Return mean and sample standard deviation.
+
+    Example:
+        >>> spread([1.0, 2.0, 3.0])
+        Spread(mean=2.0, std=1.0)
+    """
+    return Spread(fmean(values), stdev(values) if len(values) > 1 else None)
+
+
+def t_interval(differences: Sequence[float]) -> Interval | None:
+    r"""Bound the mean of differences that are paired by seed; None for fewer than two seeds.
+
+    .. math:: \bar d \pm t_{0.975,\, n-1} \, s_d / \sqrt n
+
+    Example:
+        >>> low, high = t_interval([1.0, 2.0, 3.0])
+        >>> round(low, 3), round(high, 3)
+        (-0.484, 4.484)
+    """
+    from scipy.stats import t
+
+    n = len(differences)
+    if n < 2:
+        return None
+    half = float(t.ppf((1 + LEVEL) / 2, n - 1)) * stdev(differences) / n**0.5
+    return Interval(fmean(differences) - half, fmean(differences) + half)
+
+
+def mean_difference(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
+    """Return for every test sample how much more often ``first`` is right, averaged over seeds, in percent.
+
+    Shape: both bool (seeds, N); result float64 (N,).
+    """
+    difference: NDArray[Any] = 100 * (first.mean(axis=0) - second.mean(axis=0))
+    return difference
+
+
+def bootstrap_interval(differences: NDArray[Any], resamples: int = RESAMPLES) -> Interval:
+    """Bound a mean over test samples by the percentiles of its bootstrap distribution.
+
+    A resample of N samples is a draw of how often each *value* occurs in it (a multinomial draw, made of binomial
+    ones), which costs the same for any N, as a difference of hits averaged over a few seeds has few values.
+
+    Args:
+        differences: one value per test sample, (N,), as :func:`mean_difference` gives them.
+        resamples: how many test sets are drawn.
+    """
+    import torch
+
+    values, counts = np.unique(differences.round(9), return_counts=True)
+    generator = stream(0, "bootstrap", len(differences))
+    left = torch.full((resamples,), float(len(differences)), dtype=torch.float64)
+    total, others = torch.zeros_like(left), len(differences)
+    for value, count in zip(values.tolist(), counts.tolist(), strict=True):
+        drawn = left if count == others else torch.binomial(left, left.new_full((resamples,), count / others), generator)
+        total, left, others = total + value * drawn, left - drawn, others - count
+    low, high = np.quantile(total.numpy() / len(differences), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(float(low), float(high))

@@ -1,0 +1,193 @@
+"""The table of a comparison as text: for the screen, Markdown, CSV, LaTeX and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any
+
+from cgl_ignite.analysis.comparison import Cost, Row
+from cgl_ignite.analysis.paper import STATEMENT
+from cgl_ignite.analysis.statistics import Interval, Spread
+
+__all__ = ["COLUMNS", "Column", "as_csv", "as_json", "as_latex", "as_markdown", "notes", "used_columns"]
+
+NOTHING = "–"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its title in two lines, how a row's cell reads, and how soon a narrow screen goes without it.
+
+    ``keep``: the greater, the longer it stays; 0 always stays.
+    """
+
+    title: tuple[str, str]
+    cell: Callable[[Row], str]
+    keep: int = 0
+
+
+def _accuracy(row: Row) -> str:
+    failed = f"{len(row.failed)} failed" if row.failed else ""
+    return " ".join(filter(None, (_spread(row.accuracy, "{:.2f}"), failed)))
+
+
+def _size(count: float | None) -> str:
+    """Shorten a count to three digits.
+
+    Example:
+        >>> _size(1_234_567), _size(987), _size(2.5e9)
+        ('1.23M', '987', '2.5G')
+    """
+    if count is None:
+        return NOTHING
+    for unit in ("", "k", "M", "G", "T"):
+        if count < 999.5 or unit == "T":
+            break
+        count /= 1000
+    return f"{count:.3g}{unit}"
+
+
+def _spread(values: Spread | None, form: str) -> str:
+    if values is None:
+        return NOTHING
+    return form.format(values.mean) + (f" ± {form.format(values.std)}" if values.std is not None else "")
+
+
+def _interval(interval: Interval | None) -> str:
+    return f"[{interval.low:+.2f}, {interval.high:+.2f}]" if interval else NOTHING
+
+
+def _number(value: float | None, form: str) -> str:
+    return NOTHING if value is None else form.format(value)
+
+
+def _name(row: Row) -> str:
+    return row.method + ("*" if row.deviations else "")
+
+
+def _time(row: Row) -> str:
+    return str(timedelta(seconds=round(row.seconds.mean))) if row.seconds else NOTHING
+
+
+COLUMNS = (
+    Column(("", "method"), _name),
+    Column(("test accuracy", "selected, %"), _accuracy),
+    Column(("of all", "students, %"), lambda row: _spread(row.mean_accuracy, "{:.2f}"), keep=4),
+    Column(("diver-", "sity"), lambda row: _number(row.diversity and row.diversity.mean, "{:.3f}"), keep=6),
+    Column(("parameters", "all / one"), lambda row: f"{_size(row.parameters)} / {_size(row.parameters_student)}", keep=5),
+    Column(("MAdds per", "sample"), lambda row: _size(row.cost.multiply_adds), keep=3),
+    Column(("optimizer", "steps"), lambda row: f"{row.cost.steps:,}", keep=2),
+    Column(("training", "time"), _time, keep=1),
+    Column(("difference", "to {reference}"), lambda row: _number(row.difference, "{:+.2f}")),
+    Column(("95 % interval", "over seeds"), lambda row: _interval(row.over_seeds), keep=8),
+    Column(("95 % interval", "over samples"), lambda row: _interval(row.over_samples), keep=7),
+    Column(("", "the paper's"), lambda row: f"paper: {_spread(row.paper, '{:.2f}')}" if row.paper else NOTHING, keep=9),
+)
+
+
+def used_columns(rows: Sequence[Row], reference: str) -> list[tuple[tuple[str, str], list[str], int]]:
+    """Return title, cells and ``keep`` of the columns in which any row has something to say."""
+    table = []
+    for column in COLUMNS:
+        cells = [column.cell(row) for row in rows]
+        if any(cell != NOTHING for cell in cells):
+            first, second = column.title
+            table.append(((first, second.format(reference=reference)), cells, column.keep))
+    return table
+
+
+def notes(rows: Sequence[Row], equal: str) -> Iterator[str]:
+    """Say below the table what it does not say itself."""
+    yield "± is the standard deviation over seeds; MAdds: multiply-adds, forward and backward, per own sample"
+    if equal == "steps":
+        passes = ", ".join(f"{row.method} {row.cost.passes}" for row in rows)
+        yield f"equal optimizer steps: passes over the data per epoch: {passes}"
+    for row in rows:
+        if row.deviations:
+            changes = ", ".join(f"{key} = {value}" for key, value in row.deviations.items())
+            yield f"* {row.method} deviates from the common protocol: {changes}"
+        for seed, reason in row.failed.items():
+            yield f"{row.method} seed {seed} failed: {reason}"
+    if any(row.paper for row in rows):
+        yield STATEMENT
+
+
+def as_markdown(rows: Sequence[Row], reference: str, equal: str) -> str:
+    """Write the table as Markdown."""
+    columns = [(" ".join(filter(None, title)), cells) for title, cells, _ in used_columns(rows, reference)]
+    lines = [[title for title, _ in columns], ["---", *["---:"] * (len(columns) - 1)]]
+    lines += [list(cells) for cells in zip(*(cells for _, cells in columns), strict=True)]
+    escaped = ["| " + " | ".join(cell.replace("|", "\\|").replace("*", "\\*") for cell in line) + " |" for line in lines]
+    below = [f"- {note}".replace("*", "\\*") for note in notes(rows, equal)]
+    return "\n".join([*escaped, "", *below]) + "\n"
+
+
+def as_latex(rows: Sequence[Row], reference: str, equal: str) -> str:
+    """Write the table as LaTeX, for the package booktabs."""
+    columns = used_columns(rows, reference)
+    heads = (" & ".join(_tex(title[line]) for title, _, _ in columns) for line in (0, 1))
+    body = [" & ".join(map(_tex, cells)) + r" \\" for cells in zip(*(cells for _, cells, _ in columns), strict=True)]
+    return "\n".join(
+        [
+            *(f"% {note}" for note in notes(rows, equal)),
+            rf"\begin{{tabular}}{{l{'r' * (len(columns) - 1)}}}",
+            r"\toprule",
+            *(rf"{head} \\" for head in heads),
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+        ]
+    )
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """Write the table as CSV, one number a column; what is not known is empty."""
+    records = [dict(_record(row)) for row in rows]
+    file = io.StringIO()
+    writer = csv.DictWriter(file, list(records[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    return file.getvalue()
+
+
+def as_json(row: Row) -> dict[str, Any]:
+    """Return a row as a tree of plain values; the paper's number stands under ``paper`` alone."""
+    return {name: _plain(value) for name, value in vars(row).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (Spread, Interval)):
+        return value._asdict()
+    return asdict(value) if isinstance(value, Cost) else value
+
+
+def _record(row: Row) -> Iterator[tuple[str, Any]]:
+    yield "method", row.method
+    yield "seeds", " ".join(map(str, row.seeds))
+    yield "failed", " ".join(map(str, row.failed))
+    for name in ("accuracy", "mean_accuracy", "diversity", "seconds", "paper"):
+        pair = getattr(row, name) or (None, None)
+        yield from zip((f"{name}_mean", f"{name}_std"), pair, strict=True)
+    yield from {"parameters": row.parameters, "parameters_student": row.parameters_student}.items()
+    yield from asdict(row.cost).items()
+    yield "difference", row.difference
+    for name in ("over_seeds", "over_samples"):
+        pair = getattr(row, name) or (None, None)
+        yield from zip((f"{name}_low", f"{name}_high"), pair, strict=True)
+    yield "deviations", "; ".join(f"{key} = {value}" for key, value in row.deviations.items())
+
+
+_TEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", NOTHING: "--"}
+_TEX |= {sign: f"\\{sign}" for sign in "&%$#_{}"}
+
+
+def _tex(text: str) -> str:
+    escaped = re.sub(r"[\\~^&%$#_{}±–]", lambda found: _TEX[found[0]], text)
+    return re.sub(r"(?<![\w-])-(?=\d)", "$-$", escaped)

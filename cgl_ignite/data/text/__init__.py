@@ -1,0 +1,16 @@
+"""Texts: data sets in their official layouts, encodings, and the files that keep what was encoded."""
+
+from cgl_ignite.data.text.characters import ALPHABET, CharacterEncoder, characters
+from cgl_ignite.data.text.progress import Progress, watching
+from cgl_ignite.data.text.reviews import amazon_review_full, yahoo_answers, yelp_review_full
+
+__all__ = [
+    "ALPHABET",
+    "CharacterEncoder",
+    "Progress",
+    "amazon_review_full",
+    "characters",
+    "watching",
+    "yahoo_answers",
+    "yelp_review_full",
+]

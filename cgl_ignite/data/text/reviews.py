@@ -1,0 +1,127 @@
+"""Yelp, Yahoo! and Amazon as Zhang and LeCun published them: a class from 1, then one to three texts a row.
+
+Reference: X. Zhang, J. Zhao, Y. LeCun, "Character-level Convolutional Networks for Text Classification", 2015.
+Addresses: the mirror of the Registry of Open Data on AWS, which Hugging Face's data sets read as well. Checksums
+of its archives stand in public code; of the unpacked files none are published.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cgl_ignite.data.archive import Archive
+from cgl_ignite.data.base import DATASETS, DataSource, InputSpec
+from cgl_ignite.data.corpus import Corpus, files_identity
+from cgl_ignite.data.text.cache import cache_folder
+from cgl_ignite.data.text.rows import Layout, read_rows
+
+__all__ = ["AMAZON", "YAHOO", "YELP", "amazon_review_full", "yahoo_answers", "yelp_review_full"]
+
+_MIRROR = "https://s3.amazonaws.com/fast-ai-nlp"
+_STARS = ("1 star", "2 stars", "3 stars", "4 stars", "5 stars")
+_TOPICS = (
+    "Society & Culture",
+    "Science & Mathematics",
+    "Health",
+    "Education & Reference",
+    "Computers & Internet",
+    "Sports",
+    "Business & Finance",
+    "Entertainment & Music",
+    "Family & Relationships",
+    "Politics & Government",
+)
+
+
+def _archive(kind: str, title: str, md5: str, original: str) -> Archive:
+    return Archive(
+        kind=kind,
+        title=title,
+        url=f"{_MIRROR}/{kind}_csv.tgz",
+        file=f"{kind}_csv.tgz",
+        md5=md5,
+        folder=f"{kind}_csv",
+        members={"train.csv": None, "test.csv": None},
+        others={f"{kind}_csv.tar.gz": original},
+    )
+
+
+YELP = _archive(
+    "yelp_review_full",
+    "Yelp Review Full",
+    md5="a4acce1892d0f927165488f62860cabe",
+    original="f7ddfafed1033f68ec72b9267863af6c",
+)
+YAHOO = _archive(
+    "yahoo_answers",
+    "Yahoo! Answers",
+    md5="672a634b0a8a1314138321e7d075a64e",
+    original="f3f9899b997a42beb24157e62e3eea8d",
+)
+AMAZON = _archive(
+    "amazon_review_full",
+    "Amazon Review Full",
+    md5="289723722b64d337a40f809edd29d0f0",
+    original="57d28bd5d930e772930baddf36641c7c",
+)
+
+
+def _facts(files: Archive, classes: int, rows: tuple[int, int]) -> dict[str, Any]:
+    return {
+        "title": files.title,
+        "modality": "text",
+        "shape": None,
+        "classes": classes,
+        "rows": rows,
+        "files": files,
+    }
+
+
+@DATASETS.register("yelp_review_full", **_facts(YELP, 5, (650_000, 50_000)))
+def yelp_review_full(root: Path) -> DataSource:
+    """Read reviews with one to five stars from their official files, fetched first if they are not there.
+
+    Raises:
+        InputError: files that cannot be fetched, or a damaged row.
+    """
+    return _source(YELP, root, _STARS, texts=1)
+
+
+@DATASETS.register("yahoo_answers", **_facts(YAHOO, 10, (1_400_000, 60_000)))
+def yahoo_answers(root: Path) -> DataSource:
+    """Read questions (title, content) with their best answers, in ten topics, as :func:`yelp_review_full` does.
+
+    Raises:
+        InputError: files that cannot be fetched, or a damaged row.
+    """
+    return _source(YAHOO, root, _TOPICS, texts=3)
+
+
+@DATASETS.register("amazon_review_full", **_facts(AMAZON, 5, (3_000_000, 650_000)))
+def amazon_review_full(root: Path) -> DataSource:
+    """Read reviews (title, text) with one to five stars, as :func:`yelp_review_full` does.
+
+    Raises:
+        InputError: files that cannot be fetched, or a damaged row.
+    """
+    return _source(AMAZON, root, _STARS, texts=2)
+
+
+def _source(files: Archive, root: Path, classes: tuple[str, ...], texts: int) -> DataSource:
+    if not files.present(root):
+        files.fetch(root)
+    layout = Layout(columns=1 + texts, label=0, text=tuple(range(1, 1 + texts)), escaped=True)
+    labels = {str(number): number - 1 for number in range(1, 1 + len(classes))}
+
+    def part(name: str) -> Corpus:
+        path = files.find(root, f"{name}.csv")
+        return Corpus(
+            title=f"{files.title} {name}",
+            identity=f"{files_identity(path)} {layout} {labels}",
+            cache=cache_folder(root),
+            read=partial(read_rows, path, layout, labels),
+        )
+
+    return DataSource(part("train"), partial(part, "test"), classes, InputSpec("text", ()))

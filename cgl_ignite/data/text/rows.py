@@ -1,0 +1,228 @@
+"""Rows of CSV and TSV files, plain or compressed, read in blocks by arrow; faults are told with their row."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import re
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+
+from cgl_ignite.data.corpus import Block
+from cgl_ignite.errors import InputError, choices
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+__all__ = ["Layout", "first_row", "labels_of", "opened", "read_rows"]
+
+_BLOCK_BYTES = 2**21
+_SHOWN = 12
+_DAMAGED = (OSError, EOFError, lzma.LZMAError, zlib.error)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where in a row what stands; columns count from 0.
+
+    Args:
+        columns: how many a row has.
+        label: the column of the class.
+        text: the columns of the text, joined with a space.
+        delimiter: what separates columns.
+        header: the first row holds names.
+        escaped: a new line inside a text is written as a backslash and an n.
+    """
+
+    columns: int
+    label: int
+    text: tuple[int, ...]
+    delimiter: str = ","
+    header: bool = False
+    escaped: bool = False
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    """Open a file, unpacked if its name ends with ``.gz`` or ``.xz``, and the same as it lies on the disk."""
+    with path.open("rb") as raw:
+        if path.suffix == ".gz":
+            yield gzip.GzipFile(fileobj=raw), raw  # type: ignore[misc]
+        elif path.suffix == ".xz":
+            yield lzma.LZMAFile(raw), raw  # type: ignore[misc]
+        else:
+            yield raw, raw
+
+
+def read_rows(path: Path, layout: Layout, labels: Mapping[str, int]) -> Iterator[Block]:
+    """Read all rows in order.
+
+    Args:
+        path: a CSV or TSV file.
+        layout: its columns.
+        labels: the number of each class by what stands in the label's column.
+
+    Raises:
+        InputError: a file that cannot be read, or a damaged row, with its number from 1.
+    """
+    import pyarrow.compute as pc
+
+    row = 1 + layout.header
+    for batch, done in _batches(path, layout):
+        found, codes = _coded(batch.column(str(layout.label)))
+        numbers = np.array([labels.get(label, -1) for label in found], np.int64)
+        targets = numbers[codes]
+        if (numbers < 0).any():
+            first = int(np.flatnonzero(targets < 0)[0])
+            known = choices(labels) if len(labels) <= _SHOWN else f"one of {len(labels)} classes"
+            raise InputError(f"{path}, row {row + first}: the class {found[codes[first]]!r} is not {known}")
+        columns = [batch.column(str(column)) for column in layout.text]
+        texts = columns[0] if len(columns) == 1 else pc.binary_join_element_wise(*columns, " ")
+        yield Block(_unescaped(texts) if layout.escaped else texts, targets, done)
+        row += len(targets)
+
+
+def labels_of(path: Path, layout: Layout) -> tuple[list[str], NDArray[np.int64]]:
+    """Read the different labels of a file, in order of appearance, and the number of each row's label.
+
+    Raises:
+        InputError: as :func:`read_rows`.
+    """
+    known: dict[str, int] = {}
+    parts = [np.zeros(0, np.int64)]
+    for batch, _ in _batches(path, layout, only_label=True):
+        found, codes = _coded(batch.column(str(layout.label)))
+        parts.append(np.array([known.setdefault(label, len(known)) for label in found], np.int64)[codes])
+    return list(known), np.concatenate(parts)
+
+
+def _coded(column: pa.StringArray) -> tuple[list[str], NDArray[np.int64]]:
+    """Return the different labels, without white space around them, and which one each row has."""
+    coded = column.dictionary_encode()
+    return [label.strip() for label in coded.dictionary.to_pylist()], coded.indices.to_numpy().astype(np.int64)
+
+
+def _unescaped(texts: pa.StringArray) -> pa.StringArray:
+    import pyarrow.compute as pc
+
+    return pc.replace_substring(texts, "\\n", "\n")
+
+
+def _batches(path: Path, layout: Layout, *, only_label: bool = False) -> Iterator[tuple[pa.RecordBatch, float]]:
+    """Parse block by block; any fault is explained in a second, slower reading."""
+    import pyarrow as pa
+
+    columns = (layout.label,) if only_label else (layout.label, *layout.text)
+    last = None
+    rows = 0
+    try:
+        for last, done in _parsed(path, layout, pa.string(), columns):
+            yield last, done
+            rows += len(last)
+    except pa.ArrowInvalid as error:
+        _explain(path, layout)
+        raise InputError(f"{path}: {error}") from error
+    except _DAMAGED as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+    if last is None:
+        raise InputError(f"{path} holds no rows")
+    if any("\n" in last.column(str(column))[-1].as_py() for column in columns) and _odd_quotes(path):
+        raise InputError(f"{path}, row {rows + layout.header}: a quote is opened and never closed")
+
+
+def _parsed(
+    path: Path, layout: Layout, kind: pa.DataType, columns: tuple[int, ...], *, threads: bool = True
+) -> Iterator[tuple[pa.RecordBatch, float]]:
+    from pyarrow import csv
+
+    names = [str(column) for column in range(layout.columns)]
+    size = max(1, path.stat().st_size)
+    with opened(path) as (file, raw):
+        reader = csv.open_csv(
+            file,
+            csv.ReadOptions(
+                column_names=names,
+                skip_rows_after_names=int(layout.header),
+                block_size=_BLOCK_BYTES,
+                use_threads=threads,
+            ),
+            csv.ParseOptions(delimiter=layout.delimiter, newlines_in_values=True),
+            csv.ConvertOptions(
+                column_types=dict.fromkeys(names, kind),
+                include_columns=[str(column) for column in columns],
+                strings_can_be_null=False,
+            ),
+        )
+        with reader:
+            for batch in reader:
+                yield batch, raw.tell() / size
+
+
+def _explain(path: Path, layout: Layout) -> None:
+    """Read row by row, in one thread and as bytes, up to the row at fault, and name it."""
+    import pyarrow as pa
+
+    row = 1 + layout.header
+    try:
+        for batch, _ in _parsed(path, layout, pa.binary(), tuple(range(layout.columns)), threads=False):
+            for column in batch.columns:
+                _check_utf8(path, column, row)
+            row += len(batch)
+    except pa.ArrowInvalid as error:
+        if place := re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", str(error)):
+            raise InputError(f"{path}, row {place[1]}: {place[3]} columns, there should be {place[2]}") from error
+        if "straddl" in str(error):
+            limit = f"longer than {_BLOCK_BYTES >> 20} MiB"
+            raise InputError(f"{path}, row {row} or soon after: {limit}, or a quote is never closed") from error
+        if "Empty CSV" in str(error):
+            raise InputError(f"{path} is empty") from error
+
+
+def _check_utf8(path: Path, column: pa.BinaryArray, row: int) -> None:
+    import pyarrow as pa
+
+    try:
+        column.cast(pa.string())
+    except pa.ArrowInvalid:
+        for number, value in enumerate(column.to_pylist(), start=row):
+            try:
+                value.decode()
+            except UnicodeDecodeError as error:
+                found = f"byte {value[error.start]:#04x} at position {error.start} of a column"
+                raise InputError(f"{path}, row {number}: {found} is not UTF-8") from error
+
+
+def _odd_quotes(path: Path) -> bool:
+    with opened(path) as (file, _):
+        quotes = sum(part.count(b'"') for part in iter(lambda: file.read(_BLOCK_BYTES), b""))
+    return quotes % 2 == 1
+
+
+def first_row(path: Path, delimiter: str) -> list[str]:
+    """Read the first row alone.
+
+    Raises:
+        InputError: a file that is empty, unreadable or not UTF-8.
+    """
+    import csv
+    import io
+
+    try:
+        with opened(path) as (file, _):
+            lines = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+            row: list[str] = next(csv.reader(lines, delimiter=delimiter), [])
+            lines.detach()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text: {error.reason} near byte {error.start}") from error
+    except (*_DAMAGED, csv.Error) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+    if not row:
+        raise InputError(f"{path} is empty")
+    return row

@@ -1,0 +1,54 @@
+"""Encoded texts in files: token ids behind each other, mapped into memory when they are read."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from cgl_ignite.data.base import Examples
+from cgl_ignite.data.corpus import Corpus
+from cgl_ignite.data.encoding import Encoder, cut
+from cgl_ignite.data.ragged import Ragged
+from cgl_ignite.data.text.cache import kept, key_of
+from cgl_ignite.data.text.progress import report
+
+__all__ = ["encoded"]
+
+_VERSION = 1
+TOKENS, BOUNDS, TARGETS = "tokens.bin", "bounds.npy", "targets.npy"
+
+
+def encoded(corpus: Corpus, encoder: Encoder, settings: str) -> Examples:
+    """Return all rows of a corpus encoded; they are read and encoded only if nobody has done so before.
+
+    Args:
+        settings: tells apart encoders that give different ids.
+    """
+    entry = kept(corpus.cache, key_of(_VERSION, corpus.identity, settings), partial(_write, corpus, encoder))
+    tokens = np.memmap(entry / TOKENS, encoder.dtype, mode="c")
+    bounds = torch.from_numpy(np.load(entry / BOUNDS))
+    rows = Ragged(torch.from_numpy(tokens), bounds[:-1], bounds.diff())
+    return Examples(cut(rows, encoder), torch.from_numpy(np.load(entry / TARGETS)))
+
+
+def _write(corpus: Corpus, encoder: Encoder, folder: Path) -> None:
+    """Encode block by block; position 0 holds padding."""
+    doing, rows = f"encoding {corpus.title}", 0
+    counts: list[np.ndarray[Any, np.dtype[np.int64]]] = [np.ones(1, np.int64)]
+    targets = [np.zeros(0, np.int64)]
+    with (folder / TOKENS).open("wb") as file:
+        file.write(np.zeros(1, encoder.dtype).tobytes())
+        for block in corpus.read():
+            flat, lengths = encoder.tokens(block.texts)
+            file.write(flat.astype(encoder.dtype, copy=False).data)
+            counts.append(lengths)
+            targets.append(block.targets)
+            rows += len(lengths)
+            report(doing, rows, block.done)
+    np.save(folder / BOUNDS, np.concatenate(counts).cumsum())
+    np.save(folder / TARGETS, np.concatenate(targets))
+    report(doing, rows, 1.0)

@@ -1,0 +1,71 @@
+"""What the weights of imitation may depend on: who imitates whom, and what the students make of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from cgl_ignite.pool import Plan, PoolOutput, padded
+
+__all__ = ["Evidence", "View"]
+
+
+@dataclass(frozen=True)
+class View:
+    """What a learned weighing can see of a backbone.
+
+    Attributes:
+        summarise: turns a layer's output into one vector per sample, (B, ...) to (B, C).
+        trunk: length of that vector at the end of the trunk; None where students share no first layer.
+        features: its length before the classifier.
+    """
+
+    summarise: Callable[[Tensor], Tensor]
+    trunk: int | None
+    features: int
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """One planned forward pass as its learners see it.
+
+    Attributes:
+        plan: that was run.
+        output: what it left.
+        learners: the S students that learn.
+        batches: for each learner, the position of its batch.
+        imitated: (S, K) bool on the CPU; ``[s, j]`` = learner s imitates student j.
+    """
+
+    plan: Plan
+    output: PoolOutput
+    learners: Sequence[int]
+    batches: Sequence[int]
+    imitated: Tensor
+
+    @cached_property
+    def members(self) -> Tensor:
+        """Which output node is which imitated student, (S, K, U) float64 on the CPU, 0 or 1."""
+        table = torch.zeros(*self.imitated.shape, self.plan.nodes, dtype=torch.float64)
+        chosen = self.imitated.nonzero().tolist()
+        if chosen:
+            places = [(s, j, self.plan.outputs[j, self.batches[s]]) for s, j in chosen]
+            table[tuple(torch.tensor(places).T)] = 1.0
+        return table
+
+    def spread(self, weights: Tensor) -> Tensor:
+        """Turn weights of students into weights of output nodes. Shape: (S, K, ...) to (S, U, ...)."""
+        return torch.einsum("sk...,sku->su...", weights, self.members.to(weights, non_blocking=True))
+
+    def own(self, summarise: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return what each learner's classifier reads of its own batch, (S, B, C)."""
+        places = zip(self.learners, self.batches, strict=True)
+        return padded([summarise(self.output.features(self.plan.outputs[place])) for place in places])
+
+    def everyone(self, summarise: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return what the classifier of each output node reads, (U, B, C)."""
+        return padded([summarise(self.output.features(node)) for node in range(self.plan.nodes)])

@@ -1,0 +1,55 @@
+"""What the methods of a comparison cost, and how many passes give all of them as many optimizer steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+from cgl_ignite.analysis.comparison import Cost
+from cgl_ignite.config.schema import Pipeline
+from cgl_ignite.data import SUBSETS, DataSource, Subsets
+from cgl_ignite.pipeline.assemble import blueprint
+from cgl_ignite.pipeline.forecast import forecast
+from cgl_ignite.pool import modular_layers
+from cgl_ignite.pool.cost import measure_layers
+
+__all__ = ["budget", "equal_steps", "steps_of_a_pass"]
+
+
+def budget(pipeline: Pipeline, source: DataSource) -> Cost:
+    """Tell what one run costs, from the number of its training rows; no row is looked at."""
+    backbone, routing = blueprint(pipeline, source.spec, len(source.classes))
+    costs = measure_layers(modular_layers(backbone), source.spec)
+    subsets = _subsets(pipeline, source)
+    mean = forecast(pipeline, routing, subsets.reads, costs, pipeline.seeds[0], torch.device("cpu"))
+    steps = pipeline.run.epochs * pipeline.run.passes_per_epoch * steps_of_a_pass(pipeline, source)
+    return Cost(
+        steps=steps,
+        passes=pipeline.run.passes_per_epoch,
+        multiply_adds=mean.multiply_adds / (mean.own * pipeline.optim.batch_size),
+        work=steps * mean.multiply_adds,
+    )
+
+
+def equal_steps(pipelines: Mapping[str, Pipeline], source: DataSource) -> dict[str, Pipeline]:
+    """Give each method the fewest passes per epoch with which it makes as many steps as the one with most, or more."""
+    steps = {name: one.run.epochs * steps_of_a_pass(one, source) for name, one in pipelines.items()}
+    most = max(steps[name] * one.run.passes_per_epoch for name, one in pipelines.items())
+    return {
+        name: one.model_copy(update={"run": one.run.model_copy(update={"passes_per_epoch": -(-most // steps[name])})})
+        for name, one in pipelines.items()
+    }
+
+
+def steps_of_a_pass(pipeline: Pipeline, source: DataSource) -> int:
+    """Count the iterations in which every group goes once through its rows."""
+    full, rest = divmod(max(_subsets(pipeline, source).sizes), pipeline.optim.batch_size)
+    return full + (rest > 1)
+
+
+def _subsets(pipeline: Pipeline, source: DataSource) -> Subsets:
+    rows = len(source.train.targets)
+    targets = torch.zeros(min(pipeline.data.limit or rows, rows) - pipeline.data.holdout, dtype=torch.int64)
+    subsets: Subsets = SUBSETS.build(pipeline.method.subsets, targets, pipeline.method.students, pipeline.seeds[0])
+    return subsets

@@ -1,0 +1,138 @@
+"""The cells of a comparison, one run for each method and seed, and the folder that remembers them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Protocol
+
+from filelock import FileLock, Timeout
+
+from cgl_ignite.analysis.comparison import Cost
+from cgl_ignite.config.dump import fingerprint
+from cgl_ignite.config.schema import Pipeline
+from cgl_ignite.errors import InputError
+from cgl_ignite.pipeline.folder import RunFolder, finished_run, unfinished_run
+from cgl_ignite.tracking.files import write_atomically
+
+__all__ = ["Board", "Cell", "ComparisonFolder", "find_cell", "identify"]
+
+ORPHAN_SECONDS = 15.0
+"""So long a run whose parent was killed may take to notice."""
+
+
+@dataclass
+class Cell:
+    """One run of a comparison. ``share`` of its training is done; ``status`` is the word that people read."""
+
+    method: str
+    seed: int
+    status: str = "waiting"
+    run_id: str | None = None
+    reason: str = ""
+    share: float = 0.0
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return f"{self.method} seed {self.seed}"
+
+
+class Board(Protocol):
+    """Shows a comparison while it goes on."""
+
+    def start(self, folder: Path, cells: Sequence[Cell], costs: Mapping[str, Cost], jobs: int) -> None:
+        """Show what begins."""
+        ...
+
+    def update(self, cell: Cell) -> None:
+        """Show that a cell has changed."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Show one line: a warning, or something worth knowing."""
+        ...
+
+    def stop(self) -> None:
+        """Leave the last picture."""
+        ...
+
+
+@dataclass
+class ComparisonFolder:
+    """``<tracking folder>/comparisons/<id>``: ``cells.json`` while it goes on, tables and figures at its end."""
+
+    path: Path
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, comparisons: Path, name: str) -> ComparisonFolder:
+        """Open the folder of a comparison, new or known."""
+        folder = cls(comparisons / name)
+        file = folder.path / "cells.json"
+        if file.is_file():
+            try:
+                folder.facts = dict(json.loads(file.read_text("utf-8")))
+            except ValueError as error:
+                raise InputError(f"{file}: not the cells of a comparison ({error}); remove it to go on") from error
+        return folder
+
+    @property
+    def id(self) -> str:
+        """The comparison's id."""
+        return self.path.name
+
+    @property
+    def costs(self) -> dict[str, Cost]:
+        """What the methods cost, once it is known."""
+        return {name: Cost(**cost) for name, cost in self.facts.get("costs", {}).items()}
+
+    def note(self, cells: Sequence[Cell] = (), **facts: Any) -> None:
+        """Write changed facts, and how far the cells are."""
+        self.facts |= facts | ({"cells": [asdict(cell) for cell in cells]} if cells else {})
+        write_atomically(self.path / "cells.json", json.dumps(self.facts, indent=1).encode())
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep a second process out.
+
+        Raises:
+            InputError: one works on this comparison already.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.path / ".lock", timeout=0):
+                yield
+        except Timeout:
+            raise InputError(f"the comparison {self.id} is being worked on by another process") from None
+
+
+def identify(pipelines: Mapping[str, Pipeline], seeds: Sequence[int], equal: str) -> str:
+    """Derive the id of a comparison from what decides its numbers; the order of methods and seeds does not."""
+    content = [{name: fingerprint(pipeline) for name, pipeline in pipelines.items()}, sorted(seeds), equal]
+    return blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=6).hexdigest()
+
+
+def find_cell(
+    runs: Path, pipeline: Pipeline, cell: Cell, comparison: str, clock: Callable[[], float] = time.monotonic
+) -> RunFolder | None:
+    """Find the run of a cell: its own, finished or not, or a finished one of another comparison.
+
+    Raises:
+        InputError: another process works on it.
+    """
+    key, deadline = fingerprint(pipeline), clock() + ORPHAN_SECONDS
+    while True:
+        try:
+            own = unfinished_run(runs, key, cell.seed, comparison=comparison, method=cell.method)
+        except InputError:
+            if clock() > deadline:
+                raise
+            time.sleep(0.2)
+            continue
+        return own or finished_run(runs, key, cell.seed)

@@ -1,0 +1,57 @@
+"""A data set of tokens and a Transformer for them, registered while these tests run."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from cgl_ignite.backbones import Backbone
+from cgl_ignite.data import DataSource, Examples
+from cgl_ignite.spec import InputSpec
+from tests.equivalence.methods.networks import HEADS, HIDDEN, POSITIONS, TOKENS, WIDTH
+
+CLASSES = 4
+FACTS = {"title": "Toy", "shape": (POSITIONS,), "classes": CLASSES, "rows": (80, 20), "files": None, "where": "here"}
+
+
+class Embedding(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.tokens = nn.Embedding(TOKENS, WIDTH)
+        self.places = nn.Parameter(torch.zeros(POSITIONS, WIDTH))
+
+    def forward(self, values):
+        return self.tokens(values) + self.places
+
+
+class Head(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.linear = nn.Linear(WIDTH, classes)
+
+    def forward(self, values):
+        return self.linear(values.mean(dim=1))
+
+
+def block():
+    return nn.TransformerEncoderLayer(WIDTH, HEADS, HIDDEN, dropout=0.0, batch_first=True)
+
+
+def toy_transformer(spec: InputSpec, classes: int) -> Backbone:
+    """Two stages of two layers: embedding and block, block and block."""
+    return Backbone(
+        (Embedding, block, block, block),
+        lambda: Head(classes),
+        stages=(2, 2),
+        summarise=lambda values: values.mean(dim=1),
+    )
+
+
+def toy_tokens(root) -> DataSource:
+    generator = torch.Generator().manual_seed(0)
+
+    def rows(count):
+        tokens = torch.randint(TOKENS, (count, POSITIONS), generator=generator, dtype=torch.uint8)
+        return Examples(tokens, torch.arange(count) % CLASSES)
+
+    return DataSource(rows(80), lambda: rows(20), tuple("abcd"), InputSpec("text", (POSITIONS,)))
