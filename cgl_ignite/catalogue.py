@@ -17,11 +17,11 @@ import torch
 from cgl_ignite.backbones import BACKBONES, channel_means
 from cgl_ignite.config.load import Document, dotted_keys, load_document, merge
 from cgl_ignite.config.presets import METHODS, preset
-from cgl_ignite.config.schema import Pipeline
+from cgl_ignite.config.schema import Part, Pipeline
 from cgl_ignite.config.specialise import Registries, specialise
 from cgl_ignite.config.validate import Checked, NotValid
 from cgl_ignite.config.variants import entries, faults, lost_changes, renamed, variant, without_methods
-from cgl_ignite.data import AUGMENTATIONS, DATASETS, SUBSETS
+from cgl_ignite.data import AUGMENTATIONS, DATASETS, ENCODINGS, SUBSETS
 from cgl_ignite.engine.optim import OPTIMIZERS
 from cgl_ignite.errors import ConfigError, InputError, Problem, choices, nearest
 from cgl_ignite.handlers.schedule import SCHEDULES
@@ -36,6 +36,7 @@ __all__ = ["REGISTRIES", "bind", "bind_methods", "effective", "input_of", "load_
 
 REGISTRIES: Registries = {
     "dataset": DATASETS,
+    "encoding": ENCODINGS,
     "augmentation": AUGMENTATIONS,
     "subsets": SUBSETS,
     "backbone": BACKBONES,
@@ -125,15 +126,16 @@ def effective(document: Document) -> Document:
     return merge(Document(tree, {"name": "the name of the file"} | origins, document.path), document)
 
 
-def input_of(dataset: str) -> tuple[InputSpec, int, bool]:
+def input_of(dataset: str, encoding: Part) -> tuple[InputSpec, int, bool]:
     """Tell the input and the number of classes of a data set before it is read, and whether that is certain.
 
     Where only the files can tell, colour images of 32 x 32 in two classes stand in.
     """
     facts = DATASETS.facts(dataset)
     shape, classes = facts.get("shape"), facts.get("classes")
-    spec = InputSpec(_modality_of(DATASETS, dataset), shape or _ASSUMED_SHAPE)
-    return spec, classes or _ASSUMED_CLASSES, bool(shape and classes)
+    encoded: InputSpec | None = ENCODINGS.build(encoding).spec
+    spec = encoded or InputSpec(_modality_of(DATASETS, dataset), shape or _ASSUMED_SHAPE)
+    return spec, classes or _ASSUMED_CLASSES, bool((encoded or shape) and classes)
 
 
 def _task(document: Document) -> str:
@@ -195,13 +197,17 @@ def _modalities(get: Callable[..., Any]) -> Iterator[Contradiction]:
     if held != read:
         fitting = choices(kind for kind in BACKBONES.kinds() if _modality_of(BACKBONES, kind) == held)
         yield ("backbone.kind",), f"reads {read}, but the data set holds {held}; backbones for it: {fitting}"
+    makes = _modality_of(ENCODINGS, kind := get("data", "encoding", "kind"))
+    if held != makes:
+        fitting = choices(kind for kind in ENCODINGS.kinds() if _modality_of(ENCODINGS, kind) == held)
+        yield ("data.encoding", "data.kind"), f"{kind!r} is for {makes}, but the data set holds {held}: take {fitting}"
 
 
 def _routing(get: Callable[..., Any]) -> Iterator[Contradiction]:
     routing, students, backbone = get("method", "routing"), get("method", "students"), get("backbone")
     if any(_modalities(get)):
         return
-    spec, classes, _ = input_of(get("data", "kind"))
+    spec, classes, _ = input_of(get("data", "kind"), get("data", "encoding"))
     try:
         stages = BACKBONES.build(backbone, spec, classes).stages
     except (InputError, ValueError) as error:
@@ -219,7 +225,7 @@ def _weighing(get: Callable[..., Any]) -> Iterator[Contradiction]:
     weigh, routing, students, loss = (get("method", key) for key in ("weigh", "routing", "students", "loss"))
     if any(_routing(get)):
         return
-    spec, classes, _ = input_of(get("data", "kind"))
+    spec, classes, _ = input_of(get("data", "kind"), get("data", "encoding"))
     stages = BACKBONES.build(get("backbone"), spec, classes).stages
     trunk = trunk_of(ROUTINGS.build(routing, students, stages).modules)
     view = View(channel_means, trunk=1 if trunk else None, features=1)
@@ -235,7 +241,7 @@ def _selection(get: Callable[..., Any]) -> Iterator[Contradiction]:
 
 
 def _augmentation(get: Callable[..., Any]) -> Iterator[Contradiction]:
-    spec, _, _ = input_of(get("data", "kind"))
+    spec, _, _ = input_of(get("data", "kind"), get("data", "encoding"))
     yield from _trial("augmentation", ("data.augment",), get("data", "augment"), spec)
 
 

@@ -14,14 +14,14 @@ from torch import Tensor, nn
 
 from cgl_ignite.catalogue import bind
 from cgl_ignite.config.load import Document
-from cgl_ignite.data import Normaliser
+from cgl_ignite.data import Normaliser, TokenIds
 from cgl_ignite.errors import InputError
 from cgl_ignite.handlers.checkpoint import read_checkpoint
 from cgl_ignite.pipeline.assemble import blueprint
 from cgl_ignite.pipeline.folder import find_run
 from cgl_ignite.pool import ModularNetwork, modular_layers
 from cgl_ignite.spec import InputSpec
-from cgl_ignite.student import Card, Format, Student, read_student, write_student
+from cgl_ignite.student import Card, Format, Student, parse_encoder, read_student, write_student
 from cgl_ignite.tracking.files import read_rows, write_atomically
 
 __all__ = [
@@ -114,7 +114,7 @@ def rebuild_pool(run: RunFiles) -> ModularNetwork:
     """
     facts, weights = run.facts, run.weights
     pipeline = bind(Document(facts["pipeline"], {}, run.path))
-    spec = InputSpec(facts["modality"], tuple(facts["shape"]))
+    spec = InputSpec(facts["modality"], tuple(facts["shape"]), facts.get("vocabulary", 0))
     backbone, routing = blueprint(pipeline, spec, len(facts["classes"]))
     pool = ModularNetwork(modular_layers(backbone), routing.modules, facts["seed"])
     pool.route(torch.tensor(facts["paths"]), facts["reads"], pipeline.method.statistics)
@@ -164,8 +164,12 @@ def take_student(run: RunFiles, student: int | None = None) -> tuple[Student, Ca
     students = len(run.facts["paths"])
     if not 0 <= chosen < students:
         raise InputError(f"{run.path}: there is no student {chosen}, only 0 to {students - 1}")
-    normaliser = Normaliser(torch.tensor(run.facts["mean"]), torch.tensor(run.facts["std"]))
-    return Student.of(rebuild_pool(run), chosen, normaliser), run.card(chosen)
+    pool, facts = rebuild_pool(run), run.facts
+    if facts["modality"] == "text":
+        encoder = parse_encoder(facts["encoder"], run.path)
+        return Student.of(pool, chosen, TokenIds(), encoder), run.card(chosen)
+    normaliser = Normaliser(torch.tensor(facts["mean"]), torch.tensor(facts["std"]))
+    return Student.of(pool, chosen, normaliser), run.card(chosen)
 
 
 def load_student(which: str, folder: Path, device: torch.device | str = "cpu") -> tuple[nn.Module, Card]:

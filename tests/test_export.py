@@ -152,7 +152,7 @@ from cgl_ignite.backbones import BACKBONES, Backbone
 def flat(spec, classes, *, width: int = 8):
     stem = lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, width), nn.BatchNorm1d(width), nn.Tanh())
     body = lambda: nn.Sequential(nn.Linear(width, width), nn.Dropout(0.1), nn.Tanh())
-    return Backbone((stem, body, body), lambda: nn.Linear(width, classes))
+    return Backbone((stem, body, body), lambda: nn.Linear(width, classes), stages=(1, 2))
 """
 
 

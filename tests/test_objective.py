@@ -12,7 +12,16 @@ from hypothesis import given
 from torch import Tensor
 from torch.nn import functional as F
 
-from cgl_ignite.objective import batch_mean, cross_entropy, imitation_kl, ramp_up, teacher_logits
+from cgl_ignite.objective import (
+    MIXES,
+    batch_mean,
+    cross_entropy,
+    imitation_kl,
+    kl_of_losses,
+    kl_of_probabilities,
+    ramp_up,
+    teacher_logits,
+)
 
 seeds = st.integers(0, 2**16)
 temperatures = st.sampled_from([0.5, 1.0, 2.0, 3.0, 10.0])
@@ -160,3 +169,66 @@ def test_ramp_up_is_one_before_its_range_and_falls_at_its_start() -> None:
 @pytest.mark.parametrize("at", [0, 5])
 def test_an_empty_range_is_one_throughout(at: int) -> None:
     assert [ramp_up(epoch, at, at) for epoch in range(8)] == [1.0] * 8
+
+
+def mixtures(seed: int, students: int, units: int, rows: int = 3, classes: int = 4) -> tuple[Tensor, Tensor, Tensor]:
+    """Weights that sum to 1 for each student and sample, logits of the units, logits of the students."""
+    weights = logits(seed, students, units, rows).softmax(dim=1)
+    return weights, logits(seed + 1, units, rows, classes), logits(seed + 2, students, rows, classes)
+
+
+def kl(target: Tensor, learner: Tensor) -> float:
+    return sum(float(p * math.log(p / q)) for p, q in zip(target.tolist(), learner.tolist(), strict=True))
+
+
+@given(seeds, st.integers(1, 3), st.integers(1, 4), temperatures)
+def test_what_is_mixed(seed: int, students: int, units: int, temperature: float) -> None:
+    """Sample by sample, in terms of probabilities."""
+    weights, values, own = mixtures(seed, students, units)
+    found = {name: mix(weights, values, own, temperature, False) for name, mix in MIXES.items()}
+    tempered, learner = (values / temperature).softmax(-1), (own / temperature).softmax(-1)
+    for s in range(students):
+        for b in range(own.shape[1]):
+            shares = weights[s, :, b]
+            mixed = (shares.unsqueeze(1) * values[:, b]).sum(0)
+            expected = {
+                "logits": kl((mixed / temperature).softmax(-1), learner[s, b]),
+                "probabilities": kl((shares.unsqueeze(1) * tempered[:, b]).sum(0), learner[s, b]),
+                "losses": sum(float(shares[u]) * kl(tempered[u, b], learner[s, b]) for u in range(units)),
+            }
+            for name, value in expected.items():
+                assert found[name][s, b].item() == pytest.approx(value, abs=1e-8)
+
+
+@pytest.mark.parametrize("mix", MIXES.values(), ids=MIXES)
+def test_weights_that_are_the_same_for_all_samples_may_say_so_once(mix) -> None:
+    weights, values, own = mixtures(3, 2, 4)
+    constant = weights[..., :1]
+    torch.testing.assert_close(
+        mix(constant.squeeze(2), values, own, 3.0, True), mix(constant.expand(-1, -1, 3), values, own, 3.0, True)
+    )
+
+
+@pytest.mark.parametrize("mix", MIXES.values(), ids=MIXES)
+def test_the_square_of_the_temperature_is_a_factor_of_every_mix(mix) -> None:
+    given = mixtures(4, 2, 3)
+    torch.testing.assert_close(mix(*given, 3.0, True), 9 * mix(*given, 3.0, False))
+
+
+@pytest.mark.parametrize("mix", MIXES.values(), ids=MIXES)
+def test_a_student_without_teachers_has_finite_gradients(mix) -> None:
+    weights, values, own = (value.requires_grad_() for value in mixtures(5, 2, 3))
+    nobody = weights * torch.tensor([1.0, 0.0], dtype=torch.float64).view(2, 1, 1)
+    mix(nobody, values, own, 3.0, True)[0].sum().backward()
+    assert all(value.grad.isfinite().all() for value in (weights, values, own) if value.grad is not None)
+
+
+def test_mixed_losses_and_mixed_predictions_have_the_same_gradient_for_the_learner() -> None:
+    """Their values differ by a term that only the teachers can change."""
+    weights, values, own = mixtures(6, 2, 3)
+    gradients = []
+    for mix in (kl_of_losses, kl_of_probabilities):
+        learner = own.clone().requires_grad_()
+        mix(weights, values, learner, 2.0, True).sum().backward()
+        gradients.append(learner.grad)
+    torch.testing.assert_close(*gradients)

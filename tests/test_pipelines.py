@@ -12,7 +12,7 @@ from cgl_ignite.config.load import load_document
 FOLDER = Path(__file__).resolve().parents[1] / "pipelines"
 BASES = sorted((FOLDER / "base").rglob("*.toml"))
 PIPELINES = sorted(set(FOLDER.rglob("*.toml")) - set(BASES))
-SHIPPED = 4
+SHIPPED = 8
 each_pipeline = pytest.mark.parametrize("path", PIPELINES, ids=lambda path: path.stem)
 
 
@@ -24,7 +24,8 @@ def test_none_is_forgotten() -> None:
 def test_every_pipeline_is_sound_and_short(path: Path) -> None:
     pipeline = load_pipeline(path)
     assert pipeline.name == path.stem
-    assert path.stem.startswith(pipeline.data.kind)
+    assert path.stem.split("_")[0] == pipeline.data.kind.split("_")[0]
+    assert pipeline.backbone.kind.startswith(path.stem.split("_")[1])
     assert len(path.read_text().splitlines()) <= 30
 
 
@@ -50,3 +51,28 @@ def test_settings_of_the_paper_for_images(name: str) -> None:
     assert pipeline.run.epochs == 200
     assert pipeline.method.students == 8
     assert pipeline.method.choose.options == {"probability": 0.25}
+
+
+@pytest.mark.parametrize(
+    ("name", "holdout", "rate", "epochs", "encoding"),
+    [
+        ("imdb_transformer", 2_000, 1e-4, 30, ("sentencepiece", 512)),
+        ("yelp_vdcnn", 20_000, 1e-3, 20, ("characters", 1024)),
+        ("yahoo_vdcnn", 50_000, 1e-3, 20, ("characters", 1024)),
+        ("amazon_vdcnn", 100_000, 1e-3, 20, ("characters", 1024)),
+    ],
+)
+def test_settings_of_the_paper_for_text(
+    name: str, holdout: int, rate: float, epochs: int, encoding: tuple[str, int]
+) -> None:
+    pipeline = load_pipeline(FOLDER / f"{name}.toml")
+    optim, chosen = pipeline.optim, pipeline.data.encoding
+    assert pipeline.data.holdout == holdout
+    assert (chosen.kind, chosen.options["length"]) == encoding
+    assert chosen.options.get("vocabulary") == (16_000 if encoding[0] == "sentencepiece" else None)
+    assert (optim.kind, optim.learning_rate, optim.batch_size) == ("adam", rate, 64)
+    assert optim.schedule.kind == "constant"
+    assert pipeline.run.epochs == epochs
+    assert pipeline.method.students == 8
+    assert pipeline.method.choose.options == {"probability": 0.5}
+    assert pipeline.method.routing.options["shared"] == (0,)

@@ -22,6 +22,7 @@ TRAINED_HERE = {
     "backbone": "backbone",
     "routing": "method.routing",
     "choice": "method.choose",
+    "weighing": "method.weigh",
     "selection": "method.selection",
     "optimizer": "optim",
     "schedule": "optim.schedule",
@@ -35,11 +36,11 @@ OPTIONS: dict[tuple[str, str], dict[str, Any]] = {
     ("backbone", "resnet8"): {"width": 4},
     ("backbone", "resnet18"): {"width": 4},
     ("backbone", "resnet34"): {"width": 4},
-    ("routing", "branched"): {"at": 2},
     ("routing", "fixed"): {"table": [[0, 0, 0, 0], [1, 0, 1, 0], [1, 1, 0, 0]]},
     ("choice", "bernoulli"): {"probability": 0.5},
     ("choice", "fixed"): {"size": 1},
     ("choice", "regular"): {"size": 2},
+    ("weighing", "gate"): {"reads": "student"},
     ("schedule", "milestones"): {"at": [0.5], "factor": 0.1},
 }
 """Options that a part needs, or that keep it small."""

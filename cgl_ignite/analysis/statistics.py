@@ -88,7 +88,9 @@ def bootstrap_interval(differences: NDArray[Any], resamples: int = RESAMPLES) ->
     left = torch.full((resamples,), float(len(differences)), dtype=torch.float64)
     total, others = torch.zeros_like(left), len(differences)
     for value, count in zip(values.tolist(), counts.tolist(), strict=True):
-        drawn = left if count == others else torch.binomial(left, left.new_full((resamples,), count / others), generator)
+        drawn = (
+            left if count == others else torch.binomial(left, left.new_full((resamples,), count / others), generator)
+        )
         total, left, others = total + value * drawn, left - drawn, others - count
     low, high = np.quantile(total.numpy() / len(differences), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(low), float(high))

@@ -74,19 +74,27 @@ def _time(row: Row) -> str:
     return str(timedelta(seconds=round(row.seconds.mean))) if row.seconds else NOTHING
 
 
+def _parameters(row: Row) -> str:
+    return f"{_size(row.parameters)} / {_size(row.parameters_student)}" if row.parameters else NOTHING
+
+
+def _paper(row: Row) -> str:
+    return f"paper: {_spread(row.paper, '{:.2f}')}" if row.paper else NOTHING
+
+
 COLUMNS = (
     Column(("", "method"), _name),
     Column(("test accuracy", "selected, %"), _accuracy),
     Column(("of all", "students, %"), lambda row: _spread(row.mean_accuracy, "{:.2f}"), keep=4),
     Column(("diver-", "sity"), lambda row: _number(row.diversity and row.diversity.mean, "{:.3f}"), keep=6),
-    Column(("parameters", "all / one"), lambda row: f"{_size(row.parameters)} / {_size(row.parameters_student)}", keep=5),
+    Column(("parameters", "all / one"), _parameters, keep=5),
     Column(("MAdds per", "sample"), lambda row: _size(row.cost.multiply_adds), keep=3),
     Column(("optimizer", "steps"), lambda row: f"{row.cost.steps:,}", keep=2),
     Column(("training", "time"), _time, keep=1),
     Column(("difference", "to {reference}"), lambda row: _number(row.difference, "{:+.2f}")),
     Column(("95 % interval", "over seeds"), lambda row: _interval(row.over_seeds), keep=8),
     Column(("95 % interval", "over samples"), lambda row: _interval(row.over_samples), keep=7),
-    Column(("", "the paper's"), lambda row: f"paper: {_spread(row.paper, '{:.2f}')}" if row.paper else NOTHING, keep=9),
+    Column(("", "the paper's"), _paper, keep=9),
 )
 
 
@@ -122,9 +130,13 @@ def as_markdown(rows: Sequence[Row], reference: str, equal: str) -> str:
     columns = [(" ".join(filter(None, title)), cells) for title, cells, _ in used_columns(rows, reference)]
     lines = [[title for title, _ in columns], ["---", *["---:"] * (len(columns) - 1)]]
     lines += [list(cells) for cells in zip(*(cells for _, cells in columns), strict=True)]
-    escaped = ["| " + " | ".join(cell.replace("|", "\\|").replace("*", "\\*") for cell in line) + " |" for line in lines]
-    below = [f"- {note}".replace("*", "\\*") for note in notes(rows, equal)]
-    return "\n".join([*escaped, "", *below]) + "\n"
+    table = [f"| {' | '.join(map(_escaped, line))} |" for line in lines]
+    below = [f"- {_escaped(note)}" for note in notes(rows, equal)]
+    return "\n".join([*table, "", *below]) + "\n"
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([|*_\\])", r"\\\1", text)
 
 
 def as_latex(rows: Sequence[Row], reference: str, equal: str) -> str:

@@ -32,20 +32,21 @@ def evaluate(
 ) -> None:
     """Measure a trained student on a data set.
 
-    FILE is a student file, a run or a checkpoint. DATA is a kind of data set (see: cgl data list) or a
-    folder with a folder per class; its test part is used.
+    FILE is a student file, a run or a checkpoint. DATA is a kind of data set (see: cgl data list), a folder with
+    a folder per class, or a table of texts; its test part is used.
     """
     import json
     from dataclasses import asdict
 
     from cgl_ignite.export import import_plugins, load_student
     from cgl_ignite.pipeline.assemble import find_device
-    from cgl_ignite.student import measure, read_test_part
+    from cgl_ignite.student import encoder_of, measure, read_test_part
 
     import_plugins(plugins)
     place = find_device(device)
     student, card = load_student(file, folder, place)
-    measured = measure(student, read_test_part(data, card, root, limit), place)
+    examples = read_test_part(data, card, root, limit, encoder_of(student))
+    measured = measure(student, examples, place)
     if as_json:
         described = {"run_id": card.run_id, "student": card.student, "epoch": card.epoch, "data": data}
         click.echo(json.dumps({**described, **asdict(measured)}))

@@ -14,6 +14,7 @@ __all__ = ["VERBS", "cgl"]
 
 VERBS: dict[str, tuple[str, str]] = {
     "run": ("cgl_ignite.cli.run:run", "Train the students of a pipeline and test the selected one."),
+    "compare": ("cgl_ignite.cli.compare:compare", "Train several methods on the same data and compare them."),
     "check": ("cgl_ignite.cli.check:check", "Report everything that is wrong with pipeline files."),
     "show": ("cgl_ignite.cli.show:show", "Show what a pipeline will do: all values, paths, sizes, costs."),
     "new": ("cgl_ignite.cli.new:new", "Write a pipeline file for a data set and a backbone."),

@@ -14,7 +14,7 @@ from cgl_ignite.pipeline.artifacts import count_parameters
 from cgl_ignite.pipeline.assemble import blueprint, build_weigher, find_device
 from cgl_ignite.pipeline.forecast import Forecast, forecast
 from cgl_ignite.pool import follow, modular_layers
-from cgl_ignite.pool.cost import measure_layers
+from cgl_ignite.pool.cost import LayerCost, measure_layers
 from cgl_ignite.seeding import stream
 
 __all__ = ["Preview"]
@@ -24,55 +24,54 @@ __all__ = ["Preview"]
 class Preview:
     """Sizes of a pool before it is built.
 
-    ``paths``: the (K, L) table of the pipeline's first seed. ``modules``: how many modules each layer holds;
-    ``weights``: the parameters of one of them; ``weigher``: those of what weighs imitated students. ``group``: rows of the largest sub-set, if they can be known.
-    ``forecast``: the mean iteration.
+    Attributes:
+        paths: the (K, L) table of the pipeline's first seed.
+        modules: how many modules each layer holds.
+        costs: of one module of each layer.
+        weigher: the parameters of what weighs imitated students.
+        group: rows of the largest sub-set, if they can be known.
+        forecast: the mean iteration.
+        certain: whether the form of the inputs is known without the files.
     """
 
     pipeline: Pipeline
     paths: Sequence[Sequence[int]]
     modules: Sequence[int]
-    weights: Sequence[int]
+    costs: Sequence[LayerCost]
     weigher: int
     group: int | None
     forecast: Forecast
     certain: bool
 
     @classmethod
-    def of(cls, pipeline: Pipeline) -> Preview:
-        """Draw the paths, and measure one module of each layer on two inputs."""
-        spec, classes, certain = input_of(pipeline.data.kind)
+    def of(cls, pipeline: Pipeline, costs: Sequence[LayerCost] = ()) -> Preview:
+        """Draw the paths and, unless it is known, measure what one module of each layer costs."""
+        spec, classes, certain = input_of(pipeline.data.kind, pipeline.data.encoding)
         seed = pipeline.seeds[0]
         backbone, routing = blueprint(pipeline, spec, classes)
-        costs = measure_layers(modular_layers(backbone), spec)
+        costs = costs or measure_layers(modular_layers(backbone), spec)
         paths = routing.sample(stream(seed, "paths")).tolist()
-        subsets = _subsets(pipeline)
-        students = range(pipeline.method.students)
-        reads = subsets.reads if subsets else tuple(students)
-        mean = forecast(pipeline, routing, reads, costs, seed, find_device(pipeline.run.device))
-        weights = [cost.parameters for cost in costs]
-        weigher = build_weigher(pipeline, backbone, routing, costs, seed)
-        group = max(subsets.sizes) if subsets else None
-        return cls(
-            pipeline, paths, routing.modules, weights, count_parameters(weigher), group, mean, certain
-        )
+        rows = _rows(pipeline)
+        subsets = _subsets(pipeline, rows or pipeline.method.students)
+        mean = forecast(pipeline, routing, subsets.reads, costs, seed, find_device(pipeline.run.device))
+        weigher = count_parameters(build_weigher(pipeline, backbone, routing, costs, seed))
+        group = max(subsets.sizes) if rows else None
+        return cls(pipeline, paths, routing.modules, costs, weigher, group, mean, certain)
 
     @property
     def parameters(self) -> int:
         """All that is trained: the modules, and what weighs the imitated students."""
-        counts = follow(self.modules, len(self.weights))
-        return self.weigher + sum(count * weight for count, weight in zip(counts, self.weights, strict=True))
+        return self._trained(self.modules)
 
     @property
     def parameters_used(self) -> int:
         """The same without modules that lie on no path."""
-        used = follow([len(set(column)) for column in zip(*self.paths, strict=True)], len(self.weights))
-        return self.weigher + sum(count * weight for count, weight in zip(used, self.weights, strict=True))
+        return self._trained([len(set(column)) for column in zip(*self.paths, strict=True)])
 
     @property
     def parameters_student(self) -> int:
         """The parameters of one student."""
-        return sum(self.weights)
+        return sum(cost.parameters for cost in self.costs)
 
     @property
     def iterations(self) -> int | None:
@@ -81,6 +80,21 @@ class Preview:
             return None
         full, rest = divmod(self.group, self.pipeline.optim.batch_size)
         return self.pipeline.run.passes_per_epoch * (full + (rest > 1))
+
+    @property
+    def forward_passes(self) -> float:
+        """How often a student runs a batch, per epoch or, if its iterations are not known, per iteration."""
+        return (self.iterations or 1) * (self.forecast.own + self.forecast.imitated)
+
+    @property
+    def backward_passes(self) -> float:
+        """How many of these passes run backward too."""
+        return (self.iterations or 1) * self.forecast.backward
+
+    @property
+    def multiply_adds(self) -> float:
+        """Work of the same time, forward and backward; shared prefixes count once."""
+        return (self.iterations or 1) * self.forecast.multiply_adds
 
     def figures(self) -> Iterator[str]:
         """Yield the figures as lines of text."""
@@ -91,17 +105,19 @@ class Preview:
         yield from self._work()
         yield from self._memory()
 
+    def _trained(self, modules: Sequence[int]) -> int:
+        counts = follow(modules, len(self.costs))
+        return self.weigher + sum(count * cost.parameters for count, cost in zip(counts, self.costs, strict=True))
+
     def _work(self) -> Iterator[str]:
         mean, size, iterations = self.forecast, self.pipeline.optim.batch_size, self.iterations
         if iterations is None:
             yield "iterations         as many per epoch as the files give rows"
         else:
             yield f"iterations         {iterations:>13,} per epoch: {self.group:,} rows a student, {size} at a time"
-            passes = iterations * (mean.own + mean.imitated)
-            yield f"student passes     {passes:>13,.0f} per epoch, of {size} rows: {mean.own} own and"
+            yield f"student passes     {self.forward_passes:>13,.0f} per epoch, of {size} rows: {mean.own} own and"
             yield f"                                 {mean.imitated:.2f} imitated in an iteration, on average"
-            work = iterations * mean.multiply_adds
-            yield f"multiply-adds      {work:>13.3g} per epoch, forward and backward"
+            yield f"multiply-adds      {self.multiply_adds:>13.3g} per epoch, forward and backward"
         saved = 1 - mean.multiply_adds / mean.without_sharing
         students = mean.multiply_adds / mean.alone
         yield f"  of an iteration  {mean.multiply_adds:>13.3g} = {students:.2f} times that of one student alone;"
@@ -115,12 +131,14 @@ class Preview:
         yield f"  activations      {mean.kept / mib:>13,.0f} MiB, {chunk} (run.batches_per_chunk)"
 
 
-def _subsets(pipeline: Pipeline) -> Subsets | None:
-    """Divide as many rows as there will be, where that is known."""
+def _rows(pipeline: Pipeline) -> int | None:
+    """Count the rows that the students will learn from, where that is known without the files."""
     data, known = pipeline.data, DATASETS.facts(pipeline.data.kind).get("rows")
     counts = [count for count in (data.limit, known[0] if known else None) if count is not None]
-    if not counts or min(counts) <= data.holdout:
-        return None
-    targets = torch.zeros(min(counts) - data.holdout, dtype=torch.int64)
+    return min(counts) - data.holdout if counts and min(counts) > data.holdout else None
+
+
+def _subsets(pipeline: Pipeline, rows: int) -> Subsets:
+    targets = torch.zeros(rows, dtype=torch.int64)
     subsets: Subsets = SUBSETS.build(pipeline.method.subsets, targets, pipeline.method.students, pipeline.seeds[0])
     return subsets

@@ -25,13 +25,15 @@ SECONDS, SHARE = 0.125, 0.01
 """The live screen is drawn anew at most so often, and takes at most this share of the time."""
 
 
-def make_screen(quiet: bool = False, console: Console | None = None) -> Screen:
-    """Return the screen that fits where stderr goes."""
+def make_screen(quiet: bool = False, console: Console | None = None, *, brief: bool = False) -> Screen:
+    """Return the screen that fits where stderr goes; ``brief``: the end of a run is told by somebody else."""
     console = console or Console(stderr=True, highlight=False)
     if quiet:
         return QuietScreen(console)
     live = console.is_terminal and not console.is_dumb_terminal
-    return LiveScreen(console) if live else PlainScreen(console)
+    screen = LiveScreen(console) if live else PlainScreen(console)
+    screen.brief = brief
+    return screen
 
 
 class QuietScreen:
@@ -79,6 +81,7 @@ class PlainScreen(QuietScreen):
         self.state: Progress | None = None
         self.started = 0.0
         self.first = 0
+        self.brief = False
 
     def start(self, summary: Summary) -> None:
         """Say what begins."""
@@ -101,7 +104,7 @@ class PlainScreen(QuietScreen):
 
     def finish(self, result: Result, model: str | None = None) -> None:
         """Show the result, where everything is, and the commands to go on with."""
-        if self.summary is not None:
+        if self.summary is not None and not self.brief:
             for line in results(self.summary, result, model):
                 self._line(line)
 

@@ -41,7 +41,7 @@ def show(pipeline: str | None, overrides: tuple[str, ...], list_kinds: bool) -> 
     if pipeline is not None:
         document = load_document(pipeline, overrides)
         bound = bind(document)
-        lines = [*_settings(bound, effective(document)), *_students(bound)]
+        lines = [*_settings(bound, effective(document)), *_students(bound), *_growth(document)]
     if list_kinds:
         click.echo("\n".join(kinds()))
         return
@@ -76,3 +76,12 @@ def _students(pipeline: Pipeline) -> Iterator[Text]:
         yield Text.assemble(f"#   student {student:<3}", *blocks)
     yield Text()
     yield from (Text(f"# {line}") for line in preview.figures())
+
+
+def _growth(document: Document) -> Iterator[Text]:
+    from rich.text import Text
+
+    from cgl_ignite.cli.growth import growth_lines
+
+    yield Text()
+    yield from (Text(f"# {line}") for line in growth_lines(document))

@@ -21,13 +21,29 @@ class Recipe:
 
 _HALVED = {"kind": "milestones", "at": [0.3, 0.6, 0.8], "factor": 0.5}
 _ADAM = {"kind": "adam", "learning_rate": 1e-3, "batch_size": 64, "schedule": _HALVED}
+_CONSTANT = {"kind": "adam", "learning_rate": 1e-3, "batch_size": 64}
 _PAPER_IMAGE = Recipe("image", {"optim": _ADAM, "run": {"epochs": 200}})
+_PAPER_VDCNN = Recipe(
+    "text",
+    {"data": {"encoding": {"kind": "characters", "length": 1024}}, "optim": _CONSTANT, "run": {"epochs": 20}},
+)
 _CIFAR = Recipe("image", {"data": {"holdout": 5000, "augment": {"kind": "crop_flip"}}})
 
 BACKBONES: Mapping[str, Recipe] = {
     "resnet8": Recipe("image", {"optim": _ADAM, "run": {"epochs": 60}}),
     "resnet18": _PAPER_IMAGE,
     "resnet34": _PAPER_IMAGE,
+    "vdcnn9": _PAPER_VDCNN,
+    "vdcnn17": _PAPER_VDCNN,
+    "vdcnn29": _PAPER_VDCNN,
+    "transformer": Recipe(
+        "text",
+        {
+            "data": {"encoding": {"kind": "sentencepiece", "vocabulary": 16_000, "length": 512}},
+            "optim": {**_CONSTANT, "learning_rate": 1e-4},
+            "run": {"epochs": 30},
+        },
+    ),
 }
 
 DATASETS: Mapping[str, Recipe] = {
@@ -44,6 +60,11 @@ DATASETS: Mapping[str, Recipe] = {
     "local_images": Recipe(
         "image", {"data": {"path": "images", "size": 32, "holdout": 500, "augment": {"kind": "crop_flip"}}}
     ),
+    "imdb": Recipe("text", {"data": {"holdout": 2000}}),
+    "yelp_review_full": Recipe("text", {"data": {"holdout": 20_000}}),
+    "yahoo_answers": Recipe("text", {"data": {"holdout": 50_000}}),
+    "amazon_review_full": Recipe("text", {"data": {"holdout": 100_000}}),
+    "local_text": Recipe("text", {"data": {"path": "texts", "holdout": 500}}),
 }
 
 
@@ -59,7 +80,7 @@ def recipe(dataset: str, backbone: str, method: str) -> dict[str, Any]:
         fault = f"{backbone!r} reads {body.modality}, but {dataset!r} holds {data.modality}"
         raise InputError(f"{fault}; backbones for it: {fitting}")
     return {
-        "data": {"kind": dataset, **data.sections.get("data", {})},
+        "data": {"kind": dataset, **body.sections.get("data", {}), **data.sections.get("data", {})},
         "backbone": {"kind": backbone, **body.sections.get("backbone", {})},
         "method": {"preset": method},
         "optim": {**body.sections.get("optim", {}), **data.sections.get("optim", {})},

@@ -67,11 +67,12 @@ class Part(Table):
 
 
 class Data(Part):
-    """Which rows the pool reads: the data set, its root folder, and how many rows are used."""
+    """Which rows the pool reads: the data set, its root folder, how many rows are used, how texts are encoded."""
 
     root: Path | None = None
     limit: Count | None = None
     holdout: Count
+    encoding: Annotated[Part, Chooses("encoding")] = Part(kind="none")
     augment: Annotated[Part, Chooses("augmentation")] = Part(kind="none")
 
 
@@ -193,7 +194,7 @@ def fixed_keys(*table: str) -> frozenset[str]:
 
     Example:
         >>> sorted(fixed_keys("data"))
-        ['augment', 'holdout', 'kind', 'limit', 'root']
+        ['augment', 'encoding', 'holdout', 'kind', 'limit', 'root']
         >>> sorted(fixed_keys("method", "routing"))
         ['kind']
     """

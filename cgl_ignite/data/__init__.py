@@ -5,15 +5,20 @@ from cgl_ignite.data.augment import AUGMENTATIONS, Augmentation, crop_flip, none
 from cgl_ignite.data.base import DATASETS, DataSource, Examples, InputSpec, data_root
 from cgl_ignite.data.batches import Batch, Batches, evaluation_batches
 from cgl_ignite.data.cifar import cifar10, cifar100
+from cgl_ignite.data.corpus import Block, Corpus
 from cgl_ignite.data.digits import digits
+from cgl_ignite.data.encoding import ENCODINGS, Coder, Encoder, Encoding, as_they_are, restore_encoder
 from cgl_ignite.data.local_images import local_images
-from cgl_ignite.data.normalise import Normaliser, measure_normaliser
+from cgl_ignite.data.normalise import Normaliser, TokenIds, measure_normaliser
+from cgl_ignite.data.ragged import Ragged
 from cgl_ignite.data.splits import Splits, choose_stratified, prepare
 from cgl_ignite.data.subsets import SUBSETS, Subsets, disjoint, whole
+from cgl_ignite.data.text import CharacterEncoder, SubwordEncoder, characters, sentencepiece, watching
 
 __all__ = [
     "AUGMENTATIONS",
     "DATASETS",
+    "ENCODINGS",
     "SUBSETS",
     "Archive",
     "Augmentation",

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from cgl_ignite.data.augment import Augmentation
-from cgl_ignite.data.base import Examples, send
-from cgl_ignite.data.normalise import Normaliser
+from cgl_ignite.data.base import Examples
+from cgl_ignite.data.buckets import by_length
+from cgl_ignite.data.normalise import Normaliser, TokenIds
 from cgl_ignite.data.subsets import Subsets
 from cgl_ignite.seeding import stream
 
@@ -22,7 +23,7 @@ __all__ = ["Batch", "Batches", "evaluation_batches"]
 class Batch:
     """The rows of one iteration, those of one group after those of the other.
 
-    Shape: inputs float32 (rows, C, H, W), normalised; targets int64 (rows,); ``sizes[g]`` rows belong to
+    Shape: inputs float32 (rows, C, H, W), normalised, or token ids int64 (rows, T); targets int64 (rows,); ``sizes[g]`` rows belong to
     group g, none if it sits the iteration out.
     """
 
@@ -36,7 +37,7 @@ class Batches:
 
     In one pass every group goes once through its rows, in an order of its own; one that has no rows
     left sits out until the longest has finished. A last batch of a single row is left out, as it has
-    no batch statistics.
+    no batch statistics. Inputs of different lengths are read with others of similar length.
 
     Args:
         examples: the training part; it is held on ``device``.
@@ -57,11 +58,12 @@ class Batches:
         batch_size: int,
         seed: int,
         augment: Augmentation,
-        normaliser: Normaliser,
+        normaliser: Normaliser | TokenIds,
         device: torch.device | str,
         passes_per_epoch: int = 1,
     ) -> None:
         self._device = torch.device(device)
+        self._lengths = examples.lengths
         self._examples = examples.to(self._device)
         self._normaliser = normaliser.to(self._device)
         self._augment = augment
@@ -88,16 +90,21 @@ class Batches:
                 iteration += 1
 
     def _order(self, epoch: int, passed: int) -> Tensor:
-        """Lay out the rows of a pass in the order in which its iterations take them."""
+        """Lay out the rows of a pass, on the CPU, in the order in which its iterations take them."""
         groups = []
         for g, rows in enumerate(self._subsets.groups(epoch)):
             generator = stream(self._seed, "shuffle", epoch, passed, g)
             groups.append(rows[torch.randperm(len(rows), generator=generator)])
-        taken = []
-        for here, sizes in enumerate(self._sizes):
-            start = here * self._batch_size
-            taken += [rows[start : start + size] for rows, size in zip(groups, sizes, strict=True)]
-        return send(torch.cat(taken), self._device)
+        if self._lengths is not None:
+            generator = stream(self._seed, "buckets", epoch, passed)
+            order = torch.cat(by_length(groups, self._sizes, self._lengths, generator))
+        else:
+            taken = []
+            for here, sizes in enumerate(self._sizes):
+                start = here * self._batch_size
+                taken += [rows[start : start + size] for rows, size in zip(groups, sizes, strict=True)]
+            order = torch.cat(taken)
+        return order.pin_memory() if self._device.type == "cuda" else order
 
     def _batch(self, rows: Tensor, sizes: tuple[int, ...], iteration: int) -> Batch:
         examples = self._examples.take(rows)
@@ -114,12 +121,15 @@ def _sizes_of_a_pass(rows: tuple[int, ...], batch_size: int) -> list[tuple[int, 
 
 
 def evaluation_batches(
-    examples: Examples, normaliser: Normaliser, batch_size: int, device: torch.device | str
+    examples: Examples, normaliser: Normaliser | TokenIds, batch_size: int, device: torch.device | str
 ) -> Iterator[Batch]:
-    """Yield all rows once, in order and unchanged but for the normalisation, as batches of one group.
+    """Yield all rows once, unchanged but for the normalisation, as batches of one group.
 
-    Examples that already lie on the device are not copied.
+    They come in order, those of different lengths from the shortest to the longest. Examples that already lie
+    on the device are not copied.
     """
+    if examples.lengths is not None:
+        examples = examples.take(examples.lengths.argsort(stable=True))
     examples, normaliser = examples.to(device), normaliser.to(device)
     parts = zip(examples.inputs.split(batch_size), examples.targets.split(batch_size), strict=True)
     for inputs, targets in parts:

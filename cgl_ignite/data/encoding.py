@@ -54,7 +54,10 @@ class Encoder(Protocol):
         """Encode texts as the pool reads them: int64 (N, T), cut off at the greatest length, padded."""
         import pyarrow as pa
 
-        flat, counts = self.tokens(pa.array(texts, pa.string()))
+        try:
+            flat, counts = self.tokens(pa.array(texts, pa.string()))
+        except UnicodeEncodeError as error:
+            raise InputError(f"a text is not valid Unicode: {error}") from error
         lengths = torch.from_numpy(counts)
         tokens = torch.from_numpy(np.concatenate([np.zeros(1, flat.dtype), flat]))
         return cut(Ragged(tokens, 1 + lengths.cumsum(0) - lengths, lengths), self).padded()

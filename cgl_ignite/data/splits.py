@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from cgl_ignite.data.base import DataSource, Examples, InputSpec
-from cgl_ignite.data.normalise import Normaliser, measure_normaliser
+from cgl_ignite.data.encoding import Encoder, Encoding, as_they_are
+from cgl_ignite.data.normalise import Normaliser, TokenIds
 from cgl_ignite.errors import InputError
 from cgl_ignite.seeding import stream
 
@@ -20,7 +21,7 @@ __all__ = ["Splits", "choose_stratified", "prepare"]
 class Splits:
     """The three parts of a data set; ``test`` reads its rows when called.
 
-    ``normaliser`` is measured on ``train`` alone.
+    ``normaliser`` is measured on ``train`` alone; ``encoder``, for texts, has learned from it alone.
     """
 
     train: Examples
@@ -28,10 +29,13 @@ class Splits:
     test: Callable[[], Examples]
     classes: tuple[str, ...]
     spec: InputSpec
-    normaliser: Normaliser
+    normaliser: Normaliser | TokenIds
+    encoder: Encoder | None = None
 
 
-def prepare(source: DataSource, *, holdout: int, limit: int | None, seed: int) -> Splits:
+def prepare(
+    source: DataSource, *, holdout: int, limit: int | None, seed: int, encoding: Encoding | None = None
+) -> Splits:
     """Cut the holdout off the training rows, after the choice of ``limit`` rows if one is asked for.
 
     Args:
@@ -40,33 +44,38 @@ def prepare(source: DataSource, *, holdout: int, limit: int | None, seed: int) -
         limit: at most so many rows of train and holdout together, and at most so many of test, chosen
             at random with every class keeping its share; None takes all.
         seed: the run's seed.
+        encoding: makes the rows ready; None leaves them as they are.
 
     Raises:
-        InputError: nothing would be left to learn from, naming the keys at fault.
+        InputError: nothing would be left to learn from, naming the keys at fault; or an encoding that
+            does not fit the data.
     """
     if limit is not None and limit <= holdout:
         raise InputError(
             f"data.limit = {limit} must be greater than data.holdout = {holdout}: "
             "the holdout is cut from the limited rows, and the rest is the training part"
         )
-    rows = _limited(source.train.targets, limit, seed, "train")
+    encoding = encoding or as_they_are()
+    rows = _limited(encoding.targets(source.train), limit, seed, "train")
     if holdout >= len(rows):
         raise InputError(f"data.holdout = {holdout} must be less than the {len(rows)} training rows")
     rows = rows[torch.randperm(len(rows), generator=stream(seed, "holdout"))]
-    train = source.train.take(rows[holdout:].sort().values)
-    read_test = source.test
+    taught = rows[holdout:].sort().values
+    coder = encoding.fit(source, taught)
+    train = coder.read(source.train, taught)
 
     def test() -> Examples:
-        examples = read_test()
-        return examples.take(_limited(examples.targets, limit, seed, "test"))
+        part = source.test()
+        return coder.read(part, _limited(encoding.targets(part), limit, seed, "test"))
 
     return Splits(
         train=train,
-        holdout=source.train.take(rows[:holdout].sort().values),
+        holdout=coder.read(source.train, rows[:holdout].sort().values),
         test=test,
         classes=source.classes,
-        spec=source.spec,
-        normaliser=measure_normaliser(train.inputs),
+        spec=coder.spec,
+        normaliser=coder.normaliser(train),
+        encoder=coder.encoder,
     )
 
 

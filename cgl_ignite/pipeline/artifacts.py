@@ -130,7 +130,8 @@ def _hand_over_student(
     """Write the student's file and card, and give it to the tracker; returns its address there."""
     selected = state.selected
     with checkpointer.selector.selected_weights():
-        student = Student.of(parts.pool, selected.student, parts.splits.normaliser).cpu()
+        splits = parts.splits
+        student = Student.of(parts.pool, selected.student, splits.normaliser, splits.encoder).cpu()
     card = Card.of(
         checkpointer.facts,
         student=selected.student,

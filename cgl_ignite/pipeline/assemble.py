@@ -15,6 +15,7 @@ from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import (
     AUGMENTATIONS,
     DATASETS,
+    ENCODINGS,
     SUBSETS,
     Batches,
     DataSource,
@@ -161,5 +162,7 @@ def assemble(
 
 
 def _divide(pipeline: Pipeline, source: DataSource, seed: int) -> tuple[Splits, Subsets]:
-    splits = prepare(source, holdout=pipeline.data.holdout, limit=pipeline.data.limit, seed=seed)
+    data = pipeline.data
+    encoding = ENCODINGS.build(data.encoding)
+    splits = prepare(source, holdout=data.holdout, limit=data.limit, seed=seed, encoding=encoding)
     return splits, SUBSETS.build(pipeline.method.subsets, splits.train.targets, pipeline.method.students, seed)

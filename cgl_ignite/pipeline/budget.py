@@ -14,7 +14,7 @@ from cgl_ignite.pipeline.forecast import forecast
 from cgl_ignite.pool import modular_layers
 from cgl_ignite.pool.cost import measure_layers
 
-__all__ = ["budget", "equal_steps", "steps_of_a_pass"]
+__all__ = ["budget", "budgets", "steps_of_a_pass", "with_passes"]
 
 
 def budget(pipeline: Pipeline, source: DataSource) -> Cost:
@@ -32,14 +32,21 @@ def budget(pipeline: Pipeline, source: DataSource) -> Cost:
     )
 
 
-def equal_steps(pipelines: Mapping[str, Pipeline], source: DataSource) -> dict[str, Pipeline]:
-    """Give each method the fewest passes per epoch with which it makes as many steps as the one with most, or more."""
-    steps = {name: one.run.epochs * steps_of_a_pass(one, source) for name, one in pipelines.items()}
-    most = max(steps[name] * one.run.passes_per_epoch for name, one in pipelines.items())
-    return {
-        name: one.model_copy(update={"run": one.run.model_copy(update={"passes_per_epoch": -(-most // steps[name])})})
-        for name, one in pipelines.items()
-    }
+def budgets(pipelines: Mapping[str, Pipeline], source: DataSource, *, equal: bool) -> dict[str, Cost]:
+    """Tell what a run of each method costs, ``equal`` for as many optimizer steps each.
+
+    Then each makes the fewest passes per epoch that give it as many steps as the one with most, or more.
+    """
+    if equal:
+        steps = {name: one.run.epochs * steps_of_a_pass(one, source) for name, one in pipelines.items()}
+        most = max(steps[name] * one.run.passes_per_epoch for name, one in pipelines.items())
+        pipelines = {name: with_passes(one, -(-most // steps[name])) for name, one in pipelines.items()}
+    return {name: budget(one, source) for name, one in pipelines.items()}
+
+
+def with_passes(pipeline: Pipeline, passes: int) -> Pipeline:
+    """Return the pipeline with another number of passes per epoch."""
+    return pipeline.model_copy(update={"run": pipeline.run.model_copy(update={"passes_per_epoch": passes})})
 
 
 def steps_of_a_pass(pipeline: Pipeline, source: DataSource) -> int:

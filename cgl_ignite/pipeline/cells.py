@@ -28,7 +28,14 @@ ORPHAN_SECONDS = 15.0
 
 @dataclass
 class Cell:
-    """One run of a comparison. ``share`` of its training is done; ``status`` is the word that people read."""
+    """One run of a comparison.
+
+    Attributes:
+        status: ``waiting``, ``running``, ``finished``, ``failed`` or ``interrupted``.
+        reason: why it failed.
+        share: so much of its training is done.
+        accuracy: on the test set, when it has finished.
+    """
 
     method: str
     seed: int
@@ -36,6 +43,7 @@ class Cell:
     run_id: str | None = None
     reason: str = ""
     share: float = 0.0
+    accuracy: float | None = None
 
     @property
     def label(self) -> str:

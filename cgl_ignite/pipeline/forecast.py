@@ -11,7 +11,7 @@ import torch
 
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.imitation import CHOICES, imitation_units
-from cgl_ignite.pool import RouteTable, Routing, follow, plan_forward
+from cgl_ignite.pool import RouteTable, Routing, Unit, follow, plan_forward
 from cgl_ignite.pool.cost import LayerCost, PlanCost, plan_cost
 from cgl_ignite.seeding import stream
 
@@ -30,6 +30,7 @@ class Forecast:
     Attributes:
         own: students that learn labels from a batch, in one iteration.
         imitated: further (student, batch) units that are run to be imitated.
+        backward: units with a backward pass.
         multiply_adds: forward and backward, of one iteration.
         without_sharing: the same if no prefix were shared.
         alone: of one batch of one student trained alone.
@@ -40,6 +41,7 @@ class Forecast:
 
     own: int
     imitated: float
+    backward: float
     multiply_adds: float
     without_sharing: float
     alone: int
@@ -74,19 +76,20 @@ def forecast(
     free = rows * sum(cost.forward for cost in costs)
     alone = free + rows * sum(cost.backward for cost in costs)
     plans: list[list[PlanCost]] = []
-    units: list[int] = []
+    units: list[Unit] = []
     separate: list[int] = []
     for iteration in range(1, PROBED_DRAWS + 1):
         imitated = choice.draw(stream(seed, "sub-groups", iteration)).tolist()
         batches = [imitation_units([group], reads, imitated, gradient=learn) for group in range(max(reads) + 1)]
         plans.append([plan_cost(plan_forward(routes, batch, training=True), costs, [rows]) for batch in batches])
-        units.append(sum(map(len, batches)))
+        units += [unit for batch in batches for unit in batch]
         separate.append(sum(alone if unit.gradient else free for batch in batches for unit in batch))
     chunk = pipeline.run.batches_per_chunk or _chunk(max(plan.kept for row in plans for plan in row), device)
     chunk = min(chunk, max(reads) + 1)
     return Forecast(
         own=len(reads),
-        imitated=fmean(units) - len(reads),
+        imitated=len(units) / PROBED_DRAWS - len(reads),
+        backward=sum(unit.gradient for unit in units) / PROBED_DRAWS,
         multiply_adds=fmean(sum(plan.multiply_adds for plan in row) for row in plans),
         without_sharing=fmean(separate),
         alone=alone,

@@ -14,7 +14,7 @@ from ignite.engine import Engine
 
 from cgl_ignite.config.dump import fingerprint, flat, values
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.data import DataSource
+from cgl_ignite.data import DataSource, Normaliser, Splits
 from cgl_ignite.engine.step import CollaborativeStep
 from cgl_ignite.engine.trainer import Handler, build_trainer, train
 from cgl_ignite.errors import Interrupted, RunFailed
@@ -33,6 +33,7 @@ from cgl_ignite.pipeline.artifacts import count_parameters, hand_over, keep_rout
 from cgl_ignite.pipeline.assemble import Parts, assemble
 from cgl_ignite.pipeline.folder import RunFolder, start_run_folder
 from cgl_ignite.pipeline.result import RunResult
+from cgl_ignite.student import dump_encoder
 from cgl_ignite.tracking import Journal, RunInfo, Screen, Status, Summary, SystemMetrics, Tracker
 
 __all__ = ["Setting", "run_info", "run_seed"]
@@ -205,11 +206,19 @@ def _facts(setting: Setting, seed: int, parts: Parts, run_id: str) -> dict[str, 
         "classes": list(splits.classes),
         "modality": splits.spec.modality,
         "shape": list(splits.spec.shape),
-        "mean": splits.normaliser.mean.tolist(),
-        "std": splits.normaliser.std.tolist(),
+        **_inputs(splits),
         "reads": list(parts.subsets.reads),
         "batches_per_chunk": parts.batches_per_chunk,
     }
+
+
+def _inputs(splits: Splits) -> dict[str, Any]:
+    """Tell what has to be done to raw inputs: how images are normalised, how texts are encoded."""
+    normaliser = splits.normaliser
+    if isinstance(normaliser, Normaliser):
+        return {"mean": normaliser.mean.tolist(), "std": normaliser.std.tolist()}
+    encoder = {} if splits.encoder is None else {"encoder": dump_encoder(splits.encoder)}
+    return {"vocabulary": splits.spec.vocabulary, **encoder}
 
 
 def _summary(

@@ -3,9 +3,11 @@
 from cgl_ignite.student.card import Card, Chosen
 from cgl_ignite.student.examples import read_test_part
 from cgl_ignite.student.file import Format, read_student, write_student
-from cgl_ignite.student.network import Student, example_inputs
+from cgl_ignite.student.network import Student, encoder_of, example_inputs
 from cgl_ignite.student.pictures import find_pictures, read_pictures
 from cgl_ignite.student.score import Measured, logits, measure
+from cgl_ignite.student.texts import answer_texts, read_texts
+from cgl_ignite.student.vocabulary import dump_encoder, parse_encoder
 
 __all__ = [
     "Card",
@@ -13,12 +15,17 @@ __all__ = [
     "Format",
     "Measured",
     "Student",
+    "answer_texts",
+    "dump_encoder",
+    "encoder_of",
     "example_inputs",
     "find_pictures",
     "logits",
     "measure",
+    "parse_encoder",
     "read_pictures",
     "read_student",
     "read_test_part",
+    "read_texts",
     "write_student",
 ]

@@ -45,7 +45,9 @@ class Card(Table):
         holdout_accuracy: in percent, at that epoch; None if it was not measured.
         test_accuracy: in percent, at that epoch; None if it was not measured.
         classes: their names, in the order of the logits.
-        shape: of one input, such as (channels, height, width).
+        shape: of one input, such as (channels, height, width), or the greatest length of a text.
+        vocabulary: of texts, the number of token ids.
+        encoding: of texts, what made token ids of them.
         fingerprint: of the pipeline, without its seed.
         plugins: the modules that registered parts for it.
         version: of this package, when the card was written.
@@ -65,6 +67,8 @@ class Card(Table):
     classes: tuple[str, ...]
     modality: str
     shape: tuple[Count, ...]
+    vocabulary: Index = 0
+    encoding: Chosen | None = None
     run_id: str
     fingerprint: str
     plugins: tuple[str, ...]
@@ -97,6 +101,8 @@ class Card(Table):
             classes=tuple(facts["classes"]),
             modality=facts["modality"],
             shape=tuple(facts["shape"]),
+            vocabulary=facts.get("vocabulary", 0),
+            encoding=_encoding(tree["data"]) if facts["modality"] == "text" else None,
             run_id=facts["run_id"],
             fingerprint=facts["fingerprint"],
             plugins=tuple(tree.get("plugins", ())),
@@ -107,18 +113,28 @@ class Card(Table):
     @property
     def spec(self) -> InputSpec:
         """The form of one input."""
-        return InputSpec(self.modality, self.shape)
+        return InputSpec(self.modality, self.shape, self.vocabulary)
 
     def markdown(self) -> str:
         """Write the card as a model card for people."""
         rows = "\n".join("| {} | {} |".format(name, value.replace("|", r"\|")) for name, value in self._rows().items())
-        shape, names = " x ".join(map(str, self.shape)), ", ".join(self.classes)
         return (
             f"# {self.backbone.kind} on {self.dataset.kind}, trained by {self.method}\n\n"
             f"| | |\n| --- | --- |\n{rows}\n\n"
-            f"Reads float32 {shape} ({self.modality}) with values from 0 to 1, any number at a time, and "
-            "normalises them itself. Answers one logit per class; softmax makes them probabilities.\n\n"
-            f"Classes ({len(self.classes)}), in the order of the logits: {names}\n"
+            f"{self._reads()} Answers one logit per class; softmax makes them probabilities.\n\n"
+            f"Classes ({len(self.classes)}), in the order of the logits: {', '.join(self.classes)}\n"
+        )
+
+    def _reads(self) -> str:
+        shape = " x ".join(map(str, self.shape))
+        if self.encoding is None:
+            return (
+                f"Reads float32 {shape} ({self.modality}) with values from 0 to 1, any number at a time, and "
+                "normalises them itself."
+            )
+        return (
+            f"Reads raw text, of which its encoder, {_words(self.encoding)}, makes token ids: int64, at most {shape} "
+            f"per text, from 1 to {self.vocabulary - 1}, and 0 as padding behind them. Any number at a time."
         )
 
     def _rows(self) -> dict[str, str]:
@@ -135,6 +151,11 @@ class Card(Table):
             "plugins": ", ".join(self.plugins) or "none",
             "made with": f"cgl_ignite {self.version}, torch {self.torch}",
         }
+
+
+def _encoding(data: Mapping[str, Any]) -> Chosen:
+    options = dict(data["encoding"])
+    return Chosen(kind=options.pop("kind"), options=options)
 
 
 def _installed() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from inspect import Parameter
 from pathlib import Path
 from typing import Any
@@ -9,55 +10,108 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cgl_ignite.data import DATASETS, DataSource, Examples, data_root, prepare
+from cgl_ignite.data import DATASETS, Coder, DataSource, Encoder, Encoding, Examples, TokenIds, data_root, prepare
+from cgl_ignite.data.base import Rows
+from cgl_ignite.data.encoding import corpus_of
+from cgl_ignite.data.text.cache import key_of
+from cgl_ignite.data.text.store import encoded
 from cgl_ignite.errors import InputError, choices, nearest
+from cgl_ignite.spec import InputSpec
 from cgl_ignite.student.card import Card
+from cgl_ignite.student.vocabulary import dump_encoder
 
 __all__ = ["read_test_part"]
 
-FOLDERS = "local_images"
+OWN = {"image": "local_images", "text": "local_text"}
+"""The data set that reads the user's own files, by modality."""
 
 
-def read_test_part(which: str, card: Card, root: Path | None = None, limit: int | None = None) -> Examples:
+@dataclass(frozen=True)
+class _AsTrained(Encoding):
+    """The encoding of a student, which has learned all it knows."""
+
+    encoder: Encoder
+
+    @property
+    def spec(self) -> InputSpec:
+        return self.encoder.spec
+
+    def targets(self, part: Rows) -> Tensor:
+        return self._encoded(part).targets
+
+    def fit(self, source: DataSource, taught: Tensor) -> Coder:
+        return Coder(
+            spec=self.spec,
+            read=lambda part, rows: self._encoded(part).take(rows),
+            normaliser=lambda train: TokenIds(),
+            encoder=self.encoder,
+        )
+
+    def _encoded(self, part: Rows) -> Examples:
+        return encoded(corpus_of(part), self.encoder, key_of(dump_encoder(self.encoder)))
+
+
+def read_test_part(
+    which: str, card: Card, root: Path | None = None, limit: int | None = None, encoder: Encoder | None = None
+) -> Examples:
     """Read the test rows of a data set as a student's inputs and labels.
 
     The data set that the student was trained on gets the options it had there, and the same ``limit`` chooses
     the same rows.
 
     Args:
-        which: a kind of data set, or a folder with a folder per class.
+        which: a kind of data set; a folder with a folder per class, or a table of texts.
         card: of the student.
         root: the folder of the data sets.
         limit: at most so many rows, chosen at random with every class keeping its share.
+        encoder: of a student of texts.
 
     Raises:
         InputError: data that cannot be read, that has classes unknown to the student, or another form.
     """
     source = _source(which, card, data_root(root))
     numbers = _class_numbers(which, source.classes, card.classes)
-    _check_form(which, source.spec.shape, card.shape)
-    test = source.test if limit is None else prepare(source, holdout=0, limit=limit, seed=card.seed).test
-    examples = test()
-    return Examples(_channels(examples.inputs, card.shape[0]), numbers[examples.targets])
+    if encoder is None:
+        _check_form(which, source.spec.shape, card.shape)
+    part = source.test()
+    alone = replace(source, train=part, test=lambda: part)
+    encoding = None if encoder is None else _AsTrained(encoder)
+    examples = prepare(alone, holdout=0, limit=limit, seed=card.seed, encoding=encoding).test()
+    inputs = examples.inputs
+    if isinstance(inputs, Tensor) and encoder is None:
+        inputs = _channels(inputs, card.shape[0])
+    return Examples(inputs, numbers[examples.targets])
 
 
 def _source(which: str, card: Card, root: Path) -> DataSource:
     trained = card.dataset.options if which == card.dataset.kind else {}
     if which in DATASETS:
+        _check_modality(which, card)
         needed = [name for name, option in DATASETS.options(which).items() if option.default is Parameter.empty]
         if missing := [name for name in needed if name not in trained]:
-            hint = "give the folder instead" if which == FOLDERS else "the student was not trained on it"
+            hint = "give the path instead" if which in OWN.values() else "the student was not trained on it"
             raise InputError(f"data set {which!r} needs {', '.join(missing)}: {hint}")
         return _built(which, root, trained)
-    if not Path(which).is_dir():
-        known = DATASETS.kinds()
+    own, path = OWN[card.modality], Path(which)
+    if not (path.is_file() if card.modality == "text" else path.is_dir()):
+        known = [kind for kind in DATASETS.kinds() if DATASETS.facts(kind).get("modality", "image") == card.modality]
+        wanted = "a table of texts" if card.modality == "text" else "a folder of images"
         raise InputError(
-            f"{which!r} is neither a folder of images nor a data set{nearest(which, known)} (known: {choices(known)})"
+            f"{which!r} is neither {wanted} nor a data set{nearest(which, known)} (known: {choices(known)})"
         )
-    options = card.dataset.options if card.dataset.kind == FOLDERS else {}
-    sides = card.shape[1:]
-    size = {"size": sides[0]} if len(set(sides)) == 1 else {}
-    return _built(FOLDERS, root, {**options, **size, "path": which})
+    options = card.dataset.options if card.dataset.kind == own else {}
+    return _built(own, root, {**options, **_size(card), "path": which})
+
+
+def _check_modality(which: str, card: Card) -> None:
+    held = DATASETS.facts(which).get("modality", "image")
+    if held != card.modality:
+        raise InputError(f"{which} holds {held}, but the student reads {card.modality}")
+
+
+def _size(card: Card) -> dict[str, int]:
+    sides = set(card.shape[1:])
+    return {"size": sides.pop()} if len(sides) == 1 else {}
 
 
 def _built(kind: str, root: Path, options: dict[str, Any]) -> DataSource:

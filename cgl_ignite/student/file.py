@@ -22,11 +22,12 @@ from torch.export.passes import move_to_device_pass
 from cgl_ignite.backbones import BACKBONES
 from cgl_ignite.config.schema import Chooses, Part, Table
 from cgl_ignite.config.specialise import specialise
-from cgl_ignite.data import Normaliser
+from cgl_ignite.data import Normaliser, TokenIds
 from cgl_ignite.errors import InputError, choices
 from cgl_ignite.pool import modular_layers
 from cgl_ignite.student.card import Card
-from cgl_ignite.student.network import Student, example_inputs
+from cgl_ignite.student.network import Program, Student, example_inputs
+from cgl_ignite.student.vocabulary import dump_encoder, parse_encoder
 from cgl_ignite.tracking.files import write_atomically
 
 __all__ = ["Format", "read_student", "write_student"]
@@ -35,7 +36,7 @@ Format = Literal["state", "pt2"]
 """``state``: weights and card; ``pt2``: a ``torch.export`` program with the card in it."""
 
 FORMAT = 1
-_CARD, _NUMBER = "card.json", "format"
+_CARD, _NUMBER, _ENCODER = "card.json", "format", "encoder.json"
 
 
 class _Rebuilt(Table):
@@ -58,7 +59,9 @@ def write_student(path: Path, student: Student, card: Card, form: Format = "stat
 
 
 def read_student(path: Path, device: torch.device | str = "cpu") -> tuple[nn.Module, Card]:
-    """Read a student from a file of either format: a module from pixels to logits, and its card.
+    """Read a student from a file of either format: a module from pixels or token ids to logits, and its card.
+
+    ``student.encoder`` makes token ids of texts; it is None for images.
 
     Raises:
         InputError: a file that is not there, is damaged, holds no student or one of a later version; a
@@ -66,21 +69,26 @@ def read_student(path: Path, device: torch.device | str = "cpu") -> tuple[nn.Mod
     """
     members = _members(path)
     found = next((name for name in members if name.endswith(f"/extra/{_CARD}")), None)
-    return _read_state(path, device) if found is None else _read_program(path, found, device)
+    return _read_state(path, device) if found is None else _read_program(path, found.removesuffix(_CARD), device)
 
 
 def _state(student: Student, card: Card) -> bytes:
     weights = {name: value.detach().cpu() for name, value in student.state_dict().items()}
     buffer = io.BytesIO()
-    torch.save({"format": FORMAT, "card": card.model_dump_json(), "state_dict": weights}, buffer)
+    content = {"format": FORMAT, "card": card.model_dump_json(), "state_dict": weights}
+    if student.encoder is not None:
+        content["encoder"] = dump_encoder(student.encoder)
+    torch.save(content, buffer)
     return buffer.getvalue()
 
 
 def _program(student: Student, card: Card) -> bytes:
     network, example = copy.deepcopy(student).cpu(), torch.from_numpy(example_inputs(card))
-    batch = Dim("batch", min=1)
+    free: dict[int, Any] = {0: Dim("batch", min=1)}
+    if student.encoder is not None and student.encoder.pad == "batch":
+        free[1] = Dim("length", min=1, max=card.shape[0])
     try:
-        program = torch.export.export(network, (example,), dynamic_shapes={"pixels": {0: batch}})
+        program = torch.export.export(network, (example,), dynamic_shapes={"inputs": free})
     except Exception as error:
         reason = str(error).strip().partition("\n")[0]
         raise InputError(
@@ -89,6 +97,8 @@ def _program(student: Student, card: Card) -> bytes:
         ) from error
     buffer = io.BytesIO()
     extra = {_CARD: card.model_dump_json(), _NUMBER: str(FORMAT)}
+    if student.encoder is not None:
+        extra[_ENCODER] = dump_encoder(student.encoder)
     torch.export.save(program, buffer, extra_files=extra)
     return buffer.getvalue()
 
@@ -113,7 +123,9 @@ def _read_state(path: Path, device: torch.device | str) -> tuple[nn.Module, Card
     card = _card(path, content["format"], content["card"])
     network, weights = _untrained(path, card), content["state_dict"]
     try:
-        student = Student(network, Normaliser(weights["mean"], weights["std"]))
+        encoder = parse_encoder(content["encoder"], path) if card.modality == "text" else None
+        normaliser = TokenIds() if encoder else Normaliser(weights["mean"], weights["std"])
+        student = Student(network, normaliser, encoder)
         student.load_state_dict(weights)
     except (KeyError, RuntimeError) as error:
         raise InputError(
@@ -135,10 +147,11 @@ def _loaded(path: Path) -> dict[str, Any]:
     return content
 
 
-def _read_program(path: Path, member: str, device: torch.device | str) -> tuple[nn.Module, Card]:
+def _read_program(path: Path, folder: str, device: torch.device | str) -> tuple[nn.Module, Card]:
     with zipfile.ZipFile(path) as archive:
-        number, text = (archive.read(f"{member.removesuffix(_CARD)}{name}") for name in (_NUMBER, _CARD))
-    card = _card(path, json.loads(number), text)
+        extra = {name: archive.read(name) for name in archive.namelist() if name.startswith(folder)}
+    card = _card(path, json.loads(extra[folder + _NUMBER]), extra[folder + _CARD])
+    encoder = parse_encoder(extra[folder + _ENCODER], path) if folder + _ENCODER in extra else None
     try:
         with path.open("rb") as file:
             program = torch.export.load(file)
@@ -147,7 +160,7 @@ def _read_program(path: Path, member: str, device: torch.device | str) -> tuple[
             f"{path}: PyTorch {torch.__version__} cannot read the program; it was written with {card.torch} "
             f"({type(error).__name__}: {error})"
         ) from error
-    return move_to_device_pass(program, device).module(), card
+    return Program(move_to_device_pass(program, device).module(), encoder), card
 
 
 def _card(path: Path, number: Any, text: str | bytes) -> Card:

@@ -1,34 +1,35 @@
-"""A student as it is handed over: pixels in, logits out."""
+"""A student as it is handed over: pixels or token ids in, logits out."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cgl_ignite.data import Normaliser
+from cgl_ignite.data import Encoder, Normaliser, TokenIds
 from cgl_ignite.pool import ModularNetwork, extract_student
 from cgl_ignite.student.card import Card
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Student", "example_inputs"]
+__all__ = ["Program", "Student", "encoder_of", "example_inputs"]
 
 
 class Student(nn.Module):
-    """A network with its normalisation: plain ``torch.nn`` layers in evaluation mode, apart from any pool.
+    """A network with its normalisation or its encoder, in evaluation mode, apart from any pool.
 
     On the same normalised inputs its logits are those of the pool, up to the order in which a kernel adds;
     from pixels, the normalisation is rounded anew. In float32 both stay below 1e-4 of the largest logit.
 
-    Shape: inputs float32 (B, C, H, W) in [0, 1]; result float32 (B, classes).
+    Shape: images float32 (B, C, H, W) in [0, 1], texts int64 (B, T); result float32 (B, classes).
 
     Args:
         network: the layers, one after the other.
-        normaliser: mean and standard deviation per channel, in units of [0, 1].
+        normaliser: mean and standard deviation per channel, in units of [0, 1]; token ids have none.
+        encoder: of texts, what makes token ids of them.
 
     Example:
         >>> normaliser = Normaliser(mean=torch.tensor([0.5]), std=torch.tensor([0.25]))
@@ -37,29 +38,61 @@ class Student(nn.Module):
         [[-2.0, 0.0, 2.0]]
     """
 
-    mean: Tensor
-    std: Tensor
+    mean: Tensor | None
+    std: Tensor | None
 
-    def __init__(self, network: nn.Sequential, normaliser: Normaliser) -> None:
+    def __init__(
+        self, network: nn.Sequential, normaliser: Normaliser | TokenIds, encoder: Encoder | None = None
+    ) -> None:
         super().__init__()
         self.network = network
-        self.register_buffer("mean", normaliser.mean.detach().clone())
-        self.register_buffer("std", normaliser.std.detach().clone())
+        self.encoder = encoder
+        mean, std = (normaliser.mean, normaliser.std) if isinstance(normaliser, Normaliser) else (None, None)
+        self.register_buffer("mean", None if mean is None else mean.detach().clone())
+        self.register_buffer("std", None if std is None else std.detach().clone())
         self.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         self.eval()
 
     @classmethod
-    def of(cls, pool: ModularNetwork, student: int, normaliser: Normaliser) -> Student:
+    def of(
+        cls, pool: ModularNetwork, student: int, normaliser: Normaliser | TokenIds, encoder: Encoder | None = None
+    ) -> Student:
         """Copy a student (index from 0) out of a pool, on the pool's device."""
         network = extract_student(pool, student)
-        return cls(network, normaliser.to(next(network.parameters()).device))
+        return cls(network, normaliser.to(next(network.parameters()).device), encoder)
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        shape = (-1, *(1,) * (pixels.dim() - 2))
-        logits: Tensor = self.network((pixels - self.mean.view(shape)) / self.std.view(shape))
+    def forward(self, inputs: Tensor) -> Tensor:
+        if self.mean is not None and self.std is not None:
+            shape = (-1, *(1,) * (inputs.dim() - 2))
+            inputs = (inputs - self.mean.view(shape)) / self.std.view(shape)
+        logits: Tensor = self.network(inputs)
         return logits
 
 
-def example_inputs(card: Card) -> NDArray[np.float32]:
-    """Make two inputs of the form a student reads, always the same. Shape: float32 (2, C, H, W) in [0, 1)."""
-    return np.random.default_rng(0).random((2, *card.shape), np.float32)
+class Program(nn.Module):
+    """A student out of a ``torch.export`` program: what a :class:`Student` answers, without its layers."""
+
+    def __init__(self, program: nn.Module, encoder: Encoder | None) -> None:
+        super().__init__()
+        self.program = program
+        self.encoder = encoder
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        logits: Tensor = self.program(inputs)
+        return logits
+
+
+def encoder_of(student: nn.Module) -> Encoder | None:
+    """Return what makes token ids of texts for a student; None if it reads images."""
+    return student.encoder if isinstance(student, (Student, Program)) else None
+
+
+def example_inputs(card: Card) -> NDArray[Any]:
+    """Make two inputs of the form a student reads, always the same.
+
+    Shape: images float32 (2, C, H, W) in [0, 1), texts int64 (2, T) of any token ids but padding.
+    """
+    generator = np.random.default_rng(0)
+    if card.modality == "text":
+        return generator.integers(1, card.vocabulary, (2, *card.shape))
+    return generator.random((2, *card.shape), np.float32)

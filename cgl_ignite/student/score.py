@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from cgl_ignite.data import Examples
+from cgl_ignite.data import Examples, Ragged
 from cgl_ignite.metrics.scores import accuracy, cross_entropy
 
 __all__ = ["Measured", "logits", "measure"]
@@ -24,11 +24,24 @@ class Measured:
     n: int
 
 
-def logits(student: nn.Module, inputs: Tensor, device: torch.device | str = "cpu") -> Tensor:
-    """Return the logits of all inputs, on the CPU. Shape: uint8 (N, C, H, W); result float32 (N, classes)."""
+def logits(student: nn.Module, inputs: Tensor | Ragged, device: torch.device | str = "cpu") -> Tensor:
+    """Return the logits of all inputs, on the CPU; texts of about the same length are read together.
+
+    Shape: images uint8 (N, C, H, W), token ids int64 (N, T) or N rows; result float32 (N, classes).
+    """
+    order = torch.arange(len(inputs))
+    if isinstance(inputs, Ragged):
+        order = inputs.lengths.argsort(stable=True)
+        inputs = inputs.index_select(0, order)
     with torch.inference_mode():
-        parts = [student(rows.to(device).float() / 255).cpu() for rows in inputs.split(ROWS)]
-    return torch.cat(parts)
+        parts = [student(_ready(rows).to(device)).cpu() for rows in inputs.split(ROWS)]
+    return torch.cat(parts)[order.argsort()]
+
+
+def _ready(rows: Tensor | Ragged) -> Tensor:
+    if isinstance(rows, Ragged):
+        return rows.padded()
+    return rows.float() / 255 if rows.dtype is torch.uint8 else rows
 
 
 def measure(student: nn.Module, examples: Examples, device: torch.device | str = "cpu") -> Measured:

@@ -44,6 +44,10 @@ def test_every_combination_is_a_sound_pipeline(tmp_path: Path, dataset: str, bac
         ("cifar10_resnet18", "cifar10", "resnet18"),
         ("cifar100_resnet18", "cifar100", "resnet18"),
         ("cifar100_resnet34", "cifar100", "resnet34"),
+        ("imdb_transformer", "imdb", "transformer"),
+        ("yelp_vdcnn", "yelp_review_full", "vdcnn9"),
+        ("yahoo_vdcnn", "yahoo_answers", "vdcnn9"),
+        ("amazon_vdcnn", "amazon_review_full", "vdcnn9"),
     ],
 )
 def test_recipes_and_shipped_pipelines_agree(tmp_path: Path, name: str, dataset: str, backbone: str) -> None:

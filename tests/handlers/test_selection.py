@@ -7,7 +7,7 @@ import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
-from cgl_ignite.handlers.selection import SELECTIONS, StudentSelector, best, last, random
+from cgl_ignite.handlers.selection import SELECTIONS, StudentSelector, best, last, leader, random
 from cgl_ignite.handlers.state import Selected
 
 EPOCHS = [[50.0, 60.0, 40.0], [70.0, 80.0, 80.0], [80.0, 80.0, 10.0], [30.0, 79.0, 20.0]]
@@ -43,8 +43,13 @@ def test_random_keeps_one_student_at_its_best_epoch() -> None:
     assert chosen == {0, 1, 2}
 
 
+def test_the_leader_is_the_last_student_at_its_best_epoch() -> None:
+    expected = [Selected(1, 2, 40.0), *[Selected(2, 2, 80.0)] * 3]
+    assert follow(leader(3, seed=1)) == expected
+
+
 def test_registered_kinds() -> None:
-    assert {"best", "last", "random"} <= set(SELECTIONS.kinds())
+    assert {"best", "last", "random", "leader"} <= set(SELECTIONS.kinds())
 
 
 @pytest.mark.parametrize("kind", SELECTIONS.kinds())

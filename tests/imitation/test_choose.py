@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from cgl_ignite.errors import InputError
-from cgl_ignite.imitation.choose import CHOICES, Choice, bernoulli, fixed, nobody, others, regular
+from cgl_ignite.imitation.choose import CHOICES, Choice, bernoulli, everyone, fixed, nobody, others, peers, regular
 from cgl_ignite.seeding import stream
 
 seeds = st.integers(0, 2**32)
@@ -46,6 +46,22 @@ def test_nobody_and_others(students: int, seed: int) -> None:
     assert_is_a_choice(everyone, students)
     assert off_diagonal(everyone).all()
     assert (nobody(students).expected, others(students).expected) == (0, students - 1)
+
+
+@given(st.integers(1, 12), seeds)
+def test_everyone_includes_oneself(students: int, seed: int) -> None:
+    assert drawn(everyone(students), seed).all()
+    assert everyone(students).expected == students
+
+
+def test_peers_are_imitated_by_all_and_the_leader_by_nobody() -> None:
+    assert drawn(peers(3)).tolist() == [[True, True, False]] * 3
+    assert peers(3).expected == 2
+
+
+def test_a_leader_needs_peers() -> None:
+    with pytest.raises(InputError, match="needs at least one peer"):
+        peers(1)
 
 
 @given(st.integers(1, 12), st.floats(0.01, 1), seeds)
@@ -126,4 +142,4 @@ def test_more_than_the_others_cannot_be_chosen(kind, students: int, size: int) -
 
 
 def test_registered_kinds() -> None:
-    assert {"nobody", "others", "bernoulli", "fixed", "regular"} <= set(CHOICES.kinds())
+    assert {"nobody", "others", "everyone", "peers", "bernoulli", "fixed", "regular"} <= set(CHOICES.kinds())

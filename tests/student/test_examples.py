@@ -96,7 +96,7 @@ def fault_of(which, card):
 def test_what_is_no_data(trained, tmp_path):
     message = fault_of("digit", trained.card(0))
     assert message.startswith("'digit' is neither a folder of images nor a data set; did you mean 'digits'?")
-    assert "needs path: give the folder instead" in fault_of("local_images", trained.card(0))
+    assert "needs path: give the path instead" in fault_of("local_images", trained.card(0))
     assert "holds 0 class folders" in fault_of(str(tmp_path), trained.card(0))
 
 

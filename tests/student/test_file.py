@@ -197,7 +197,7 @@ class Tilted(nn.Module):
 
 def tilted(spec, classes, *, steps: tuple[int, int] = (1, 2)) -> Backbone:
     assert isinstance(steps, tuple)
-    return Backbone((lambda: Tilted(classes),), nn.Identity)
+    return Backbone((lambda: Tilted(classes),), nn.Identity, stages=(1,))
 
 
 def tilted_student(trained):

@@ -27,9 +27,9 @@ __all__ = ["ALPHABET", "CharacterEncoder", "characters"]
 ALPHABET = " abcdefghijklmnopqrstuvwxyz0123456789-,;.!?:'\"/|_#$%^&*~`+=<>()[]{}"
 """The characters with the ids from 2 on."""
 
-PADDING, UNKNOWN = 0, 1
-_CONTINUED = -64
-"""Bytes of UTF-8 that go on with a character are less than this as signed numbers."""
+UNKNOWN = 1
+_CONTINUING = bytes(range(0x80, 0xC0))
+"""The bytes of UTF-8 that go on with a character; as signed numbers, all others are at least -64."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,11 @@ class CharacterEncoder(Encoder):
     def tokens(self, texts: pa.StringArray) -> tuple[NDArray[np.integer[Any]], NDArray[np.int64]]:
         _, offsets, content = texts.buffers()
         bounds = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
-        raw = np.frombuffer(content or b"", np.uint8)[bounds[0] : bounds[-1]]
-        ids = _table(self.alphabet)[raw]
-        continued = np.flatnonzero(raw.view(np.int8) < _CONTINUED)
-        if len(continued):
-            ids = np.delete(ids, continued)
-            bounds = bounds - np.searchsorted(continued, bounds - bounds[0])
+        raw = content[bounds[0] : bounds[-1]].to_pybytes() if content else b""
+        ids = np.frombuffer(raw.translate(_table(self.alphabet), _CONTINUING), np.uint8)
+        if len(ids) < len(raw):
+            continuing = np.flatnonzero(np.frombuffer(raw, np.int8) < -64)
+            bounds = bounds - np.searchsorted(continuing, bounds - bounds[0])
         return ids, np.diff(bounds)
 
     def decode(self, ids: Tensor) -> list[str]:
@@ -87,13 +86,14 @@ class CharacterEncoder(Encoder):
         return cls(state["length"], state["pad"], state["alphabet"])
 
 
-def _table(alphabet: str) -> NDArray[np.uint8]:
+def _table(alphabet: str) -> bytes:
     """List the id of each byte; those beyond ASCII begin an unknown character."""
-    table = np.full(256, UNKNOWN, np.uint8)
+    table = bytearray([UNKNOWN] * 256)
     for number, character in enumerate(alphabet, start=2):
-        table[[ord(character), ord(character.upper())]] = number
-    table[list(b"\t\n\v\f\r")] = table[ord(" ")]
-    return table
+        table[ord(character)] = table[ord(character.upper())] = number
+    for space in b"\t\n\v\f\r":
+        table[space] = table[ord(" ")]
+    return bytes(table)
 
 
 @ENCODINGS.register("characters", modality="text", restore=CharacterEncoder.restore)

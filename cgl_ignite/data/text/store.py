@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from cgl_ignite.data.base import Examples
 from cgl_ignite.data.corpus import Corpus
@@ -16,7 +17,7 @@ from cgl_ignite.data.ragged import Ragged
 from cgl_ignite.data.text.cache import kept, key_of
 from cgl_ignite.data.text.progress import report
 
-__all__ = ["encoded"]
+__all__ = ["encoded", "read_targets"]
 
 _VERSION = 1
 TOKENS, BOUNDS, TARGETS = "tokens.bin", "bounds.npy", "targets.npy"
@@ -33,6 +34,20 @@ def encoded(corpus: Corpus, encoder: Encoder, settings: str) -> Examples:
     bounds = torch.from_numpy(np.load(entry / BOUNDS))
     rows = Ragged(torch.from_numpy(tokens), bounds[:-1], bounds.diff())
     return Examples(cut(rows, encoder), torch.from_numpy(np.load(entry / TARGETS)))
+
+
+def read_targets(corpus: Corpus) -> Tensor:
+    """Return the classes of all rows, (N,); the texts are read only if nobody has done so before."""
+    entry = kept(corpus.cache, key_of(_VERSION, corpus.identity, "targets"), partial(_write_targets, corpus))
+    return torch.from_numpy(np.load(entry / TARGETS))
+
+
+def _write_targets(corpus: Corpus, folder: Path) -> None:
+    targets = [np.zeros(0, np.int64)]
+    for block in corpus.read():
+        targets.append(block.targets)
+        report(f"reading {corpus.title}", sum(map(len, targets)), block.done)
+    np.save(folder / TARGETS, np.concatenate(targets))
 
 
 def _write(corpus: Corpus, encoder: Encoder, folder: Path) -> None:

@@ -10,21 +10,32 @@ SHARED = {"image": 0, "text": 1}
 
 
 class CGL:
-    def __init__(self, network, epochs):
-        self.layers = network.grow(MODULES, shared=SHARED[network.task])
+    def __init__(self, network, epochs, shared=None):
+        self.layers = network.grow(MODULES, shared=SHARED[network.task] if shared is None else shared)
+        self.pooled = network.pooled
         self.weigher = []
         self.paths = []
         self.ramp = 0.2 * epochs
 
-    def student(self, k, inputs):
-        path = [*self.paths[k], self.paths[k][-1]]
-        return run([row[module] for row, module in zip(self.layers, path, strict=True)], inputs)
+    def features(self, student, inputs):
+        """Return what the student's classifier reads."""
+        rows = zip(self.layers[:-1], self.paths[student], strict=True)
+        return run([row[module] for row, module in rows], inputs)
+
+    def logits(self, student, inputs):
+        return self.layers[-1][self.paths[student][-1]](self.features(student, inputs))
+
+    def teacher(self, student, inputs, members):
+        return sum(self.logits(member, inputs) for member in members) / len(members)
 
     def losses(self, batches, epoch, imitated):
         ce, kl = [], []
         for k, (inputs, labels) in enumerate(batches):
-            own = self.student(k, inputs)
-            members = [self.student(j, inputs) for j in range(STUDENTS) if imitated[k][j]]
-            ce.append(cross_entropy(own, labels))
-            kl.append(9 * divergence(sum(members) / len(members), own, 3) if members else 0 * ce[-1])
+            members = [j for j in range(STUDENTS) if imitated[k][j]]
+            assert k not in members
+            nothing = inputs.new_zeros((), dtype=float)
+            own = self.logits(k, inputs) if len(labels) else nothing
+            ce.append(cross_entropy(own, labels) if len(labels) else nothing)
+            taught = len(labels) and members
+            kl.append(9 * divergence(self.teacher(k, inputs, members), own, 3) if taught else nothing)
         return ce, kl, sum(ce) + ramp(epoch, self.ramp) * sum(kl)

@@ -12,6 +12,8 @@ STUDENTS = {"image": 3, "text": 5}
 
 
 class OKDDip:
+    flows = True
+
     def __init__(self, network, epochs):
         self.layers = network.grow(STUDENTS[network.task], shared=network.trunk)
         self.trunk, self.pooled = network.trunk, network.pooled
@@ -25,13 +27,14 @@ class OKDDip:
         features = features_of(self.layers, self.trunk, trunk_of(self.layers, self.trunk, inputs))
         logits = logits_of(self.layers, features)
         *peers, leader = logits
+        spoken = peers if self.flows else [peer.detach() for peer in peers]
         looks = [self.pooled(values) for values in features[:-1]]
         kl = []
         for own, look in zip(peers, looks, strict=True):
             energy = torch.stack([((look @ self.query.T) * (other @ self.key.T)).sum(1) for other in looks], dim=1)
             alpha = energy.softmax(1)
-            teacher = sum(alpha[:, b : b + 1] * peer for b, peer in enumerate(peers))
+            teacher = sum(alpha[:, b : b + 1] * peer for b, peer in enumerate(spoken))
             kl.append(9 * divergence(teacher, own, 3))
-        kl.append(9 * divergence(sum(peers) / len(peers), leader, 3))
+        kl.append(9 * divergence(sum(spoken) / len(spoken), leader, 3))
         ce = [cross_entropy(own, labels) for own in logits]
         return ce, kl, sum(ce) + ramp(epoch, self.ramp) * sum(kl)

@@ -31,7 +31,10 @@ EPOCHS = 15
 
 PARTS = {
     "image": {"data": {"kind": "digits", "holdout": 20, "limit": 80}, "backbone": {"kind": "resnet8", "width": 4}},
-    "text": {"data": {"kind": "toy_tokens", "holdout": 20}, "backbone": {"kind": "toy_transformer"}},
+    "text": {
+        "data": {"kind": "toy_tokens", "holdout": 20, "encoding": {"kind": "toy_ids"}},
+        "backbone": {"kind": "toy_transformer"},
+    },
 }
 OPTIMIZERS = {"sgd": {"kind": "sgd", "learning_rate": 0.05}, "adam": {"kind": "adam", "learning_rate": 0.01}}
 
@@ -61,10 +64,12 @@ class World:
     def parameters(self) -> list[nn.Parameter]:
         return [*self.pool.parameters(), *self.weigher.parameters()]
 
-    def batch(self, number: int = 0, rows: int = 6, groups: int | None = None) -> Batch:
-        """Make random rows and labels for each group that is read."""
+    def batch(self, number: int = 0) -> Batch:
+        """Make random rows and labels: six of one group, fewer of some of many, and none of one of them."""
         generator = torch.Generator().manual_seed(number)
-        sizes = (rows,) * (groups or max(self.parts.subsets.reads) + 1)
+        groups = max(self.parts.subsets.reads) + 1
+        uneven = (0 if group == number % groups else 6 - (number + group) % 3 for group in range(groups))
+        sizes = (6,) if groups == 1 else tuple(uneven)
         count, classes = sum(sizes), len(self.parts.splits.classes)
         labels = torch.randint(classes, (count,), generator=generator)
         if self.pipeline.data.kind == "digits":

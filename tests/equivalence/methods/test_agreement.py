@@ -13,6 +13,7 @@ from tests.equivalence.methods.cl_ilr import CLILR
 from tests.equivalence.methods.cl_ilr_repo import RepositoryCLILR
 from tests.equivalence.methods.dml import DML
 from tests.equivalence.methods.dml_repo import RepositoryDML
+from tests.equivalence.methods.hybrids import AttentiveCGL, CautiousOKDDip, GatedCGL, PredictingCGL, TrunkGatedCGL
 from tests.equivalence.methods.okddip import OKDDip
 from tests.equivalence.methods.one import ONE
 from tests.equivalence.methods.one_repo import RepositoryONE
@@ -29,6 +30,15 @@ REFERENCES = {
     "cl_ilr_repo": RepositoryCLILR,
     "one_repo": RepositoryONE,
 }
+HYBRIDS = [
+    (AttentiveCGL, "cgl", ['method.weigh={kind="attention"}']),
+    (AttentiveCGL, "cgl", ['method.weigh={kind="attention"}', "run.batches_per_chunk=3"]),
+    (GatedCGL, "cgl", ['method.weigh={kind="gate", reads="student"}']),
+    (TrunkGatedCGL, "cgl", ['method.weigh={kind="gate"}', "method.routing.shared=[0]"]),
+    (TrunkGatedCGL, "cgl", ['method.weigh={kind="gate"}', "method.routing.shared=[0]", "run.batches_per_chunk=1"]),
+    (PredictingCGL, "cgl", ["method.loss.mixes=probabilities"]),
+    (CautiousOKDDip, "okddip", ["method.loss.teacher_gradient=weights"]),
+]
 NETWORKS = {"image": networks.IMAGE, "text": networks.TEXT}
 OPTIMIZERS = {"sgd": optimizers.SGD, "adam": optimizers.Adam}
 STEPS = 6
@@ -53,12 +63,8 @@ def close(found, expected, tolerance: float = 1e-9) -> None:
     torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("task", NETWORKS)
-@pytest.mark.parametrize("name", REFERENCES)
-def test_six_steps(name: str, task: str, optimizer: str) -> None:
-    world = build(name, task, optimizer)
-    reference = REFERENCES[name](NETWORKS[task], EPOCHS)
+def agree(world: World, reference, optimizer: str) -> None:
+    """Train both for six steps, one in each epoch, and compare them at every step."""
     own = adopt(reference, world)
     mine = OPTIMIZERS[optimizer](own)
     batches = [world.batch(number) for number in range(STEPS)]
@@ -86,18 +92,27 @@ def test_six_steps(name: str, task: str, optimizer: str) -> None:
         close(found.detach(), expected.detach(), 1e-7)
 
 
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("task", NETWORKS)
 @pytest.mark.parametrize("name", REFERENCES)
-def test_the_reference_learns_with_every_weight(name: str, task: str) -> None:
-    """Every parameter of a used module gets a gradient, so that the comparison leaves none out."""
+def test_a_preset_is_its_method(name: str, task: str, optimizer: str) -> None:
+    agree(build(name, task, optimizer), REFERENCES[name](NETWORKS[task], EPOCHS), optimizer)
+
+
+@pytest.mark.parametrize("task", NETWORKS)
+@pytest.mark.parametrize(("reference", "preset", "changes"), HYBRIDS)
+def test_a_hybrid_is_an_edit(reference, preset: str, changes: list[str], task: str) -> None:
+    agree(build(preset, task, changes=changes), reference(NETWORKS[task], EPOCHS), "sgd")
+
+
+@pytest.mark.parametrize("task", NETWORKS)
+@pytest.mark.parametrize("name", REFERENCES)
+def test_every_weight_on_a_path_learns(name: str, task: str) -> None:
+    """So that the comparison of gradients leaves none out."""
     world = build(name, task)
-    reference = REFERENCES[name](NETWORKS[task], EPOCHS)
-    own = adopt(reference, world)
-    trainer = world.train([world.batch()])
+    world.train([world.batch()])
     used = {(layer, module) for path in world.pool.routes.paths for layer, module in enumerate(path)}
     for layer, row in enumerate(world.pool.layers):
         for module, part in enumerate(row):
-            assert ((layer, module) in used) == all(p.grad is not None for p in part.parameters())
+            assert ((layer, module) in used) == all(parameter.grad is not None for parameter in part.parameters())
     assert all(parameter.grad is not None for parameter in world.weigher.parameters())
-    assert len(own) == len(world.parameters)
-    assert trainer.state.iteration == 1

@@ -96,6 +96,20 @@ def test_the_trunk_sees_the_mean_of_its_branches(task: str) -> None:
 
 
 @pytest.mark.parametrize("task", TASKS)
+def test_in_a_tree_every_split_divides(task: str) -> None:
+    """Four heads on two stems on one trunk, as Song & Chai draw them."""
+    tree = 'method.routing={kind="fixed", table=[[0, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 2], [0, 0, 1, 3]]}'
+    mean = build("cl_ilr", task, changes=["method.students=4", tree])
+    total = build("cl_ilr", task, changes=["method.students=4", tree, "method.loss.trunk_gradient=sum"])
+    for world in (mean, total):
+        world.once(world.batch())
+    assert [len(row) for row in mean.pool.layers] == [1, 1, 2, 4, 4]
+    for divisor, divided, whole in zip((4, 4, 2, 1, 1), mean.pool.layers, total.pool.layers, strict=True):
+        for one, other in zip(divided.parameters(), whole.parameters(), strict=True):
+            torch.testing.assert_close(gradient(one) * divisor, gradient(other))
+
+
+@pytest.mark.parametrize("task", TASKS)
 def test_a_branch_is_no_part_of_its_own_teacher(task: str) -> None:
     """A branch without an opinion is as far from its teacher as the teacher is from knowing nothing."""
     world = still(build("cl_ilr", task))

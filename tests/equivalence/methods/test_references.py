@@ -33,7 +33,7 @@ def test_the_block_is_pytorchs_layer() -> None:
     ours = Attention().double()
     with torch.no_grad():
         for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
-            other.add_(torch.rand_like(other))
+            other.add_(normal(*other.shape))
             mine.copy_(other)
     values = normal(3, 7, WIDTH)
     torch.testing.assert_close(ours(values), theirs(values))

@@ -1,4 +1,4 @@
-"""A data set of tokens and a Transformer for them, registered while these tests run."""
+"""A data set of tokens, and a Transformer for them, registered while these tests run."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from torch import nn
 
 from cgl_ignite.backbones import Backbone
 from cgl_ignite.data import DataSource, Examples
+from cgl_ignite.data.encoding import Coder
+from cgl_ignite.data.normalise import TokenIds
 from cgl_ignite.spec import InputSpec
 from tests.equivalence.methods.networks import HEADS, HIDDEN, POSITIONS, TOKENS, WIDTH
 
 CLASSES = 4
+SPEC = InputSpec("text", (POSITIONS,), TOKENS)
 FACTS = {"title": "Toy", "shape": (POSITIONS,), "classes": CLASSES, "rows": (80, 20), "files": None, "where": "here"}
 
 
@@ -54,4 +57,20 @@ def toy_tokens(root) -> DataSource:
         tokens = torch.randint(TOKENS, (count, POSITIONS), generator=generator, dtype=torch.uint8)
         return Examples(tokens, torch.arange(count) % CLASSES)
 
-    return DataSource(rows(80), lambda: rows(20), tuple("abcd"), InputSpec("text", (POSITIONS,)))
+    return DataSource(rows(80), lambda: rows(20), tuple("abcd"), SPEC)
+
+
+class Ids:
+    """The data set holds token ids; nothing is left to encode."""
+
+    spec = SPEC
+
+    def targets(self, part):
+        return part.targets
+
+    def fit(self, source, taught):
+        return Coder(SPEC, read=lambda part, rows: part.take(rows), normaliser=lambda train: TokenIds())
+
+
+def toy_ids():
+    return Ids()

@@ -1,0 +1,153 @@
+"""``cgl compare``: the paper's comparison of methods on the user's data."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+from click.core import ParameterSource
+
+from cgl_ignite.cli.options import json_option
+from cgl_ignite.errors import InputError, Interrupted, RunFailed, choices, nearest
+
+if TYPE_CHECKING:
+    from cgl_ignite.config.load import Document
+    from cgl_ignite.pipeline.standings import Standings
+
+__all__ = ["compare"]
+
+SEEDS = (1, 2, 3)
+
+
+def _read_seeds(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, ...] | None:
+    """Read whole numbers with commas between them."""
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise click.BadParameter(f"must be whole numbers with commas between them, such as 1,2,3, not {text!r}")
+    seeds = tuple(map(int, parts))
+    if len(set(seeds)) < len(seeds):
+        raise click.BadParameter(f"a seed stands twice in {text!r}, and would give the same run twice")
+    return seeds
+
+
+@click.command()
+@click.argument("pipeline", type=click.Path())
+@click.option("--methods", default="all", show_default=True, metavar="all|A,B", help="Which methods are compared.")
+@click.option("--seeds", metavar="1,2,3", callback=_read_seeds, help="Seeds; else the pipeline's, else 1,2,3.")
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at a time.")
+@click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Change a value of the pipeline.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to train.")
+@click.option(
+    "--equal",
+    type=click.Choice(["epochs", "steps"]),
+    default="epochs",
+    show_default=True,
+    help="What all methods have the same number of.",
+)
+@json_option
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write tables and figures to this folder, too.")
+def compare(
+    pipeline: str,
+    methods: str,
+    seeds: tuple[int, ...] | None,
+    jobs: int,
+    overrides: tuple[str, ...],
+    device: str | None,
+    equal: Literal["epochs", "steps"],
+    as_json: bool,
+    quiet: bool,
+    output: Path | None,
+) -> None:
+    """Train every method with every seed on the same data, and hold them against each other.
+
+    Each method is the preset of its name, as [methods.NAME] of the pipeline changes it; [method] is not read. The
+    same command goes on where it was stopped. Prints the table, or with --json everything.
+    """
+    from cgl_ignite.catalogue import bind_methods
+    from cgl_ignite.cli.board import make_board
+    from cgl_ignite.cli.render import make_screen
+    from cgl_ignite.config.load import load_document
+    from cgl_ignite.config.variants import deviations
+    from cgl_ignite.pipeline.compare import compare as compare_methods
+
+    document = load_document(pipeline, [*overrides, *([f"run.device={device}"] if device else [])])
+    names = _chosen(methods, document)
+    pipelines = bind_methods(document, names)
+    written = next(iter(pipelines.values())).seeds if "seeds" in document.tree else SEEDS
+    try:
+        standings = compare_methods(
+            pipelines,
+            seeds or written,
+            make_board(quiet=quiet, live=jobs > 1),
+            equal=equal,
+            jobs=jobs,
+            screen=make_screen(quiet=quiet, brief=True),
+            deviations={name: deviations(document, name) for name in names},
+        )
+    except Interrupted as error:
+        command = shlex.join(_command(click.get_current_context()))
+        raise Interrupted(f"{error}; the state is saved, go on with the same command: {command}") from None
+    if output is not None:
+        standings.write(output)
+    _conclude(standings, as_json=as_json, quiet=quiet)
+
+
+def _chosen(text: str, document: Document) -> tuple[str, ...]:
+    """Expand ``--methods``; a name is a preset or one of ``[methods]``."""
+    from cgl_ignite.config.presets import METHODS
+    from cgl_ignite.config.variants import known_methods
+
+    known = tuple(dict.fromkeys((*known_methods(document), *METHODS)))
+    names: list[str] = []
+    for name in map(str.strip, text.split(",")):
+        if name.lower() == "all":
+            names += known_methods(document)
+        elif name in known:
+            names.append(name)
+        else:
+            raise InputError(f"--methods: there is no method {name!r}{nearest(name, known)} (known: {choices(known)})")
+    return tuple(dict.fromkeys(names))
+
+
+def _conclude(standings: Standings, *, as_json: bool, quiet: bool) -> None:
+    """Show the table, and print the result; nothing goes to stdout where a run has failed.
+
+    Raises:
+        RunFailed: a run has failed.
+    """
+    from cgl_ignite.cli.board import show_folder, show_table
+
+    failed = standings.failed
+    if failed or not as_json or not quiet:
+        show_table(standings, stderr=as_json or bool(failed))
+    if not quiet:
+        show_folder(standings)
+    if failed:
+        names = ", ".join(f"{name} seed {seed}" for name, seed, _ in failed)
+        raise RunFailed(f"{len(failed)} of {len(failed) + len(standings.runs)} runs failed: {names}")
+    if as_json:
+        click.echo(json.dumps(standings.tree()))
+
+
+def _command(context: click.Context) -> Iterator[str]:
+    """Write the command as it was given."""
+    yield from ("cgl", "compare", context.params["pipeline"])
+    for option in context.command.params:
+        name = str(option.name)
+        value = context.params[name]
+        if not isinstance(option, click.Option) or context.get_parameter_source(name) is ParameterSource.DEFAULT:
+            continue
+        if option.is_flag:
+            yield option.opts[0]
+        elif option.multiple:
+            yield from (part for item in value for part in (option.opts[0], item))
+        else:
+            yield option.opts[0]
+            yield ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

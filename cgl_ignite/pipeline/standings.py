@@ -1,0 +1,141 @@
+"""What a comparison leaves behind: its table in four formats, its figures, and the values of both."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cgl_ignite.analysis.agreement import agreement, agreements_figure
+from cgl_ignite.analysis.comparison import Answers, MethodRow, Row, compare_methods
+from cgl_ignite.analysis.contest import accuracy_figure, curves_figure
+from cgl_ignite.analysis.paper import STATEMENT
+from cgl_ignite.analysis.tables import as_csv, as_json, as_latex, as_markdown
+from cgl_ignite.errors import InputError
+from cgl_ignite.pipeline.artifacts import PREDICTIONS
+from cgl_ignite.pipeline.result import RunResult, summarise
+from cgl_ignite.tracking.files import read_rows, write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Standings", "read_answers"]
+
+
+@dataclass(frozen=True)
+class Standings:
+    """The outcome of a comparison.
+
+    Attributes:
+        folder: of the comparison, with its tables and figures.
+        methods: with their finished and failed runs.
+        reference: the method that the others are measured against.
+        equal: what is the same for all methods, ``epochs`` or ``steps``.
+    """
+
+    folder: Path
+    methods: Sequence[MethodRow]
+    reference: str
+    equal: str
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows of the table."""
+        return compare_methods(self.methods, self.reference)
+
+    @property
+    def runs(self) -> list[RunResult]:
+        """The finished runs, method by method."""
+        return [run for method in self.methods for run in method.runs.values() if isinstance(run, RunResult)]
+
+    @property
+    def failed(self) -> list[tuple[str, int, str]]:
+        """Method, seed and reason of every failed run."""
+        return [(method.name, seed, why) for method in self.methods for seed, why in method.failed.items()]
+
+    def tree(self) -> dict[str, Any]:
+        """Return everything as plain values: all runs, mean and deviation by method, and the table."""
+        values = {method.name: summarise(_results(method)) for method in self.methods if method.runs}
+        return {
+            "comparison": self.folder.name,
+            "folder": str(self.folder),
+            "reference": self.reference,
+            "equal": self.equal,
+            "runs": [asdict(run) for run in self.runs],
+            "mean": {name: {key: mean for key, (mean, _) in pairs.items()} for name, pairs in values.items()},
+            "std": {name: {key: std for key, (_, std) in pairs.items()} for name, pairs in values.items()},
+            "failed": [{"method": name, "seed": seed, "reason": why} for name, seed, why in self.failed],
+            "table": [as_json(row) for row in self.rows],
+            "paper": STATEMENT,
+        }
+
+    def write(self, folder: Path) -> list[Path]:
+        """Write tables and figures to a folder and return their files."""
+        rows = self.rows
+        texts = {
+            "comparison.md": as_markdown(rows, self.reference, self.equal),
+            "comparison.tex": as_latex(rows, self.reference, self.equal),
+            "comparison.csv": as_csv(rows),
+            "comparison.json": json.dumps(self.tree(), indent=1),
+        }
+        contents = {name: text.encode() for name, text in texts.items()}
+        contents |= {name: _png(figure) for name, figure in self._figures(rows).items()}
+        for name, content in contents.items():
+            write_atomically(folder / name, content)
+        return [folder / name for name in contents]
+
+    def _figures(self, rows: Sequence[Row]) -> dict[str, Figure]:
+        scores = {method.name: [run.test_accuracy for run in method.runs.values()] for method in self.methods}
+        figures = {"accuracy.png": accuracy_figure({name: values for name, values in scores.items() if values})}
+        journals = {
+            method.name: [read_rows(Path(run.checkpoint).parent / "metrics.jsonl") for run in _results(method)]
+            for method in self.methods
+            if method.runs
+        }
+        figures["holdout.png"] = curves_figure(
+            journals, "holdout/accuracy_mean", "Holdout accuracy in percent", "mean of the students"
+        )
+        if any(row.diversity for row in rows):
+            detail = "mean L2 distance of the predictions of two students on the holdout"
+            figures["diversity.png"] = curves_figure(journals, "holdout/diversity", "Diversity", detail)
+        tables = {method.name: _mean_agreement(method) for method in self.methods}
+        groups = {name: table for name, table in tables.items() if table is not None and len(table) > 1}
+        if groups:
+            figures["agreement.png"] = agreements_figure(groups)
+        return figures
+
+
+def read_answers(run: Path) -> Answers | None:
+    """Read what the students of a finished run predicted; None if it was not kept.
+
+    Raises:
+        InputError: a file that holds something else.
+    """
+    path = run / "artifacts" / PREDICTIONS
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            return Answers(kept["predicted"], kept["targets"], int(kept["selected"]))
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{path}: not the predictions of a run ({error})") from error
+
+
+def _results(method: MethodRow) -> list[RunResult]:
+    return [run for run in method.runs.values() if isinstance(run, RunResult)]
+
+
+def _mean_agreement(method: MethodRow) -> Any:
+    tables = [agreement(answers.predicted) for answers in method.answers.values()]
+    return np.mean(tables, axis=0) if tables else None
+
+
+def _png(figure: Figure) -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file, dpi=160, format="png")
+    return file.getvalue()

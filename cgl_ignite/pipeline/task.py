@@ -1,0 +1,96 @@
+"""One cell of a comparison as a task that any process can take, and how it is worked off."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from cgl_ignite.catalogue import load_pipeline
+from cgl_ignite.config.dump import fingerprint, values
+from cgl_ignite.config.schema import Pipeline
+from cgl_ignite.data import DataSource
+from cgl_ignite.errors import CglError
+from cgl_ignite.pipeline.assemble import cpu_threads, find_device
+from cgl_ignite.pipeline.folder import unfinished_run
+from cgl_ignite.pipeline.result import RunResult
+from cgl_ignite.pipeline.single import Setting, run_seed
+from cgl_ignite.tracking import Screen, Tracker
+
+__all__ = ["Task", "finished", "reason_of"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A cell: plain values only, so that it can be sent to another process.
+
+    Attributes:
+        pipeline: its effective values.
+        marks: ``method`` and ``comparison``, by which its run is found again.
+        group: the run of the tracker that it belongs to.
+        paths: where Python looks for plugins.
+    """
+
+    pipeline: Mapping[str, Any]
+    seed: int
+    marks: Mapping[str, str]
+    group: str | None
+    paths: tuple[str, ...]
+
+    @classmethod
+    def of(cls, pipeline: Pipeline, seed: int, marks: Mapping[str, str], group: str | None) -> Task:
+        """Write a task down."""
+        return cls(values(pipeline), seed, marks, group, tuple(sys.path))
+
+    @classmethod
+    def read(cls, line: str) -> Task:
+        """Read a task that :meth:`line` wrote."""
+        return cls(**json.loads(line))
+
+    def line(self) -> str:
+        """Write the task as one line of JSON."""
+        return json.dumps(asdict(self))
+
+    def load(self) -> Pipeline:
+        """Return its pipeline."""
+        sys.path.extend(path for path in self.paths if path not in sys.path)
+        return load_pipeline(self.pipeline)
+
+    def run(
+        self,
+        pipeline: Pipeline,
+        source: DataSource,
+        tracker: Tracker,
+        screen: Screen | None,
+        warn: Callable[[str], None],
+    ) -> RunResult:
+        """Train the cell, or go on with it where it was stopped."""
+        runs = pipeline.tracking.folder.expanduser().absolute() / "runs"
+        again = unfinished_run(runs, fingerprint(pipeline), self.seed, **self.marks)
+        device = find_device(pipeline.run.device)
+        setting = Setting(pipeline, source, device, runs, tracker, self.group, screen, warn, self.marks)
+        with cpu_threads(pipeline.run.threads):
+            return run_seed(setting, self.seed, again)
+
+
+def finished(result: RunResult) -> dict[str, Any]:
+    """Tell the end of a cell; the rest is in the run's folder."""
+    return {"event": "finished", "run_id": result.run_id, "accuracy": result.test_accuracy}
+
+
+def reason_of(error: Exception, log: Path | None = None) -> str:
+    """Say in one line why a cell failed; what nobody foresaw leaves its traceback in ``log``, or on stderr."""
+    if isinstance(error, CglError):
+        return str(error)
+    text = "".join(traceback.format_exception(error))
+    if log is None:
+        sys.stderr.write(text)
+    else:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8") as file:
+            file.write(text)
+    return f"{type(error).__name__}: {error}".splitlines()[0]

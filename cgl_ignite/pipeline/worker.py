@@ -1,0 +1,94 @@
+"""A process that works off cells of a comparison: one task a line on stdin, one event a line on stdout."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Any, TextIO
+
+from cgl_ignite.errors import Interrupted
+from cgl_ignite.pipeline.assemble import read_data
+from cgl_ignite.pipeline.task import Task, finished, reason_of
+from cgl_ignite.tracking import Tracker, locate, make_tracker
+
+if TYPE_CHECKING:
+    from cgl_ignite.data import DataSource
+    from cgl_ignite.tracking import Summary
+    from cgl_ignite.tracking.screen import Progress, Result
+
+__all__ = ["Reporter", "main"]
+
+SECONDS = 0.5
+"""Progress is told at most so often."""
+
+
+class Reporter:
+    """A screen that tells the parent; when the parent is gone, the run is stopped and saved."""
+
+    def __init__(self, file: TextIO) -> None:
+        self.file = file
+        self._next = 0.0
+
+    def say(self, event: str, **facts: Any) -> None:
+        """Write one event."""
+        try:
+            self.file.write(json.dumps({"event": event, **facts}) + "\n")
+            self.file.flush()
+        except BrokenPipeError:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def start(self, summary: Summary) -> None:
+        """Tell that the training begins."""
+        self.say("progress", share=summary.resumed / summary.epochs)
+
+    def iteration(self, state: Progress) -> None:
+        """Tell how far it is, now and then."""
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + SECONDS
+            self.say("progress", share=state.iteration / ((state.epoch_length or 1) * (state.max_epochs or 1)))
+
+    def epoch(self, state: Progress) -> None:
+        """Say nothing."""
+
+    def note(self, text: str) -> None:
+        """Pass a warning on."""
+        self.say("note", text=text)
+
+    def finish(self, result: Result, model: str | None = None) -> None:
+        """Say nothing: the result is in the run's folder."""
+
+    def interrupted(self, resume: str = "") -> None:
+        """Say nothing: the event follows."""
+
+    def failed(self, reason: str = "") -> None:
+        """Say nothing: the event follows."""
+
+
+def main() -> None:
+    """Work off tasks until stdin ends; whatever else is printed goes to stderr."""
+    reporter = Reporter(os.fdopen(os.dup(1), "w", encoding="utf-8"))
+    os.dup2(2, 1)
+    tracker: Tracker | None = None
+    source: DataSource | None = None
+    for line in sys.stdin:
+        try:  # noqa: PERF203
+            task = Task.read(line)
+            pipeline = task.load()
+            tracker = tracker or make_tracker(locate(pipeline.tracking.folder, pipeline.tracking.uri))
+            source = source or read_data(pipeline)
+            result = task.run(pipeline, source, tracker, reporter, reporter.note)
+        except (Interrupted, KeyboardInterrupt):
+            reporter.say("interrupted")
+            sys.exit(Interrupted.exit_code)
+        except Exception as error:  # noqa: BLE001  the other cells go on, whatever became of this one
+            reporter.say("failed", reason=reason_of(error))
+        else:
+            reporter.say(**finished(result))
+
+
+if __name__ == "__main__":
+    main()
