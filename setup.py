@@ -18,6 +18,7 @@ REQUIREMENTS = [
     "click>=8.1",
     "rich>=13",
     "numpy>=1.26",
+    "pyarrow>=17",
     "scipy>=1.11",
     "scikit-learn>=1.4",
     "matplotlib>=3.8",

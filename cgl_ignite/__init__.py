@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from cgl_ignite.backbones import BACKBONES, Backbone
     from cgl_ignite.catalogue import load_pipeline
     from cgl_ignite.config.schema import Pipeline
-    from cgl_ignite.data import DATASETS, DataSource, Examples
+    from cgl_ignite.data import DATASETS, SUBSETS, DataSource, Examples
     from cgl_ignite.engine.evaluate import pool_logits
     from cgl_ignite.errors import CglError, ConfigError, InputError, Interrupted, RunFailed
-    from cgl_ignite.imitation import CHOICES, Choice
+    from cgl_ignite.handlers.selection import SELECTIONS
+    from cgl_ignite.imitation import CHOICES, WEIGHINGS, Choice, Evidence, View
     from cgl_ignite.metrics import METRICS
     from cgl_ignite.pipeline import RunResult, run
-    from cgl_ignite.pool import ROUTINGS, ModularNetwork, Routing, Unit, extract_student, plan_forward
+    from cgl_ignite.pool import ROUTINGS, ModularNetwork, Routing, Unit, extract_student, padded, plan_forward
     from cgl_ignite.spec import InputSpec
     from cgl_ignite.student import read_student
 
@@ -29,11 +30,15 @@ __all__ = [
     "DATASETS",
     "METRICS",
     "ROUTINGS",
+    "SELECTIONS",
+    "SUBSETS",
+    "WEIGHINGS",
     "Backbone",
     "CglError",
     "Choice",
     "ConfigError",
     "DataSource",
+    "Evidence",
     "Examples",
     "InputError",
     "InputSpec",
@@ -44,9 +49,11 @@ __all__ = [
     "RunFailed",
     "RunResult",
     "Unit",
+    "View",
     "__version__",
     "extract_student",
     "load_pipeline",
+    "padded",
     "plan_forward",
     "pool_logits",
     "read_student",
@@ -59,13 +66,14 @@ _HOMES = {
     "backbones": ("BACKBONES", "Backbone"),
     "catalogue": ("load_pipeline",),
     "config.schema": ("Pipeline",),
-    "data": ("DATASETS", "DataSource", "Examples"),
+    "data": ("DATASETS", "SUBSETS", "DataSource", "Examples"),
     "engine.evaluate": ("pool_logits",),
     "errors": ("CglError", "ConfigError", "InputError", "Interrupted", "RunFailed"),
-    "imitation": ("CHOICES", "Choice"),
+    "handlers.selection": ("SELECTIONS",),
+    "imitation": ("CHOICES", "WEIGHINGS", "Choice", "Evidence", "View"),
     "metrics": ("METRICS",),
     "pipeline": ("RunResult", "run"),
-    "pool": ("ROUTINGS", "ModularNetwork", "Routing", "Unit", "extract_student", "plan_forward"),
+    "pool": ("ROUTINGS", "ModularNetwork", "Routing", "Unit", "extract_student", "padded", "plan_forward"),
     "spec": ("InputSpec",),
     "student": ("read_student",),
 }

@@ -20,7 +20,6 @@ from tests.student.runs import finished_run
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RESTORE = REPOSITORY.parent / "shared" / "data" / "restore.py"
-RESTORED = ("cifar-10", "cifar-100")
 
 hypothesis.settings.register_profile("default", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
@@ -73,16 +72,28 @@ def result(folder: Path) -> RunResult:
 @pytest.fixture(scope="session")
 def data_root() -> Path:
     """Give the folder with the official files of CIFAR-10 and CIFAR-100, restored once per machine."""
+    return restored("cifar-10", "cifar-100")
+
+
+@pytest.fixture(scope="session")
+def text_root() -> Path:
+    """Give the folder with IMDB, its reviews as ``stars`` in the files of Yelp, and AG News."""
+    return restored("imdb", "stars", "text")
+
+
+def restored(*names: str) -> Path:
+    """Restore real data once per machine, and return their folder."""
     if not RESTORE.is_file():
-        pytest.skip("no shared/data/restore.py beside the repository, so no real images to test with")
+        pytest.skip("no shared/data/restore.py beside the repository, so no real data to test with")
     folder = Path(tempfile.gettempdir()) / f"cgl_ignite_test_data-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
         pytest.skip(f"{folder} belongs to another user")
-    done = folder / f"restored-{hashlib.sha256(RESTORE.read_bytes()).hexdigest()[:12]}"
+    version = hashlib.sha256(RESTORE.read_bytes()).hexdigest()[:12]
+    done = folder / f"restored-{'-'.join(names)}-{version}"
     with locked(folder / "lock"):
         if not done.exists():
-            command = [sys.executable, str(RESTORE), "--out", str(folder), *RESTORED]
+            command = [sys.executable, str(RESTORE), "--out", str(folder), *names]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
             done.touch()
     return folder

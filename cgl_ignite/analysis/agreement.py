@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cgl_ignite.analysis.canvas import headline, lower_triangle, new_figure, styled
+from cgl_ignite.analysis.canvas import ANNOTATED, headline, lower_triangle, new_figure, styled
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
 __all__ = ["agreement", "agreement_figure", "agreements_figure"]
 
-CELL, WIDEST = 0.48, 7.0
+CELL, WIDEST = 0.46, 7.0
 """Inches of a cell, and of a matrix of many students."""
-COLUMNS = 3
+COLUMNS, FEWEST = 6, 3
+"""Matrices in a row, and cells that the smallest one is wide."""
 
 
 def agreement(predicted: NDArray[Any]) -> NDArray[Any]:
@@ -43,30 +45,42 @@ def agreement_figure(table: NDArray[Any], selected: int | None = None) -> Figure
     """
     size = _size(len(table))
     figure = new_figure(max(size + 1.2, 4.4), size + 1.0)
-    _matrix(figure.subplots(), table, "Agreement", selected)
+    axes = figure.subplots()
+    lower_triangle(axes, table, "{:.1f}", selected)
+    mean = table[np.tril_indices(len(table), -1)].mean()
+    headline(axes, f"Agreement {mean:.1f} %", "share of test samples on which two students predict the same class")
+    axes.set(xlabel="student", ylabel="student")
     return figure
 
 
 @styled
 def agreements_figure(tables: Mapping[str, NDArray[Any]]) -> Figure:
-    """Draw the agreement of the students of several methods side by side, each (K, K), in percent."""
-    columns = min(len(tables), COLUMNS)
-    rows = -(-len(tables) // columns)
-    size = max(_size(len(table)) for table in tables.values())
-    figure = new_figure(columns * (size + 0.9), rows * (size + 1.0))
-    grid = figure.subplots(rows, columns, squeeze=False).flat
-    for axes, (name, table) in zip(grid, tables.items(), strict=False):
-        _matrix(axes, table, name)
-    for axes in list(grid)[len(tables) :]:
-        axes.set_axis_off()
+    """Draw the agreement of the students of several methods side by side, each (K, K), in percent, in one colour scale.
+
+    Cells are equally large, but for methods with few students.
+    """
+    names = list(tables)
+    rows = [names[start : start + COLUMNS] for start in range(0, len(names), COLUMNS)]
+    pairs = np.concatenate([table[np.tril_indices(len(table), -1)] for table in tables.values()])
+    widths = [[_width(tables[name]) for name in row] for row in rows]
+    heights = [max(row) + 1.0 for row in widths]
+    figure = new_figure(max(sum(row) + 0.7 * len(row) for row in widths), sum(heights) + 0.6)
+    parts = figure.subfigures(len(rows), 1, height_ratios=heights, squeeze=False)[:, 0]
+    for part, row, ratios in zip(parts, rows, widths, strict=True):
+        for axes, name in zip(part.subplots(1, len(row), width_ratios=ratios, squeeze=False)[0], row, strict=True):
+            _matrix(axes, tables[name], name, limits=(pairs.min(), pairs.max()))
+    figure.suptitle("Share of test samples on which two students predict the same class, percent", fontweight="bold")
     return figure
 
 
-def _matrix(axes: Any, table: NDArray[Any], title: str, selected: int | None = None) -> None:
-    lower_triangle(axes, table, "{:.1f}", selected)
-    mean = table[np.tril_indices(len(table), -1)].mean()
-    headline(axes, f"{title}: {mean:.1f} %", "of the test samples, on which two students predict the same class")
+def _matrix(axes: Axes, table: NDArray[Any], name: str, limits: tuple[float, float]) -> None:
+    lower_triangle(axes, table, "{:.1f}", limits=limits)
+    axes.set_title(f"{name}  {table[np.tril_indices(len(table), -1)].mean():.1f}")
     axes.set(xlabel="student", ylabel="student")
+
+
+def _width(table: NDArray[Any]) -> float:
+    return max(len(table) - 1, FEWEST) * (CELL if len(table) <= ANNOTATED else WIDEST / len(table))
 
 
 def _size(students: int) -> float:

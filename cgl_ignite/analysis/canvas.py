@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ACCENT",
+    "ANNOTATED",
     "INK",
     "LABELLED",
     "MUTED",
@@ -103,11 +104,21 @@ def cells(axes: Axes, table: NDArray[Any], colors: Sequence[Any], cell: float) -
         _write(axes, row, column, str(number), shades[number], cell * 24)
 
 
-def lower_triangle(axes: Axes, table: NDArray[Any], form: str, selected: int | None = None) -> None:
-    """Draw a symmetric matrix: values in the cells where there is room, else a colour bar."""
+def lower_triangle(
+    axes: Axes,
+    table: NDArray[Any],
+    form: str,
+    selected: int | None = None,
+    limits: tuple[float, float] | None = None,
+) -> None:
+    """Draw a symmetric matrix: values in the cells where there is room, else a colour bar.
+
+    ``limits``: the values of the lightest and the darkest colour, by default the least and the greatest there is.
+    """
     rows = len(table)
     shown = np.ma.masked_where(np.triu(np.ones_like(table, dtype=bool)), table)
     mesh = _grid(axes, shown, MAP, 1.5 if rows <= LABELLED else 0.3)
+    mesh.set_clim(limits)
     axes.set_xlim(-0.5, rows - 1.5)
     axes.set_ylim(rows - 0.5, 0.5)
     if rows > ANNOTATED:

@@ -50,7 +50,11 @@ def accuracy_figure(scores: Mapping[str, Sequence[float]]) -> Figure:
     axes.tick_params(axis="x", length=0, labelcolor=INK)
     axes.grid(axis="y")
     axes.set_axisbelow(True)
-    headline(axes, "Test accuracy of the selected student, percent", _explained(scores, low))
+    axes.set_ylabel(f"percent (the axis starts at {low:.1f}, not at 0)" if low else "percent")
+    many = max(map(len, scores.values())) > 1
+    headline(
+        axes, "Test accuracy of the selected student", "mean and deviation; dots are seeds" if many else "one seed"
+    )
     return figure
 
 
@@ -101,13 +105,8 @@ def _ends(values: Sequence[float]) -> list[float]:
 
 
 def _limits(values: Sequence[float]) -> tuple[float, float]:
-    """Leave room around the values, for the differences to be seen, but stay within 0 and 100."""
+    """Leave room around the values, for the differences to be seen; the axis starts at 0 if that is near."""
     least, greatest = min(values), max(values)
     width = max(greatest - least, 1.0)
-    return max(0.0, least - ROOM * width), min(100.0, greatest + 0.15 * width)
-
-
-def _explained(scores: Mapping[str, Sequence[float]], low: float) -> str:
-    seeds = max(map(len, scores.values()))
-    spread = "bars: mean and standard deviation, dots: seeds" if seeds > 1 else "one seed"
-    return f"{spread}; the axis starts at {low:.1f}, not at 0" if low > 0 else spread
+    low = least - ROOM * width
+    return low if low > greatest / 2 else 0.0, min(100.0, greatest + 0.15 * width)

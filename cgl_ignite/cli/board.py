@@ -74,6 +74,7 @@ class PlainBoard(QuietBoard):
         self.costs: Mapping[str, Cost] = {}
         self.started = 0.0
         self.before = 0.0
+        self.begun: set[str] = set()
 
     def start(self, folder: Path, cells: Sequence[Cell], costs: Mapping[str, Cost], jobs: int) -> None:
         """Say what is compared, and what is done already."""
@@ -89,9 +90,12 @@ class PlainBoard(QuietBoard):
 
     def update(self, cell: Cell) -> None:
         """Tell that a cell has begun or ended."""
-        if cell.status == "running" and cell.share == 0.0:
+        if cell.status == "running":
+            if cell.label in self.begun:
+                return
+            self.begun.add(cell.label)
             self.line(Text.assemble((f"{self.counted()}  ", "dim"), f"{cell.label} begins"))
-        elif cell.status != "running":
+        else:
             text = Text.assemble((f"{self.counted()}  ", "dim"), f"{cell.label} ", (cell.status, STYLES[cell.status]))
             text.append(f": {cell.reason}" if cell.reason else "")
             text.append(f": test accuracy {cell.accuracy:.2f} %" if cell.accuracy is not None else "")

@@ -221,8 +221,10 @@ def _commands(summary: Summary, result: Result) -> Iterator[tuple[str, str]]:
     own = result.tracking_uri == f"sqlite:///{home / 'mlflow.db'}"
     run = result.run_id[:8]
     yield f"cgl ui{where}" if own else f"cgl ui --uri {result.tracking_uri}", "charts of all runs"
-    yield f"cgl evaluate {run} {summary.dataset}{where}", "the student on this data set, another, or a folder"
-    yield f"cgl predict {run} IMAGE...{where}", "name the classes of your pictures"
+    text = summary.modality == "text"
+    inputs, own_data = ("TEXT...", "a table of texts") if text else ("IMAGE...", "a folder")
+    yield f"cgl evaluate {run} {summary.dataset}{where}", f"the student on this data set, another, or {own_data}"
+    yield f"cgl predict {run} {inputs}{where}", f"name the classes of your {'texts' if text else 'pictures'}"
     yield f"cgl export {run}{where}", "the student as a file of its own"
 
 

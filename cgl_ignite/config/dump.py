@@ -15,6 +15,7 @@ __all__ = ["fingerprint", "flat", "to_toml", "toml_lines", "toml_value", "values
 
 _NO_MATHEMATICS = (
     "name",
+    "plugins",
     "seeds",
     "data.root",
     "run.batches_per_chunk",
@@ -90,10 +91,10 @@ def flat(pipeline: Pipeline) -> dict[str, Any]:
 def fingerprint(pipeline: Pipeline) -> str:
     """Hash what decides the numbers of a run besides its seed, to 12 hexadecimal digits.
 
-    Left out are the name, the seeds, where data and results lie, and how the same mathematics is carried out.
+    Left out are the name, the seeds, where data and results lie, and how the same mathematics is carried out; plugins
+    too, as a part of theirs that is used stands there by its kind.
     """
-    row = flat(pipeline) | {"plugins": sorted(pipeline.plugins)}
-    kept = {key: value for key, value in row.items() if not _is_below(key, _NO_MATHEMATICS)}
+    kept = {key: value for key, value in flat(pipeline).items() if not _is_below(key, _NO_MATHEMATICS)}
     return blake2b(json.dumps(kept, sort_keys=True).encode(), digest_size=6).hexdigest()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -17,8 +17,8 @@ from cgl_ignite.registry import Registry
 
 __all__ = ["AUGMENTATIONS", "Augmentation", "crop_flip", "crop_windows", "none"]
 
-Augmentation: TypeAlias = Callable[[Tensor, torch.Generator], Tensor]
-"""Inputs uint8 (B, C, H, W) and a generator on the CPU to changed inputs of the same shape."""
+Augmentation: TypeAlias = Callable[[Any, torch.Generator], Any]
+"""Inputs as the examples hold them, such as uint8 (B, C, H, W), and a generator on the CPU to changed ones."""
 
 AUGMENTATIONS: Registry[Callable[..., Augmentation]] = Registry("augmentation")
 """Builders ``(spec: InputSpec, *, options) -> Augmentation``."""

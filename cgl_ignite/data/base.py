@@ -45,6 +45,13 @@ class Examples:
         """How long each row is, (N,); None if all inputs have one shape."""
         return self.inputs.lengths if isinstance(self.inputs, Ragged) and self.inputs.width is None else None
 
+    @property
+    def dense(self) -> Tensor:
+        """The inputs as one tensor, which all but texts are."""
+        if isinstance(self.inputs, Ragged):
+            raise TypeError("inputs of different lengths are not one tensor")
+        return self.inputs
+
     def take(self, rows: Tensor) -> Examples:
         """Choose the rows at these indices, in their order; indices lie on the CPU."""
         there = send(rows, self.targets.device)

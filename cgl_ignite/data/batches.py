@@ -23,8 +23,8 @@ __all__ = ["Batch", "Batches", "evaluation_batches"]
 class Batch:
     """The rows of one iteration, those of one group after those of the other.
 
-    Shape: inputs float32 (rows, C, H, W), normalised, or token ids int64 (rows, T); targets int64 (rows,); ``sizes[g]`` rows belong to
-    group g, none if it sits the iteration out.
+    Shape: inputs float32 (rows, C, H, W), normalised, or token ids int64 (rows, T); targets int64 (rows,);
+    ``sizes[g]`` rows belong to group g, none if it sits the iteration out.
     """
 
     inputs: Tensor

@@ -124,21 +124,15 @@ class _AsTheyAre(Encoding):
         return Coder(
             spec=source.spec,
             read=lambda part, rows: _ready(part).take(rows),
-            normaliser=lambda train: measure_normaliser(_pixels(train)),
+            normaliser=lambda train: measure_normaliser(train.dense),
         )
 
 
 def _ready(part: Rows) -> Examples:
     if isinstance(part, Corpus):
         fitting = choices(kind for kind in ENCODINGS.kinds() if ENCODINGS.facts(kind)["modality"] == "text")
-        raise InputError(f"data.encoding.kind = 'none' leaves rows as they are, {part.title} holds texts: take {fitting}")
+        raise InputError(f"data.encoding.kind = 'none' is for images, {part.title} holds texts: take {fitting}")
     return part
-
-
-def _pixels(examples: Examples) -> Tensor:
-    if isinstance(examples.inputs, Ragged):
-        raise TypeError("rows of different lengths have no pixels")
-    return examples.inputs
 
 
 def corpus_of(part: Rows) -> Corpus:

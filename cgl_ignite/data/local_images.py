@@ -67,7 +67,7 @@ def local_images(
     folder = Path(path).expanduser()
     train, test, classes = _find(folder, test_fraction)
     examples = _read(train, size, None)
-    spec = InputSpec("image", tuple(examples.inputs.shape[1:]))
+    spec = InputSpec("image", tuple(examples.dense.shape[1:]))
     return DataSource(examples, partial(_read, test, size, spec), classes, spec)
 
 

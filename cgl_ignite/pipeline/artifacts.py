@@ -6,8 +6,11 @@ import io
 import json
 import platform
 import subprocess
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from statistics import fmean
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -18,6 +21,7 @@ from cgl_ignite.analysis.agreement import agreement, agreement_figure
 from cgl_ignite.analysis.figures import diversity_figure, routing_figure, training_figure
 from cgl_ignite.config.dump import to_toml, values
 from cgl_ignite.config.schema import Pipeline
+from cgl_ignite.errors import InputError
 from cgl_ignite.handlers.checkpoint import Checkpointer
 from cgl_ignite.handlers.state import Scores, TrainerState, state_of
 from cgl_ignite.pipeline.assemble import Parts
@@ -38,6 +42,7 @@ __all__ = [
 ]
 
 PREDICTIONS = "test_predictions.npz"
+_TEXTS = ("The food was cold.", "Friendly people, and worth every penny!")
 PACKAGES = ("cgl_ignite", "torch", "torchvision", "pytorch-ignite", "mlflow", "numpy")
 
 
@@ -141,14 +146,28 @@ def _hand_over_student(
     )
     write_student(folder.student, student, card)
     journal.text("card.md", card.markdown())
+    return student, _track_student(pipeline, student, card, journal)
+
+
+def _track_student(pipeline: Pipeline, student: Student, card: Card, journal: Journal) -> str | None:
+    """Give a student to the tracker: one of images as it is, one of texts in a file together with its encoder."""
     model = StudentModel(
         network=student,
         example=example_inputs(card),
         outputs=(len(card.classes),),
         name=f"{pipeline.name}-student",
-        epoch=selected.epoch,
+        epoch=card.epoch,
     )
-    return student, journal.model(model)
+    if student.encoder is None:
+        return journal.model(model)
+    with TemporaryDirectory() as folder:
+        program = Path(folder) / "student.pt2"
+        try:
+            write_student(program, student, card, "pt2")
+        except InputError as error:
+            journal.guard.warn(f"the student is not given to the tracker: {error}")
+            return None
+        return journal.model(replace(model, network=program, example=np.array(_TEXTS, dtype=object)))
 
 
 def _samples(pipeline: Pipeline, parts: Parts) -> int:

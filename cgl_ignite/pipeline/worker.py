@@ -68,26 +68,37 @@ class Reporter:
         """Say nothing: the event follows."""
 
 
-def main() -> None:
-    """Work off tasks until stdin ends; whatever else is printed goes to stderr."""
-    reporter = Reporter(os.fdopen(os.dup(1), "w", encoding="utf-8"))
-    os.dup2(2, 1)
-    tracker: Tracker | None = None
-    source: DataSource | None = None
-    for line in sys.stdin:
-        try:  # noqa: PERF203
+class Workplace:
+    """What the tasks of one process share: the tracker, and the data set, which is the same for all of them."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self.reporter = reporter
+        self.tracker: Tracker | None = None
+        self.source: DataSource | None = None
+
+    def work(self, line: str) -> None:
+        """Work off one task and tell how it ended."""
+        try:
             task = Task.read(line)
             pipeline = task.load()
-            tracker = tracker or make_tracker(locate(pipeline.tracking.folder, pipeline.tracking.uri))
-            source = source or read_data(pipeline)
-            result = task.run(pipeline, source, tracker, reporter, reporter.note)
+            self.tracker = self.tracker or make_tracker(locate(pipeline.tracking.folder, pipeline.tracking.uri))
+            self.source = self.source or read_data(pipeline)
+            result = task.run(pipeline, self.source, self.tracker, self.reporter, self.reporter.note)
         except (Interrupted, KeyboardInterrupt):
-            reporter.say("interrupted")
+            self.reporter.say("interrupted")
             sys.exit(Interrupted.exit_code)
         except Exception as error:  # noqa: BLE001  the other cells go on, whatever became of this one
-            reporter.say("failed", reason=reason_of(error))
+            self.reporter.say("failed", reason=reason_of(error))
         else:
-            reporter.say(**finished(result))
+            self.reporter.say(**finished(result))
+
+
+def main() -> None:
+    """Work off tasks until stdin ends; whatever else is printed goes to stderr."""
+    workplace = Workplace(Reporter(os.fdopen(os.dup(1), "w", encoding="utf-8")))
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        workplace.work(line)
 
 
 if __name__ == "__main__":

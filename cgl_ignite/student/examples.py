@@ -14,7 +14,7 @@ from cgl_ignite.data import DATASETS, Coder, DataSource, Encoder, Encoding, Exam
 from cgl_ignite.data.base import Rows
 from cgl_ignite.data.encoding import corpus_of
 from cgl_ignite.data.text.cache import key_of
-from cgl_ignite.data.text.store import encoded
+from cgl_ignite.data.text.store import encoded, read_targets
 from cgl_ignite.errors import InputError, choices, nearest
 from cgl_ignite.spec import InputSpec
 from cgl_ignite.student.card import Card
@@ -37,18 +37,15 @@ class _AsTrained(Encoding):
         return self.encoder.spec
 
     def targets(self, part: Rows) -> Tensor:
-        return self._encoded(part).targets
+        return read_targets(corpus_of(part))
 
     def fit(self, source: DataSource, taught: Tensor) -> Coder:
-        return Coder(
-            spec=self.spec,
-            read=lambda part, rows: self._encoded(part).take(rows),
-            normaliser=lambda train: TokenIds(),
-            encoder=self.encoder,
-        )
+        settings = key_of(dump_encoder(self.encoder))
 
-    def _encoded(self, part: Rows) -> Examples:
-        return encoded(corpus_of(part), self.encoder, key_of(dump_encoder(self.encoder)))
+        def read(part: Rows, rows: Tensor) -> Examples:
+            return encoded(corpus_of(part).only(rows), self.encoder, settings)
+
+        return Coder(self.spec, read, normaliser=lambda train: TokenIds(), encoder=self.encoder)
 
 
 def read_test_part(
@@ -93,7 +90,7 @@ def _source(which: str, card: Card, root: Path) -> DataSource:
             raise InputError(f"data set {which!r} needs {', '.join(missing)}: {hint}")
         return _built(which, root, trained)
     own, path = OWN[card.modality], Path(which)
-    if not (path.is_file() if card.modality == "text" else path.is_dir()):
+    if not (path.exists() if card.modality == "text" else path.is_dir()):
         known = [kind for kind in DATASETS.kinds() if DATASETS.facts(kind).get("modality", "image") == card.modality]
         wanted = "a table of texts" if card.modality == "text" else "a folder of images"
         raise InputError(
@@ -120,7 +117,10 @@ def _built(kind: str, root: Path, options: dict[str, Any]) -> DataSource:
 
 
 def _class_numbers(which: str, held: tuple[str, ...], known: tuple[str, ...]) -> Tensor:
-    """Find the student's number of each class of the data."""
+    """Find the student's number of each class of the data, which may be named by its number from 1."""
+    numbered = {str(number): number - 1 for number in range(1, len(known) + 1)}
+    if not set(held) & set(known) and set(held) <= numbered.keys():
+        return torch.tensor([numbered[name] for name in held])
     if unknown := [name for name in held if name not in known]:
         listed = choices(known) if len(known) <= 12 else f"{choices(known[:12])} and {len(known) - 12} more"
         raise InputError(

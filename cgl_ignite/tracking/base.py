@@ -54,13 +54,14 @@ class StudentModel:
     """The selected student as it is handed over: the network in evaluation mode, on the CPU.
 
     Attributes:
-        example: inputs of two samples (2, ...); the batch stays free, the other sizes are fixed.
+        network: of images; of texts, the ``pt2`` file that holds the student with its card and its encoder.
+        example: inputs of two samples (2, ...), for texts raw strings; the batch stays free, the other sizes are fixed.
         outputs: the shape of the result for one sample, such as (classes,).
         requirements: what must be installed to run it; by default PyTorch alone, in this version.
         epoch: the metrics of this epoch are shown beside the model.
     """
 
-    network: nn.Module | ExportedProgram
+    network: nn.Module | ExportedProgram | Path
     example: NDArray[Any]
     outputs: tuple[int, ...]
     name: str

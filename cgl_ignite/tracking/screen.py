@@ -20,6 +20,7 @@ class Summary:
     Attributes:
         resumed: the epoch after which a run goes on, 0 for a fresh one.
         samples: rows of the training and of the holdout part.
+        modality: what the students read.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Summary:
     folder: Path
     tracking_uri: str
     resumed: int = 0
+    modality: str = "image"
 
 
 class Losses(Protocol):

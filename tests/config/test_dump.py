@@ -67,6 +67,7 @@ def test_values_are_toml() -> None:
     [
         {"name": "other"},
         {"seeds": [3]},
+        {"plugins": ["my_parts"]},
         {"data": Data(kind="digits", holdout=9, root=Path("/elsewhere"))},
         {"tracking": Tracking(uri="http://host")},
         {"run": Run(epochs=3, device="cpu", checkpoint_every={"seconds": 5.0}, batches_per_chunk=2)},
@@ -84,13 +85,11 @@ def test_fingerprint_leaves_out_what_changes_no_number(change: dict) -> None:
         {"run": Run(epochs=4)},
         {"run": Run(epochs=3, passes_per_epoch=2)},
         {"optim": Optim(kind="adam", learning_rate=2e-3, batch_size=8)},
-        {"plugins": ["my_parts"]},
     ],
 )
 def test_fingerprint_notices_what_does(change: dict) -> None:
     assert fingerprint(pipeline(**change)) != fingerprint(pipeline())
 
 
-def test_fingerprint_does_not_depend_on_the_order_of_plugins() -> None:
-    assert fingerprint(pipeline(plugins=["a", "b"])) == fingerprint(pipeline(plugins=["b", "a"]))
+def test_a_fingerprint_is_short() -> None:
     assert len(fingerprint(pipeline())) == 12

@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from cgl_ignite.errors import InputError
 
-__all__ = ["cache_folder", "key_of", "kept"]
+__all__ = ["cache_folder", "kept", "key_of"]
 
 
 def cache_folder(root: Path) -> Path:

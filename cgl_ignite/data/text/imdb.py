@@ -152,11 +152,11 @@ def _block(texts: list[str], targets: list[int], done: float) -> Block:
 
 def _unpacked(folder: Path, part: str) -> Iterator[tuple[str, bytes, int, float]]:
     entries = [(entry, number) for number, _ in enumerate(_CLASSES) for entry in _entries(folder, part, number)]
-    for row, (entry, number) in enumerate(entries, start=1):
-        try:
+    try:
+        for row, (entry, number) in enumerate(entries, start=1):
             yield entry.path, Path(entry.path).read_bytes(), number, row / len(entries)
-        except OSError as error:
-            raise InputError(f"{entry.path} cannot be read: {error.strerror}") from error
+    except OSError as error:
+        raise InputError(f"{IMDB.title}: a review cannot be read: {error}") from error
 
 
 def _archived(archive: Path, part: str) -> Iterator[tuple[str, bytes, int, float]]:
@@ -167,8 +167,8 @@ def _archived(archive: Path, part: str) -> Iterator[tuple[str, bytes, int, float
             for member in tar:
                 folder, _, name = member.name.rpartition("/")
                 label = folder.removeprefix(f"{IMDB.folder}/{part}/")
-                if label in _CLASSES and name.endswith(".txt") and (content := tar.extractfile(member)):
-                    found.append((_CLASSES.index(label), name, content.read()))
+                if label in _CLASSES and name.endswith(".txt") and (packed := tar.extractfile(member)):
+                    found.append((_CLASSES.index(label), name, packed.read()))
     except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
         raise InputError(f"{archive} cannot be read: {error}; `cgl data verify imdb` compares its checksum") from error
     for row, (number, name, content) in enumerate(sorted(found), start=1):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import torch
 from pydantic import Field
+from torch import Tensor
 
 from cgl_ignite.data.base import DATASETS, DataSource, InputSpec
 from cgl_ignite.data.corpus import Corpus, files_identity
@@ -44,12 +44,12 @@ def local_text(
     *,
     path: str,
     label: int | str = 1,
-    text: list[int | str] = [],  # noqa: B006  an option of a pipeline, never changed
+    text: list[int | str] | None = None,
     header: bool | None = None,
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None,
     quotes: bool = True,
     escaped_newlines: bool = False,
-    classes: list[str] = [],  # noqa: B006
+    classes: Annotated[list[str], Field(min_length=2)] | None = None,
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2,
 ) -> DataSource:
     """Read a CSV or TSV file, plain or packed (``.gz``, ``.xz``), or a folder with such files ``train`` and ``test``.
@@ -58,7 +58,7 @@ def local_text(
         root: where encoded texts are kept; a relative path starts at the current folder.
         path: the file or folder.
         label: the column of the class, by its number from 1 or by its name.
-        text: the columns of the text, joined with a space; an empty list takes all but the label's.
+        text: the columns of the text, joined with a space; by default all but the label's.
         header: whether the first row holds names; by default it does if a column is given by its name.
         delimiter: what separates columns; by default a tab in a ``.tsv``, else a comma.
         quotes: whether quotes enclose a column, or are characters like others.
@@ -73,20 +73,124 @@ def local_text(
     """
     train, test = _find(Path(path).expanduser())
     tab = "\t" if ".tsv" in train.suffixes else ","
-    layout = _layout(train, label, text, header, delimiter or tab, quotes, escaped_newlines)
-    found, codes = labels_of(train, layout)
-    names, labels = _classes(train, found, len(codes), classes)
-    table = _Table(layout, labels, cache_folder(root))
-    whole = table.part(train)
-    if test is not None:
-        return DataSource(whole, partial(table.part, test), names, InputSpec("text", ()))
-    targets = torch.tensor([labels.get(name, -1) for name in found])[torch.from_numpy(codes)]
-    if (targets < 0).any():
-        for _ in whole.read():
-            pass
-    chosen = choose_stratified(
-        targets, max(1, round(test_fraction * len(targets))), stream(0, "local_text test")
+    row = first_row(train, delimiter or tab, quotes)
+    named = header if header is not None else any(isinstance(column, str) for column in (label, *(text or ())))
+    its_label = _column(train, row, named, "data.label", label)
+    layout = Layout(
+        columns=len(row),
+        label=its_label,
+        text=_text_columns(train, row, named, its_label, text),
+        delimiter=delimiter or tab,
+        header=named,
+        escaped=escaped_newlines,
+        quotes=quotes,
     )
-    rest = torch.ones(len(targets), dtype=torch.bool).index_fill_(0, chosen, False).nonzero().squeeze(1)
-    _check_taught(train, targets[rest].bincount(minlength=len(names)), names, test_fraction)
-    return DataSource(whole.only(rest), lambda: whole.only(chosen), names, InputSpec("text", ()))
+    found, codes = labels_of(train, layout)
+    names = tuple(classes) if classes else _names(train, found, len(codes))
+    labels = _numbered(found, names)
+    _check_known(train, layout, found, codes, labels)
+
+    def part(file: Path) -> Corpus:
+        identity = f"{files_identity(file)} {layout} {labels}"
+        return Corpus(str(file), identity, cache_folder(root), partial(read_rows, file, layout, labels))
+
+    if test is not None:
+        return DataSource(part(train), partial(part, test), names, InputSpec("text", ()))
+    targets = torch.tensor([labels[name] for name in found])[torch.from_numpy(codes)]
+    taught, judged = _divided(train, targets, names, test_fraction)
+    return DataSource(part(train).only(taught), lambda: part(train).only(judged), names, InputSpec("text", ()))
+
+
+def _find(path: Path) -> tuple[Path, Path | None]:
+    """Return the files of train and test; the latter is None if it has to be cut off."""
+    if path.is_file():
+        return path, None
+    if not path.is_dir():
+        raise InputError(f"data.path: there is no file or folder {path.absolute()}\n{_layout(path)}")
+    train, test = (_file(path, part) for part in ("train", "test"))
+    if train is None:
+        raise InputError(f"data.path: {path.absolute()} holds no file train.csv or train.tsv\n{_layout(path)}")
+    return train, test
+
+
+def _file(folder: Path, part: str) -> Path | None:
+    found = [file for ending in _ENDINGS if (file := folder / (part + ending)).is_file()]
+    if len(found) > 1:
+        raise InputError(f"data.path: {found[0]} and {found[1].name} are there both; leave one of them")
+    return found[0] if found else None
+
+
+def _column(path: Path, row: Sequence[str], named: bool, key: str, column: int | str) -> int:
+    """Find a column, given by its number from 1 or by its name, and count it from 0."""
+    if isinstance(column, int):
+        if not 1 <= column <= len(row):
+            raise InputError(f"{key} = {column}: {path} has the columns 1 to {len(row)}")
+        return column - 1
+    if not named:
+        raise InputError(f"{key} = {column!r}: without a header columns are given by their number")
+    if row.count(column) != 1:
+        there = "twice" if column in row else "not"
+        raise InputError(f"{key} = {column!r} stands {there} in the first row of {path}{nearest(column, row)}: {row}")
+    return row.index(column)
+
+
+def _text_columns(
+    path: Path, row: Sequence[str], named: bool, label: int, text: Sequence[int | str] | None
+) -> tuple[int, ...]:
+    columns = range(len(row)) if text is None else [_column(path, row, named, "data.text", one) for one in text]
+    others = tuple(column for column in columns if column != label or text is not None)
+    if not others:
+        raise InputError(f"{path} has no column beside the one of the label; is data.delimiter right?")
+    return others
+
+
+def _names(path: Path, found: Sequence[str], rows: int) -> tuple[str, ...]:
+    """Name the classes: by the lines of ``classes.txt`` if the labels number them, else by the labels."""
+    listed = path.with_name("classes.txt")
+    if all(map(str.isdecimal, found)) and listed.is_file():
+        names = tuple(line.strip() for line in listed.read_text("utf-8", "replace").splitlines() if line.strip())
+        if {*map(int, found)} <= {*range(1, 1 + len(names))}:
+            return names
+    if len(found) < 2:
+        raise InputError(f"{path} holds one class only, {found[0]!r}; is data.label the right column?")
+    if len(found) > max(_FEW_ROWS, rows // 2):
+        raise InputError(f"{path} holds {len(found)} classes in {rows} rows; is data.label the right column?")
+    numeric = all(map(str.isdecimal, found))
+    return tuple(sorted(found, key=int) if numeric else sorted(found))
+
+
+def _numbered(found: Sequence[str], names: Sequence[str]) -> dict[str, int]:
+    """Tell the number of each class by its label: its name, or its place from 1."""
+    if not {*found} <= {*names} and all(map(str.isdecimal, found)):
+        return {str(place): place - 1 for place in range(1, 1 + len(names))}
+    return {name: number for number, name in enumerate(names)}
+
+
+def _check_known(
+    path: Path, layout: Layout, found: Sequence[str], codes: NDArray[np.int64], labels: Mapping[str, int]
+) -> None:
+    for code, label in enumerate(found):
+        if label not in labels:
+            row = 1 + layout.header + int((codes == code).argmax())
+            raise InputError(f"{path}, row {row}: the class {label!r} is not {choices(labels)}")
+
+
+def _divided(path: Path, targets: Tensor, names: Sequence[str], test_fraction: float) -> tuple[Tensor, Tensor]:
+    """Cut off the test set, with every class keeping its share."""
+    rows = max(1, round(test_fraction * len(targets)))
+    judged = choose_stratified(targets, rows, stream(0, "local_text test"))
+    taught = torch.ones(len(targets), dtype=torch.bool).index_fill_(0, judged, False).nonzero().squeeze(1)
+    for name, left in zip(names, targets[taught].bincount(minlength=len(names)).tolist(), strict=True):
+        if not left:
+            fraction = f"data.test_fraction = {test_fraction:g}"
+            raise InputError(f"{path}: no row of class {name!r} is left to learn from after {fraction}")
+    return taught, judged
+
+
+def _layout(path: Path) -> str:
+    name = path.stem or "texts"
+    return (
+        "expected one of:\n"
+        f"  {name}/train.csv and {name}/test.csv     (or .tsv; packed with .gz or .xz)\n"
+        f"  {name}.csv                         (data.test_fraction of each class becomes the test set)"
+    )

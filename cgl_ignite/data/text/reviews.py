@@ -1,12 +1,16 @@
 """Yelp, Yahoo! and Amazon as Zhang and LeCun published them: a class from 1, then one to three texts a row.
 
 Reference: X. Zhang, J. Zhao, Y. LeCun, "Character-level Convolutional Networks for Text Classification", 2015.
-Addresses: the mirror of the Registry of Open Data on AWS, which Hugging Face's data sets read as well. Checksums
-of its archives stand in public code; of the unpacked files none are published.
+
+Addresses: the mirror in the Registry of Open Data on AWS (fast-ai-nlp), which the data sets of Hugging Face and
+flair read as well. The MD5 sums of its archives stand in public code; those of the first archives, on Google
+Drive, in torchtext. None are published of the files inside.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,7 +39,19 @@ _TOPICS = (
 )
 
 
-def _archive(kind: str, title: str, md5: str, original: str) -> Archive:
+def _layout(texts: int) -> Layout:
+    return Layout(columns=1 + texts, label=0, text=tuple(range(1, 1 + texts)), escaped=True)
+
+
+def _labels(classes: int) -> dict[str, int]:
+    return {str(number): number - 1 for number in range(1, 1 + classes)}
+
+
+def _inspect(layout: Layout, labels: Mapping[str, int], path: Path) -> None:
+    deque(read_rows(path, layout, labels), maxlen=0)
+
+
+def _archive(kind: str, title: str, classes: int, texts: int, md5: str, first: str) -> Archive:
     return Archive(
         kind=kind,
         title=title,
@@ -44,42 +60,43 @@ def _archive(kind: str, title: str, md5: str, original: str) -> Archive:
         md5=md5,
         folder=f"{kind}_csv",
         members={"train.csv": None, "test.csv": None},
-        others={f"{kind}_csv.tar.gz": original},
+        others={f"{kind}_csv.tar.gz": first},
+        inspect=partial(_inspect, _layout(texts), _labels(classes)),
     )
 
 
 YELP = _archive(
     "yelp_review_full",
     "Yelp Review Full",
+    classes=5,
+    texts=1,
     md5="a4acce1892d0f927165488f62860cabe",
-    original="f7ddfafed1033f68ec72b9267863af6c",
+    first="f7ddfafed1033f68ec72b9267863af6c",
 )
 YAHOO = _archive(
     "yahoo_answers",
     "Yahoo! Answers",
+    classes=10,
+    texts=3,
     md5="672a634b0a8a1314138321e7d075a64e",
-    original="f3f9899b997a42beb24157e62e3eea8d",
+    first="f3f9899b997a42beb24157e62e3eea8d",
 )
 AMAZON = _archive(
     "amazon_review_full",
     "Amazon Review Full",
+    classes=5,
+    texts=2,
     md5="289723722b64d337a40f809edd29d0f0",
-    original="57d28bd5d930e772930baddf36641c7c",
+    first="57d28bd5d930e772930baddf36641c7c",
 )
 
 
-def _facts(files: Archive, classes: int, rows: tuple[int, int]) -> dict[str, Any]:
-    return {
-        "title": files.title,
-        "modality": "text",
-        "shape": None,
-        "classes": classes,
-        "rows": rows,
-        "files": files,
-    }
+def _facts(files: Archive, classes: int, train: int, test: int) -> dict[str, Any]:
+    known = {"title": files.title, "modality": "text", "files": files}
+    return {**known, "shape": None, "classes": classes, "rows": (train, test)}
 
 
-@DATASETS.register("yelp_review_full", **_facts(YELP, 5, (650_000, 50_000)))
+@DATASETS.register("yelp_review_full", **_facts(YELP, classes=5, train=650_000, test=50_000))
 def yelp_review_full(root: Path) -> DataSource:
     """Read reviews with one to five stars from their official files, fetched first if they are not there.
 
@@ -89,7 +106,7 @@ def yelp_review_full(root: Path) -> DataSource:
     return _source(YELP, root, _STARS, texts=1)
 
 
-@DATASETS.register("yahoo_answers", **_facts(YAHOO, 10, (1_400_000, 60_000)))
+@DATASETS.register("yahoo_answers", **_facts(YAHOO, classes=10, train=1_400_000, test=60_000))
 def yahoo_answers(root: Path) -> DataSource:
     """Read questions (title, content) with their best answers, in ten topics, as :func:`yelp_review_full` does.
 
@@ -99,7 +116,7 @@ def yahoo_answers(root: Path) -> DataSource:
     return _source(YAHOO, root, _TOPICS, texts=3)
 
 
-@DATASETS.register("amazon_review_full", **_facts(AMAZON, 5, (3_000_000, 650_000)))
+@DATASETS.register("amazon_review_full", **_facts(AMAZON, classes=5, train=3_000_000, test=650_000))
 def amazon_review_full(root: Path) -> DataSource:
     """Read reviews (title, text) with one to five stars, as :func:`yelp_review_full` does.
 
@@ -112,16 +129,11 @@ def amazon_review_full(root: Path) -> DataSource:
 def _source(files: Archive, root: Path, classes: tuple[str, ...], texts: int) -> DataSource:
     if not files.present(root):
         files.fetch(root)
-    layout = Layout(columns=1 + texts, label=0, text=tuple(range(1, 1 + texts)), escaped=True)
-    labels = {str(number): number - 1 for number in range(1, 1 + len(classes))}
+    layout, labels = _layout(texts), _labels(len(classes))
 
     def part(name: str) -> Corpus:
         path = files.find(root, f"{name}.csv")
-        return Corpus(
-            title=f"{files.title} {name}",
-            identity=f"{files_identity(path)} {layout} {labels}",
-            cache=cache_folder(root),
-            read=partial(read_rows, path, layout, labels),
-        )
+        read = partial(read_rows, path, layout, labels)
+        return Corpus(f"{files.title} {name}", f"{files_identity(path)} {layout}", cache_folder(root), read)
 
     return DataSource(part("train"), partial(part, "test"), classes, InputSpec("text", ()))

@@ -6,11 +6,11 @@ import gzip
 import lzma
 import re
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -25,6 +25,7 @@ __all__ = ["Layout", "first_row", "labels_of", "opened", "read_rows"]
 
 _BLOCK_BYTES = 2**21
 _SHOWN = 12
+_UNPACKED: Mapping[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open}
 _DAMAGED = (OSError, EOFError, lzma.LZMAError, zlib.error)
 
 
@@ -39,6 +40,7 @@ class Layout:
         delimiter: what separates columns.
         header: the first row holds names.
         escaped: a new line inside a text is written as a backslash and an n.
+        quotes: quotes enclose a column, with those inside doubled.
     """
 
     columns: int
@@ -47,18 +49,14 @@ class Layout:
     delimiter: str = ","
     header: bool = False
     escaped: bool = False
+    quotes: bool = True
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+def opened(path: Path) -> Iterator[tuple[Any, IO[bytes]]]:
     """Open a file, unpacked if its name ends with ``.gz`` or ``.xz``, and the same as it lies on the disk."""
-    with path.open("rb") as raw:
-        if path.suffix == ".gz":
-            yield gzip.GzipFile(fileobj=raw), raw  # type: ignore[misc]
-        elif path.suffix == ".xz":
-            yield lzma.LZMAFile(raw), raw  # type: ignore[misc]
-        else:
-            yield raw, raw
+    with path.open("rb") as raw, _UNPACKED.get(path.suffix, nullcontext)(raw) as file:
+        yield file, raw
 
 
 def read_rows(path: Path, layout: Layout, labels: Mapping[str, int]) -> Iterator[Block]:
@@ -153,7 +151,9 @@ def _parsed(
                 block_size=_BLOCK_BYTES,
                 use_threads=threads,
             ),
-            csv.ParseOptions(delimiter=layout.delimiter, newlines_in_values=True),
+            csv.ParseOptions(
+                delimiter=layout.delimiter, quote_char='"' if layout.quotes else False, newlines_in_values=True
+            ),
             csv.ConvertOptions(
                 column_types=dict.fromkeys(names, kind),
                 include_columns=[str(column) for column in columns],
@@ -186,26 +186,23 @@ def _explain(path: Path, layout: Layout) -> None:
 
 
 def _check_utf8(path: Path, column: pa.BinaryArray, row: int) -> None:
-    import pyarrow as pa
-
+    number = row - 1
     try:
-        column.cast(pa.string())
-    except pa.ArrowInvalid:
-        for number, value in enumerate(column.to_pylist(), start=row):
-            try:
-                value.decode()
-            except UnicodeDecodeError as error:
-                found = f"byte {value[error.start]:#04x} at position {error.start} of a column"
-                raise InputError(f"{path}, row {number}: {found} is not UTF-8") from error
+        for value in column.to_pylist():
+            number += 1
+            value.decode()
+    except UnicodeDecodeError as error:
+        fault = f"byte {error.object[error.start]:#04x} at position {error.start} of a column is not UTF-8"
+        raise InputError(f"{path}, row {number}: {fault}") from error
 
 
 def _odd_quotes(path: Path) -> bool:
     with opened(path) as (file, _):
-        quotes = sum(part.count(b'"') for part in iter(lambda: file.read(_BLOCK_BYTES), b""))
+        quotes: int = sum(part.count(b'"') for part in iter(lambda: file.read(_BLOCK_BYTES), b""))
     return quotes % 2 == 1
 
 
-def first_row(path: Path, delimiter: str) -> list[str]:
+def first_row(path: Path, delimiter: str, quotes: bool) -> list[str]:
     """Read the first row alone.
 
     Raises:
@@ -214,10 +211,11 @@ def first_row(path: Path, delimiter: str) -> list[str]:
     import csv
     import io
 
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
     try:
         with opened(path) as (file, _):
             lines = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
-            row: list[str] = next(csv.reader(lines, delimiter=delimiter), [])
+            row: list[str] = next(csv.reader(lines, delimiter=delimiter, quoting=quoting), [])
             lines.detach()
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 text: {error.reason} near byte {error.start}") from error

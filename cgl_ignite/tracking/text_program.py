@@ -38,10 +38,9 @@ class TextModel(PythonModel):  # type: ignore[misc]
         self.length, self.full = state["length"], state["pad"] == "full"
         self.tokens = _READERS[state["kind"]](state)
 
-    def predict(self, context: PythonModelContext, model_input: Any, params: dict[str, Any] | None = None) -> Any:
-        """Name the class of each text."""
-        column = model_input.iloc[:, 0] if isinstance(model_input, pd.DataFrame) else model_input
-        texts = list(map(str, column))
+    def predict(self, context: PythonModelContext, model_input: pd.DataFrame) -> pd.DataFrame:
+        """Name the class of each text; MLflow makes a table of whatever it is given."""
+        texts = list(map(str, model_input.iloc[:, 0]))
         with torch.inference_mode():
             parts = [self.program(self._encode(texts[i : i + ROWS])) for i in range(0, len(texts), ROWS)]
         shares = torch.cat(parts).softmax(1) if parts else torch.zeros(0, len(self.classes))

@@ -1,0 +1,85 @@
+"""The rows of a comparison against values computed by hand."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from cgl_ignite.analysis.comparison import Answers, Cost, MethodRow, compare_methods
+from cgl_ignite.analysis.paper import paper_result
+from cgl_ignite.analysis.statistics import Spread
+
+COST = Cost(steps=40, passes=1, multiply_adds=1e6, work=1e9)
+
+
+def run(seed, accuracy, diversity=None):
+    return SimpleNamespace(
+        seed=seed,
+        test_accuracy=accuracy,
+        mean_test_accuracy=accuracy - 1,
+        diversity=diversity,
+        parameters=200,
+        parameters_student=100,
+        train_seconds=10.0 * seed,
+    )
+
+
+def method(name, accuracies, **more):
+    runs = {seed: run(seed, value) for seed, value in accuracies.items()}
+    return MethodRow(name, "cifar10", "resnet18", COST, runs, **more)
+
+
+def test_difference_is_paired_over_the_seeds_that_both_have():
+    first, second = compare_methods([method("a", {1: 70.0, 2: 72.0, 3: 99.0}), method("b", {1: 71.0, 2: 75.0})], "a")
+    assert (first.difference, first.over_seeds) == (None, None)
+    assert second.difference == pytest.approx(2.0)
+    assert second.over_seeds == pytest.approx((2.0 - 12.706205, 2.0 + 12.706205), abs=1e-5)
+    assert second.accuracy == (73.0, pytest.approx(8**0.5))
+    assert second.mean_accuracy[0] == pytest.approx(72.0)
+    assert second.seconds[0] == pytest.approx(15.0)
+
+
+def test_no_seed_in_common_is_no_difference():
+    _, second = compare_methods([method("a", {1: 70.0}), method("b", {2: 71.0})], "a")
+    assert (second.difference, second.over_seeds, second.over_samples) == (None, None, None)
+
+
+def test_a_method_without_a_finished_run_has_an_empty_row():
+    row, other = compare_methods([method("a", {}, failed={1: "not finite"}), method("b", {1: 71.0})], "a")
+    assert (row.accuracy, row.parameters, row.seconds) == (None, None, None)
+    assert row.failed == {1: "not finite"}
+    assert other.difference is None
+
+
+def test_over_samples_uses_the_selected_student():
+    """Student 1 of b is right on all samples, a's on none: every resample differs by 100."""
+    targets = np.zeros(20, dtype=np.uint16)
+    wrong, right = Answers(np.ones((1, 20)), targets, 0), Answers(np.stack([np.ones(20), np.zeros(20)]), targets, 1)
+    rows = [method("a", {1: 0.0}, answers={1: wrong}), method("b", {1: 100.0}, answers={1: right})]
+    assert compare_methods(rows, "a")[1].over_samples == (100.0, 100.0)
+
+
+def test_over_samples_needs_the_answers_of_every_seed():
+    answers = Answers(np.zeros((1, 20)), np.zeros(20), 0)
+    rows = [method("a", {1: 0.0, 2: 1.0}, answers={1: answers}), method("b", {1: 1.0, 2: 2.0}, answers={1: answers})]
+    assert compare_methods(rows, "a")[1].over_samples is None
+
+
+def test_the_papers_numbers_are_those_it_prints():
+    assert paper_result("cifar10", "resnet18", "dml") == Spread(94.18, 0.09)
+    assert paper_result("cifar100", "resnet34", "cgl") == Spread(78.31, 0.10)
+    assert paper_result("imdb", "transformer", "baseline") == Spread(82.30, 0.10)
+    assert paper_result("amazon_review_full", "vdcnn9", "okddip") == Spread(60.63, 0.04)
+
+
+@pytest.mark.parametrize("key", [("digits", "resnet18", "cgl"), ("cifar10", "resnet34", "cgl"), ("cifar10", "resnet18", "x")])
+def test_the_paper_has_no_other_numbers(key):
+    assert paper_result(*key) is None
+
+
+def test_the_papers_number_is_in_no_measured_value():
+    row = compare_methods([method("dml", {1: 50.0})], "dml")[0]
+    assert row.paper == Spread(94.18, 0.09)
+    assert (row.accuracy, row.difference) == ((50.0, None), None)

@@ -1,0 +1,120 @@
+"""Every format holds what was measured and can be read back; the paper's numbers are marked wherever they stand."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+
+import pytest
+
+from cgl_ignite.analysis.comparison import Cost, Row
+from cgl_ignite.analysis.paper import STATEMENT
+from cgl_ignite.analysis.statistics import Interval, Spread
+from cgl_ignite.analysis.tables import as_csv, as_json, as_latex, as_markdown, notes, used_columns
+
+
+def row(method="cgl", **changes):
+    values = {
+        "method": method,
+        "seeds": (1, 2),
+        "failed": {},
+        "accuracy": Spread(94.5, 0.25),
+        "mean_accuracy": Spread(93.0, 0.5),
+        "diversity": Spread(0.3125, 0.01),
+        "parameters": 1_234_567,
+        "parameters_student": 617_000,
+        "cost": Cost(steps=12_000, passes=1, multiply_adds=2.5e9, work=1e15),
+        "seconds": Spread(3671.0, 10.0),
+        "difference": -0.75,
+        "over_seeds": Interval(-2.0, 0.5),
+        "over_samples": Interval(-1.0, -0.5),
+        "paper": Spread(94.61, 0.06),
+        "deviations": {},
+    }
+    return Row(**{**values, **changes})
+
+
+BASELINE = row("baseline", difference=None, over_seeds=None, over_samples=None, paper=None, diversity=None)
+ROWS = [BASELINE, row(), row("a_b & 50%", failed={3: "a loss that is not finite"}, deviations={"run.epochs": 3})]
+
+
+def test_cells():
+    cells = {" ".join(title).strip(): texts[1] for title, texts, _ in used_columns(ROWS, "baseline")}
+    assert cells == {
+        "method": "cgl",
+        "test accuracy selected, %": "94.50 ± 0.25",
+        "of all students, %": "93.00 ± 0.50",
+        "diversity": "0.312",
+        "parameters all / one": "1.23M / 617k",
+        "MAdds per sample": "2.5G",
+        "optimizer steps": "12,000",
+        "training time": "1:01:11",
+        "difference to baseline": "-0.75",
+        "95 % interval over seeds": "[-2.00, +0.50]",
+        "95 % interval over samples": "[-1.00, -0.50]",
+        "the paper's": "paper: 94.61 ± 0.06",
+    }
+
+
+def test_columns_without_any_value_are_left_out():
+    titles = [title[1] for title, _, _ in used_columns([BASELINE], "baseline")]
+    assert "the paper's" not in titles and "diversity" not in titles and "method" in titles
+
+
+def test_markdown_reads_back():
+    table, _, below = as_markdown(ROWS, "baseline", "epochs").partition("\n\n")
+    lines = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in table.splitlines()]
+    assert len({len(line) for line in lines}) == 1
+    assert [line[0] for line in lines[2:]] == ["baseline", "cgl", r"a\_b & 50%\*"]
+    assert lines[4][1] == "94.50 ± 0.25 1 failed"
+    assert "not finite" in below and "run.epochs = 3" in below
+
+
+def test_csv_reads_back_as_numbers():
+    records = list(csv.DictReader(as_csv(ROWS).splitlines()))
+    assert [record["method"] for record in records] == ["baseline", "cgl", "a_b & 50%"]
+    assert float(records[1]["accuracy_mean"]) == 94.5 and float(records[1]["over_seeds_low"]) == -2.0
+    assert float(records[1]["paper_mean"]) == 94.61 and records[0]["paper_mean"] == ""
+    assert (records[2]["failed"], records[2]["deviations"]) == ("3", "run.epochs = 3")
+
+
+def test_latex_is_escaped_and_has_as_many_cells_in_every_line():
+    text = as_latex(ROWS, "baseline", "epochs")
+    assert r"a\_b \& 50\%*" in text and r"94.50 $\pm$ 0.25" in text and "[$-$2.00, +0.50]" in text
+    body = text[text.index(r"\toprule") : text.index(r"\bottomrule")]
+    lines = [line for line in body.splitlines() if line.endswith(r"\\")]
+    assert len(lines) == 2 + len(ROWS)
+    assert {len(re.findall(r"(?<!\\)&", line)) for line in lines} == {11}
+    assert text.count(r"\begin{tabular}{l" + "r" * 11 + "}") == 1
+    assert not re.findall(r"(?<!\\)[%#_]", body)
+
+
+def test_json_reads_back():
+    tree = json.loads(json.dumps(as_json(ROWS[1])))
+    assert tree["accuracy"] == {"mean": 94.5, "std": 0.25}
+    assert tree["paper"] == {"mean": 94.61, "std": 0.06}
+    assert tree["cost"]["steps"] == 12_000
+
+
+def test_the_papers_numbers_are_marked_as_the_papers():
+    for text in (as_markdown(ROWS, "baseline", "epochs"), as_latex(ROWS, "baseline", "epochs")):
+        assert text.count("94.61") == text.count("paper: 94.61") == 2
+        assert STATEMENT[:60] in text.replace("\\", "")
+    header, *_ = as_csv(ROWS).splitlines()
+    assert "paper_mean" in header
+
+
+def test_without_numbers_of_the_paper_there_is_no_statement():
+    assert not any("paper" in note for note in notes([BASELINE], "epochs"))
+
+
+def test_equal_steps_are_told_with_their_passes():
+    (_, told) = notes([BASELINE, row(paper=None, cost=Cost(40, 8, 1.0, 1.0))], "steps")
+    assert told.endswith("baseline 1, cgl 8")
+
+
+@pytest.mark.parametrize(("count", "text"), [(987, "987"), (999_600, "1M"), (1_234_567, "1.23M")])
+def test_sizes_have_three_digits(count, text):
+    cells = {title[0]: texts for title, texts, _ in used_columns([row(parameters=count)], "x")}
+    assert cells["parameters"][0].split(" / ")[0] == text

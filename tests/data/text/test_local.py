@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cgl_ignite.data import DataSource, Splits, characters, prepare
+from cgl_ignite.data.text import local_text
+from cgl_ignite.errors import InputError
+
+
+def split(source: DataSource) -> Splits:
+    return prepare(source, holdout=0, limit=None, seed=1, encoding=characters(length=40))
+
+
+def texts(source: DataSource, part: str = "train") -> list[tuple[str, str]]:
+    parts = split(source)
+    rows = parts.train if part == "train" else parts.test()
+    assert parts.encoder is not None
+    names = [source.classes[target] for target in rows.targets.tolist()]
+    return list(zip(names, parts.encoder.decode(parts.normaliser(rows.inputs)), strict=True))
+
+
+def read(tmp_path: Path, name: str, content: str, **options: Any) -> DataSource:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(content, encoding="utf-8")
+    return local_text(tmp_path / "root", path=str(path), **options)
+
+
+MANY = "".join(f"{'good' if n % 4 else 'bad'},text {n}\n" for n in range(40))
+
+
+def test_a_file_is_divided_with_classes_keeping_their_shares(tmp_path: Path) -> None:
+    source = read(tmp_path, "mine.csv", MANY, test_fraction=0.3)
+    assert source.classes == ("bad", "good")
+    train, test = texts(source), texts(source, "test")
+    assert sorted(train + test) == sorted(("good" if n % 4 else "bad", f"text {n}") for n in range(40))
+    assert (len(train), len(test)) == (28, 12)
+    assert sum(name == "bad" for name, _ in test) == 3
+    assert texts(local_text(tmp_path / "elsewhere", path=str(tmp_path / "mine.csv"), test_fraction=0.3)) == train
+
+
+def test_columns_by_name(tmp_path: Path) -> None:
+    header = "id,stars,title,body\n"
+    content = header + "".join(f"{n},{n % 2},title {n},body {n}\n" for n in range(10))
+    source = read(tmp_path, "mine.csv", content, label="stars", text=["body", "title"])
+    assert source.classes == ("0", "1")
+    assert all(text.split()[1] == text.split()[3] and text.startswith("body") for _, text in texts(source))
+
+
+def test_columns_by_number_and_a_header(tmp_path: Path) -> None:
+    content = "id\tkind\n" + "".join(f"text {n}\t{'xy'[n % 2]}\n" for n in range(10))
+    source = read(tmp_path, "mine.tsv", content, label=2, header=True)
+    assert source.classes == ("x", "y")
+    assert len(texts(source)) == 8
+
+
+def test_train_and_test_files_and_their_order(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "train.csv").write_text("10,ten\n9,nine\n", encoding="utf-8")
+    (folder / "test.csv.gz").write_bytes(gzip.compress(b"9,another\n"))
+    source = local_text(tmp_path, path=str(folder))
+    assert source.classes == ("9", "10")
+    assert texts(source) == [("10", "ten"), ("9", "nine")]
+    assert texts(source, "test") == [("9", "another")]
+
+
+def test_names_are_given_or_listed(tmp_path: Path) -> None:
+    content = "".join(f"{1 + n % 3},text {n}\n" for n in range(12))
+    assert read(tmp_path, "a/mine.csv", content, classes=["one", "two", "three"]).classes == ("one", "two", "three")
+    (tmp_path / "a" / "classes.txt").write_text("uno\ndos\ntres\n")
+    source = local_text(tmp_path, path=str(tmp_path / "a" / "mine.csv"))
+    assert source.classes == ("uno", "dos", "tres")
+    assert {(name, int(text.split()[1]) % 3) for name, text in texts(source)} == {("uno", 0), ("dos", 1), ("tres", 2)}
+    named = read(tmp_path, "b.csv", "".join(f"{'ab'[n % 2]},x\n" for n in range(9)), classes=["b", "a", "c"])
+    assert named.classes == ("b", "a", "c")
+    assert texts(named)[0][0] in "ab"
+
+
+def test_written_new_lines_stay_or_are_read(tmp_path: Path) -> None:
+    content = "a,one\\ntwo\nb,x\n" * 5
+    assert ("a", "one\N{REPLACEMENT CHARACTER}ntwo") in texts(read(tmp_path, "mine.csv", content))
+    assert ("a", "one two") in texts(read(tmp_path, "mine.csv", content, escaped_newlines=True))
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        (MANY, {"label": 3}, "data.label = 3: {path} has the columns 1 to 2"),
+        (MANY, {"text": [0]}, "data.text = 0: {path} has the columns 1 to 2"),
+        ("id,kind\n1,x\n", {"label": "kinds"}, "data.label = 'kinds' stands not in the first row of {path}; did you"),
+        ("a,a\n1,x\n", {"label": "a"}, "data.label = 'a' stands twice in the first row of {path}"),
+        (MANY, {"label": "good", "header": False}, "data.label = 'good': without a header columns are given by"),
+        ("a,x\na,y\n", {}, "{path} holds one class only, 'a'; is data.label the right column?"),
+        ("".join(f"{n},x\n" for n in range(40)), {}, "{path} holds 40 classes in 40 rows; is data.label the right"),
+        ("a\nb\n", {}, "{path} has no column beside the one of the label; is data.delimiter right?"),
+        ("a,x\nb,y\nc,z\n", {"classes": ["a", "b"]}, "{path}, row 3: the class 'c' is not 'a' or 'b'"),
+        ("h,t\na,x\nc,z\n", {"classes": ["a", "b"], "header": True}, "{path}, row 3: the class 'c' is not"),
+        ("1,x\n3,z\n", {"classes": ["a", "b"]}, "{path}, row 2: the class '3' is not '1' or '2'"),
+        ("a,x\nb,y\n", {}, "{path}: no row of class"),
+        ("", {}, "{path} is empty"),
+    ],
+)
+def test_what_does_not_fit_is_named(tmp_path: Path, content: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as raised:
+        read(tmp_path, "mine.csv", content, **options)
+    assert str(raised.value).startswith(message.format(path=tmp_path / "mine.csv"))
+
+
+def test_a_class_of_the_test_file_that_nobody_teaches(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("a,x\nb,y\n")
+    (tmp_path / "test.csv").write_text("a,x\nc,y\n")
+    parts = split(local_text(tmp_path, path=str(tmp_path)))
+    with pytest.raises(InputError, match=r"test.csv, row 2: the class 'c' is not 'a' or 'b'"):
+        parts.test()
+
+
+def test_missing_files_are_named_with_the_layout(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"there is no file or folder .*nowhere\nexpected one of:\n  nowhere/train.csv"):
+        local_text(tmp_path, path=str(tmp_path / "nowhere"))
+    with pytest.raises(InputError, match=r"holds no file train.csv or train.tsv"):
+        local_text(tmp_path, path=str(tmp_path))
+    (tmp_path / "train.csv").touch()
+    (tmp_path / "train.tsv.gz").touch()
+    with pytest.raises(InputError, match=r"train.csv and train.tsv.gz are there both"):
+        local_text(tmp_path, path=str(tmp_path))
+
+
+def test_ag_news_as_it_is(text_root: Path, tmp_path: Path) -> None:
+    """Counts as in the readme of the data."""
+    source = local_text(tmp_path, path=str(text_root / "ag_news_csv"))
+    assert source.classes == ("World", "Sports", "Business", "Sci/Tech")
+    parts = split(source)
+    assert parts.train.targets.bincount().tolist() == [3163, 1257, 1280, 3114]
+    assert parts.test().targets.bincount().tolist() == [1900] * 4

@@ -1,0 +1,209 @@
+"""A comparison in this process: its cells, what is not repeated, what fails, what goes on."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cgl_ignite.catalogue import bind_methods
+from cgl_ignite.config.load import load_document
+from cgl_ignite.errors import InputError, Interrupted
+from cgl_ignite.pipeline.cells import ComparisonFolder, identify
+from cgl_ignite.pipeline.compare import compare
+from cgl_ignite.tracking.memory import MemoryTracker
+
+DIGITS = Path(__file__).resolve().parents[2] / "pipelines" / "digits_resnet.toml"
+SMALL = ["backbone.width=4", "run.epochs=2", "data.limit=400", "data.holdout=80"]
+FAILING = ["methods.wild.preset=baseline", "methods.wild.optim={kind = 'sgd', learning_rate = 1e30}"]
+
+
+class SilentBoard:
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+
+    def update(self, cell: Any) -> None:
+        self.told.append((cell.label, cell.status))
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *args, **kwargs: None
+
+
+class StoppingScreen:
+    """Interrupts the run that is in its second epoch for the n-th time."""
+
+    def __init__(self, count: int) -> None:
+        self.left = count
+
+    def iteration(self, state: Any) -> None:
+        if state.epoch == 2 and (state.iteration - 1) % state.epoch_length == 0:
+            self.left -= 1
+            if self.left == 0:
+                raise Interrupted("interrupted by a test")
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *args, **kwargs: None
+
+
+def start(folder: Path, *changes: str, names=("baseline", "cgl"), seeds=(1, 2), board=None, **more: Any) -> Any:
+    document = load_document(DIGITS, [*SMALL, f"tracking.folder={folder}", *changes])
+    more.setdefault("tracker", MemoryTracker())
+    return compare(bind_methods(document, names), seeds, board or SilentBoard(), **more)
+
+
+def table(standings: Any) -> Any:
+    """The table without times."""
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in standings.tree()["table"]]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A comparison that nothing has disturbed."""
+    tracker, folder = MemoryTracker(), tmp_path_factory.mktemp("whole")
+    return start(folder, tracker=tracker), tracker, folder
+
+
+def test_every_method_has_every_seed_under_one_parent(whole: Any) -> None:
+    standings, tracker, _ = whole
+    assert [(run.method, run.seed) for run in standings.runs] == [
+        ("baseline", 1), ("baseline", 2), ("cgl", 1), ("cgl", 2),
+    ]  # fmt: skip
+    parents = {name for name, run in tracker.runs.items() if run.info.seed is None}
+    (parent,) = parents
+    children = [run for run in tracker.runs.values() if run.info.seed is not None]
+    assert len(children) == 4 and {run.info.parent for run in children} == parents
+    assert {run.status for run in tracker.runs.values()} == {"FINISHED"}
+    files = set(tracker.runs[parent].files)
+    assert {"comparison.md", "comparison.csv", "comparison.tex", "comparison.json", "accuracy.png"} <= files
+    mean, std = tracker.runs[parent].summary["cgl/test_accuracy"]
+    assert standings.rows[1].accuracy == (mean, std)
+
+
+def test_table_is_what_the_runs_have_measured(whole: Any) -> None:
+    standings, _, folder = whole
+    baseline, cgl = standings.rows
+    scores = {name: [run.test_accuracy for run in standings.runs if run.method == name] for name in ("baseline", "cgl")}
+    assert cgl.difference == pytest.approx(np.mean(scores["cgl"]) - np.mean(scores["baseline"]))
+    assert (baseline.cost.steps, cgl.cost.steps) == (40, 6)
+    low, high = cgl.over_samples
+    assert low < cgl.difference < high
+    assert baseline.paper is None and cgl.paper is None
+    for run in standings.runs:
+        kept = np.load(folder / "runs" / run.run_id / "artifacts" / "test_predictions.npz", allow_pickle=False)
+        assert kept["predicted"].dtype == np.uint8 and kept["predicted"].shape == (run.students, 360)
+        right = 100 * (kept["predicted"] == kept["targets"]).mean(axis=1)
+        assert right[kept["selected"]] == pytest.approx(run.test_accuracy, abs=1e-4)
+        assert right.mean() == pytest.approx(run.mean_test_accuracy, abs=1e-4)
+
+
+def test_files_are_those_of_the_comparison(whole: Any) -> None:
+    standings, _, folder = whole
+    place = folder / "comparisons" / standings.folder.name
+    assert place == standings.folder
+    names = {path.name for path in place.iterdir()} - {".lock"}
+    assert names == {
+        "cells.json", "comparison.md", "comparison.tex", "comparison.csv", "comparison.json",
+        "accuracy.png", "holdout.png", "diversity.png", "agreement.png",
+    }  # fmt: skip
+    assert json.loads((place / "comparison.json").read_text()) == json.loads(json.dumps(standings.tree()))
+
+
+def test_a_finished_comparison_repeats_nothing(whole: Any) -> None:
+    standings, _, folder = whole
+    tracker, board = MemoryTracker(), SilentBoard()
+    again = start(folder, tracker=tracker, board=board)
+    assert again.tree() == standings.tree()
+    assert (tracker.calls, board.told) == ([], [])
+
+
+def test_another_seed_takes_over_what_is_finished(whole: Any) -> None:
+    standings, _, folder = whole
+    board = SilentBoard()
+    more = start(folder, seeds=(1, 2, 3), names=("baseline",), board=board)
+    assert {label for label, _ in board.told} == {"baseline seed 3"}
+    assert [run.run_id for run in more.runs][:2] == [run.run_id for run in standings.runs][:2]
+    assert more.folder != standings.folder
+
+
+def test_order_of_methods_and_seeds_is_the_order_of_the_table_only(whole: Any) -> None:
+    standings, _, folder = whole
+    other = start(folder, names=("cgl", "baseline"), seeds=(2, 1))
+    assert other.folder == standings.folder
+    assert [row.method for row in other.rows] == ["cgl", "baseline"]
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_an_interrupted_comparison_goes_on(tmp_path: Path, whole: Any, count: int) -> None:
+    board, tracker = SilentBoard(), MemoryTracker()
+    with pytest.raises(Interrupted):
+        start(tmp_path, screen=StoppingScreen(count), tracker=tracker)
+    (path,) = tmp_path.glob("comparisons/*/cells.json")
+    facts = json.loads(path.read_text())
+    assert facts["status"] == "KILLED"
+    assert Counter(cell["status"] for cell in facts["cells"])["finished"] == count - 1
+    standings = start(tmp_path, board=board, tracker=tracker)
+    assert len([told for told in board.told if told[1] == "finished"]) == 5 - count
+    assert table(standings) == table(whole[0])
+    assert len(list(tmp_path.glob("runs/*"))) == 4
+    parents = [run for run in tracker.runs.values() if run.info.seed is None]
+    assert [run.status for run in parents] == ["FINISHED"]
+
+
+def test_one_failed_run_does_not_lose_the_others(tmp_path: Path) -> None:
+    board, tracker = SilentBoard(), MemoryTracker()
+    standings = start(tmp_path, *FAILING, names=("wild", "baseline"), seeds=(1,), board=board, tracker=tracker)
+    ((name, seed, reason),) = standings.failed
+    assert (name, seed) == ("wild", 1) and "not finite" in reason
+    assert [run.method for run in standings.runs] == ["baseline"]
+    wild, baseline = standings.rows
+    assert (wild.accuracy, wild.failed) == (None, {1: reason})
+    assert baseline.accuracy is not None
+    assert "1 failed" in (standings.folder / "comparison.md").read_text()
+    assert {run.status for run in tracker.runs.values()} == {"FAILED", "FINISHED"}
+    again = SilentBoard()
+    start(tmp_path, *FAILING, names=("wild", "baseline"), seeds=(1,), board=again)
+    assert {label for label, _ in again.told} == {"wild seed 1"}
+
+
+def test_equal_steps_are_another_comparison_with_more_passes(tmp_path: Path) -> None:
+    standings = start(tmp_path, equal="steps", seeds=(1,))
+    assert [(row.cost.steps, row.cost.passes) for row in standings.rows] == [(40, 1), (42, 7)]
+    (cgl,) = [run for run in standings.runs if run.students == 8]
+    text = (tmp_path / "runs" / cgl.run_id / "artifacts" / "pipeline.toml").read_text()
+    assert "passes_per_epoch = 7" in text
+    again = start(tmp_path, equal="steps", seeds=(1,))
+    assert again.tree() == standings.tree()
+
+
+def test_identity_is_the_content(tmp_path: Path) -> None:
+    def identity(*changes: str, names=("baseline", "cgl"), seeds=(1, 2), equal="epochs") -> str:
+        return identify(bind_methods(load_document(DIGITS, [*SMALL, *changes]), names), seeds, equal)
+
+    assert identity() == identity("name=other", "run.device=cpu", "run.threads=1", f"tracking.folder={tmp_path}")
+    assert identity() == identity(names=("cgl", "baseline"), seeds=(2, 1))
+    others = {
+        identity("run.epochs=3"), identity("methods.cgl.students=4"), identity(names=("cgl",)), identity(seeds=(1,)),
+        identity(equal="steps"), identity(),
+    }  # fmt: skip
+    assert len(others) == 6
+
+
+def test_two_processes_do_not_share_a_comparison(tmp_path: Path) -> None:
+    first, second = (ComparisonFolder.open(tmp_path, "abc") for _ in range(2))
+    with first.locked(), pytest.raises(InputError, match="another process"), second.locked():
+        pass
+    with second.locked():
+        pass
+
+
+def test_a_damaged_list_of_cells_is_named(tmp_path: Path) -> None:
+    (tmp_path / "abc").mkdir()
+    (tmp_path / "abc" / "cells.json").write_text("{", encoding="utf-8")
+    with pytest.raises(InputError, match=r"cells\.json"):
+        ComparisonFolder.open(tmp_path, "abc")
