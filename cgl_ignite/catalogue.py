@@ -223,7 +223,7 @@ def _imitation(get: Callable[..., Any]) -> Iterator[Contradiction]:
 
 def _weighing(get: Callable[..., Any]) -> Iterator[Contradiction]:
     weigh, routing, students, loss = (get("method", key) for key in ("weigh", "routing", "students", "loss"))
-    if any(_routing(get)):
+    if any(_modalities(get)) or any(_routing(get)):
         return
     spec, classes, _ = input_of(get("data", "kind"), get("data", "encoding"))
     stages = BACKBONES.build(get("backbone"), spec, classes).stages

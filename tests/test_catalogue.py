@@ -34,6 +34,7 @@ epochs = 2
 """
 CHOICES_OF_THE_FILE = [
     ("dataset", "data"),
+    ("encoding", "data.encoding"),
     ("augmentation", "data.augment"),
     ("backbone", "backbone"),
     ("routing", "method.routing"),
@@ -43,6 +44,9 @@ CHOICES_OF_THE_FILE = [
     ("optimizer", "optim"),
     ("schedule", "optim.schedule"),
 ]
+TEXT = ["data.kind=imdb", "data.encoding.kind=characters", "backbone.kind=vdcnn9"]
+"""Overrides that make the pipeline one of texts."""
+
 NEEDED = {"path": "x", "probability": 0.5, "size": 2, "at": 1, "table": [[0] * 4] * 8}
 
 
@@ -97,7 +101,8 @@ def test_every_registered_kind_can_be_chosen(path: Path, what: str, key: str, ki
         for name, option in REGISTRIES[what].options(kind).items()
         if option.default is option.empty
     ]
-    part = load_pipeline(path, [f"{key}.kind={kind}", *needed])
+    text = TEXT if REGISTRIES[what].facts(kind).get("modality") == "text" else []
+    part = load_pipeline(path, [*text, f"{key}.kind={kind}", *needed])
     for name in key.split("."):
         part = getattr(part, name)
     assert isinstance(part, Part)
@@ -115,7 +120,7 @@ def test_everything_wrong_is_reported_at_once_in_the_order_of_the_file(path: Pat
     assert faults(path, "optim.learning_rate=-1", "method.choose.probabilty=0.5") == [
         "trial.toml:1: data.holdout: is missing; it must be a whole number of at least 1",
         "trial.toml:3: data.holdot: unknown key; did you mean 'holdout'?"
-        " (allowed here: kind, root, limit, holdout, augment)",
+        " (allowed here: kind, root, limit, holdout, encoding, augment)",
         "trial.toml:4: data.limit: must be a whole number of at least 1, not 0",
         f"trial.toml:7: backbone.kind: must be {choices(REGISTRIES['backbone'].kinds())}, not \"resnet9\";"
         " did you mean 'resnet8'?",
@@ -202,7 +207,7 @@ def test_faulty_values_are_not_contradictions_as_well(path: Path) -> None:
 def test_a_backbone_must_read_what_the_data_set_holds(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     facts = {**REGISTRIES["dataset"].facts("digits"), "modality": "text"}
     monkeypatch.setitem(REGISTRIES["dataset"]._facts, "digits", facts)
-    (fault,) = faults(path)
+    _, fault = faults(path)
     assert fault.startswith("trial.toml:6: backbone.kind: reads image, but the data set holds text; backbones for it: ")
     assert "transformer" in fault
     assert "resnet" not in fault.partition("backbones for it")[2]
@@ -215,8 +220,30 @@ def test_the_preset_follows_the_task(path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_input_before_the_data_are_read() -> None:
-    assert input_of("cifar100") == (InputSpec("image", (3, 32, 32)), 100, True)
-    assert input_of("local_images") == (InputSpec("image", (3, 32, 32)), 2, False)
+    as_it_is = Part(kind="none")
+    assert input_of("cifar100", as_it_is) == (InputSpec("image", (3, 32, 32)), 100, True)
+    assert input_of("local_images", as_it_is) == (InputSpec("image", (3, 32, 32)), 2, False)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "spec"),
+    [
+        ("{kind = 'characters'}", InputSpec("text", (1024,), vocabulary=69)),
+        ("{kind = 'sentencepiece', length = 64, vocabulary = 500}", InputSpec("text", (64,), vocabulary=500)),
+    ],
+)
+def test_texts_have_the_form_of_their_encoding(path: Path, encoding: str, spec: InputSpec) -> None:
+    data = load_pipeline(path, [*TEXT, "data.kind=imdb", f"data.encoding={encoding}"]).data
+    assert input_of(data.kind, data.encoding) == (spec, 2, True)
+    assert input_of("local_text", data.encoding) == (spec, 2, False)
+
+
+def test_an_encoding_must_fit_the_data_set(path: Path) -> None:
+    (fault,) = faults(path, "data.encoding.kind=characters")
+    where = "--set data.encoding.kind=characters: data.encoding: "
+    assert fault == where + "'characters' is for text, but the data set holds image: take 'none'"
+    (fault,) = faults(path, *TEXT, "data.kind=imdb", "data.encoding.kind=none")
+    assert fault.endswith("'none' is for image, but the data set holds text: take 'characters' or 'sentencepiece'")
 
 
 PLUGIN = """

@@ -11,14 +11,15 @@ import torch
 from cgl_ignite.catalogue import REGISTRIES, load_pipeline
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.handlers.checkpoint import read_checkpoint
-from cgl_ignite.pipeline import artifacts, run
-from cgl_ignite.tracking import Journal
+from cgl_ignite.pipeline import run
 from cgl_ignite.tracking.memory import MemoryTracker
 from tests.equivalence.test_resume import PIPELINE, Stop, StoppingScreen, assert_identical, outcome
+from tests.texts import text_pipeline, without_pictures
 
 TRAINED_HERE = {
     "augmentation": "data.augment",
     "subsets": "method.subsets",
+    "encoding": "data.encoding",
     "backbone": "backbone",
     "routing": "method.routing",
     "choice": "method.choose",
@@ -36,6 +37,12 @@ OPTIONS: dict[tuple[str, str], dict[str, Any]] = {
     ("backbone", "resnet8"): {"width": 4},
     ("backbone", "resnet18"): {"width": 4},
     ("backbone", "resnet34"): {"width": 4},
+    ("backbone", "vdcnn9"): {"width": 2},
+    ("backbone", "vdcnn17"): {"width": 2},
+    ("backbone", "vdcnn29"): {"width": 2},
+    ("backbone", "transformer"): {"width": 8, "embedding": 8, "heads": 2, "feed_forward": 8},
+    ("encoding", "characters"): {"length": 64},
+    ("encoding", "sentencepiece"): {"length": 64, "vocabulary": 64},
     ("routing", "fixed"): {"table": [[0, 0, 0, 0], [1, 0, 1, 0], [1, 1, 0, 0]]},
     ("choice", "bernoulli"): {"probability": 0.5},
     ("choice", "fixed"): {"size": 1},
@@ -56,10 +63,7 @@ KINDS = [(sort, kind) for sort in TRAINED_HERE for kind in REGISTRIES[sort].kind
 
 @pytest.fixture(autouse=True)
 def _without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out what would take most of the time of so short a training."""
-    for name in [name for name in vars(artifacts) if name.endswith("_figure")]:
-        monkeypatch.setattr(artifacts, name, lambda *_: None)
-    monkeypatch.setattr(Journal, "figure", lambda *_: None)
+    without_pictures(monkeypatch)
 
 
 def pipeline(sort: str, kind: str, folder: Path) -> Pipeline:
@@ -70,7 +74,9 @@ def pipeline(sort: str, kind: str, folder: Path) -> Pipeline:
     assert not missing, f"the {REGISTRIES[sort].what} {kind!r} is not trained: give {missing} in OPTIONS"
     key = TRAINED_HERE[sort]
     chosen = [f"{key}.kind={kind}", *(f"{key}.{name}={value}" for name, value in options.items())]
-    return load_pipeline(PIPELINE, [*SMALL, *chosen, f"tracking.folder={folder}"])
+    text = REGISTRIES[sort].facts(kind).get("modality") == "text"
+    base = text_pipeline(folder.parent) if text else PIPELINE
+    return load_pipeline(base, [*SMALL, *chosen, f"tracking.folder={folder}"])
 
 
 def test_no_sort_of_part_is_forgotten() -> None:

@@ -1,4 +1,4 @@
-"""A small table of reviews, and a pipeline that learns from it."""
+"""A small table of reviews, a pipeline that learns from it, and a finished run of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ import random
 from pathlib import Path
 from typing import Any
 
-__all__ = ["BACKBONES", "text_pipeline", "write_reviews"]
+import pytest
+
+from cgl_ignite.catalogue import load_pipeline
+from cgl_ignite.pipeline import RunResult, artifacts, run
+from cgl_ignite.tracking import Journal
+from cgl_ignite.tracking.memory import MemoryTracker
+
+__all__ = ["BACKBONES", "finished_text_run", "text_pipeline", "without_pictures", "write_reviews"]
 
 WORDS = {"bad": ("awful", "cold", "never", "worst"), "good": ("great", "warm", "again", "best")}
 FILLERS = ("the", "food", "was", "a", "place", "with", "people", "and", "it", "is")
@@ -56,3 +63,19 @@ def text_pipeline(folder: Path, backbone: str = "vdcnn9", method: str = "cgl") -
         "run": {"epochs": 2, "device": "cpu", "checkpoint_every": {"iterations": 1}},
         "tracking": {"folder": str(folder / "tracking")},
     }
+
+
+def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what would take most of the time of so short a training."""
+    monkeypatch.setattr(artifacts, "_track_student", lambda *_: None)
+    for name in [name for name in vars(artifacts) if name.endswith("_figure")]:
+        monkeypatch.setattr(artifacts, name, lambda *_: None)
+    monkeypatch.setattr(Journal, "figure", lambda *_: None)
+
+
+def finished_text_run(folder: Path, backbone: str = "vdcnn9") -> RunResult:
+    """Train eight students on reviews for two epochs and record them below a folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        without_pictures(patch)
+        (result,) = run(load_pipeline(text_pipeline(folder, backbone)), tracker=MemoryTracker())
+    return result

@@ -72,6 +72,7 @@ def compare(
     """
     from cgl_ignite.catalogue import bind_methods
     from cgl_ignite.cli.board import make_board
+    from cgl_ignite.cli.reading import reading
     from cgl_ignite.cli.render import make_screen
     from cgl_ignite.config.load import load_document
     from cgl_ignite.config.variants import deviations
@@ -82,15 +83,16 @@ def compare(
     pipelines = bind_methods(document, names)
     written = next(iter(pipelines.values())).seeds if "seeds" in document.tree else SEEDS
     try:
-        standings = compare_methods(
-            pipelines,
-            seeds or written,
-            make_board(quiet=quiet, live=jobs > 1),
-            equal=equal,
-            jobs=jobs,
-            screen=make_screen(quiet=quiet, brief=True),
-            deviations={name: deviations(document, name) for name in names},
-        )
+        with reading(quiet=quiet):
+            standings = compare_methods(
+                pipelines,
+                seeds or written,
+                make_board(quiet=quiet, live=jobs > 1),
+                equal=equal,
+                jobs=jobs,
+                screen=make_screen(quiet=quiet, brief=True),
+                deviations={name: deviations(document, name) for name in names},
+            )
     except Interrupted as error:
         command = shlex.join(_command(click.get_current_context()))
         raise Interrupted(f"{error}; the state is saved, go on with the same command: {command}") from None

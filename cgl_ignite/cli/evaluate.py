@@ -38,6 +38,7 @@ def evaluate(
     import json
     from dataclasses import asdict
 
+    from cgl_ignite.cli.reading import reading
     from cgl_ignite.export import import_plugins, load_student
     from cgl_ignite.pipeline.assemble import find_device
     from cgl_ignite.student import encoder_of, measure, read_test_part
@@ -45,7 +46,8 @@ def evaluate(
     import_plugins(plugins)
     place = find_device(device)
     student, card = load_student(file, folder, place)
-    examples = read_test_part(data, card, root, limit, encoder_of(student))
+    with reading(quiet=False):
+        examples = read_test_part(data, card, root, limit, encoder_of(student))
     measured = measure(student, examples, place)
     if as_json:
         described = {"run_id": card.run_id, "student": card.student, "epoch": card.epoch, "data": data}

@@ -15,6 +15,7 @@ __all__ = ["kinds"]
 
 _KEYS = {
     "dataset": "data",
+    "encoding": "data.encoding",
     "augmentation": "data.augment",
     "subsets": "method.subsets",
     "backbone": "backbone",
@@ -28,12 +29,14 @@ _KEYS = {
 
 def kinds() -> Iterator[str]:
     """Yield the lines of the list: sorts of parts with their keys, kinds, options and their defaults."""
+    known = [kind for registry in REGISTRIES.values() for kind in registry.kinds()]
+    width = 2 + max(map(len, known))
     for what, registry in REGISTRIES.items():
         yield f"{registry.what}: {_KEYS[what]}.kind" if what in _KEYS else registry.what
         for kind in registry.kinds():
-            yield f"  {kind:<14}{_first_line(registry.get(kind))}"
+            yield f"  {kind:<{width}}{_first_line(registry.get(kind))}"
             for name, option in registry.options(kind).items():
-                yield f"      {_setting(name, option):<24}{describe(option.annotation)}"
+                yield f"      {_setting(name, option):<{4 + width}}  {describe(option.annotation)}"
         yield ""
     yield "method: method.preset"
     yield from (f"  {name}" for name in METHODS)

@@ -52,7 +52,7 @@ class Preview:
         costs = costs or measure_layers(modular_layers(backbone), spec)
         paths = routing.sample(stream(seed, "paths")).tolist()
         rows = _rows(pipeline)
-        subsets = _subsets(pipeline, rows or pipeline.method.students)
+        subsets = _subsets(pipeline, rows or 2 * pipeline.method.students)
         mean = forecast(pipeline, routing, subsets.reads, costs, seed, find_device(pipeline.run.device))
         weigher = count_parameters(build_weigher(pipeline, backbone, routing, costs, seed))
         group = max(subsets.sizes) if rows else None
@@ -98,7 +98,8 @@ class Preview:
 
     def figures(self) -> Iterator[str]:
         """Yield the figures as lines of text."""
-        guess = "" if self.certain else " (for colour images of 32 x 32 in two classes; the files decide)"
+        inputs = "" if self.pipeline.data.encoding.kind != "none" else "colour images of 32 x 32 in "
+        guess = "" if self.certain else f" (for {inputs}two classes; the files decide)"
         yield f"parameters         {self.parameters:>13,}{guess}"
         yield f"  on a path        {self.parameters_used:>13,}"
         yield f"  of one student   {self.parameters_student:>13,}"

@@ -39,6 +39,7 @@ def run(
     Prints the file of the selected student, or with --json everything about it.
     """
     from cgl_ignite.catalogue import load_pipeline
+    from cgl_ignite.cli.reading import reading
     from cgl_ignite.cli.render import make_screen
     from cgl_ignite.pipeline import run as run_pipeline
 
@@ -46,7 +47,8 @@ def run(
     setting = load_pipeline(pipeline, changes)
     screen = make_screen(quiet=quiet)
     try:
-        results = run_pipeline(setting, resume=resume, screen=screen)
+        with reading(quiet=quiet):
+            results = run_pipeline(setting, resume=resume, screen=screen)
     except Interrupted as error:
         options = [part for change in overrides for part in ("--set", change)]
         options += [part for seed in seeds for part in ("--seed", str(seed))]

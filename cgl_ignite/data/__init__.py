@@ -13,7 +13,14 @@ from cgl_ignite.data.normalise import Normaliser, TokenIds, measure_normaliser
 from cgl_ignite.data.ragged import Ragged
 from cgl_ignite.data.splits import Splits, choose_stratified, prepare
 from cgl_ignite.data.subsets import SUBSETS, Subsets, disjoint, whole
-from cgl_ignite.data.text import CharacterEncoder, SubwordEncoder, characters, sentencepiece, watching
+from cgl_ignite.data.text import (
+    CharacterEncoder,
+    ProgressReport,
+    SubwordEncoder,
+    characters,
+    sentencepiece,
+    watching,
+)
 
 __all__ = [
     "AUGMENTATIONS",
@@ -34,6 +41,7 @@ __all__ = [
     "Examples",
     "InputSpec",
     "Normaliser",
+    "ProgressReport",
     "Ragged",
     "Splits",
     "Subsets",

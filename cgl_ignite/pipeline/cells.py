@@ -19,8 +19,9 @@ from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.errors import InputError
 from cgl_ignite.pipeline.folder import RunFolder, finished_run, unfinished_run
 from cgl_ignite.tracking.files import write_atomically
+from cgl_ignite.tracking.guard import warn_by_log
 
-__all__ = ["Board", "Cell", "ComparisonFolder", "find_cell", "identify"]
+__all__ = ["Board", "Cell", "ComparisonFolder", "NoBoard", "find_cell", "identify"]
 
 ORPHAN_SECONDS = 15.0
 """So long a run whose parent was killed may take to notice."""
@@ -69,6 +70,25 @@ class Board(Protocol):
     def stop(self) -> None:
         """Leave the last picture."""
         ...
+
+
+class NoBoard:
+    """Shows nothing but notes and failures, in the log of the package."""
+
+    def start(self, folder: Path, cells: Sequence[Cell], costs: Mapping[str, Cost], jobs: int) -> None:
+        """Say nothing."""
+
+    def update(self, cell: Cell) -> None:
+        """Tell a failure."""
+        if cell.reason:
+            warn_by_log(f"{cell.label} {cell.status}: {cell.reason}")
+
+    def note(self, text: str) -> None:
+        """Log a warning."""
+        warn_by_log(text)
+
+    def stop(self) -> None:
+        """Do nothing."""
 
 
 @dataclass

@@ -1,40 +1,24 @@
-"""A comparison: every method with every seed, one run each, under one group of the tracker."""
+"""The way into a comparison: every method with every seed, one run each, under one group of the tracker."""
 
 from __future__ import annotations
 
-import re
-import signal
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from cgl_ignite.analysis.comparison import Cost, MethodRow
-from cgl_ignite.config.presets import REFERENCE
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.data import DataSource
-from cgl_ignite.errors import Interrupted
-from cgl_ignite.pipeline.assemble import find_device, read_data
-from cgl_ignite.pipeline.budget import budgets, with_passes
-from cgl_ignite.pipeline.cells import Board, Cell, ComparisonFolder, find_cell, identify
-from cgl_ignite.pipeline.folder import RunFolder
-from cgl_ignite.pipeline.result import RunResult, read_result, summarise
-from cgl_ignite.pipeline.single import run_info
-from cgl_ignite.pipeline.standings import Standings, read_answers
-from cgl_ignite.pipeline.task import Task, finished, reason_of
-from cgl_ignite.pipeline.workers import Crew, child_environments
-from cgl_ignite.tracking import Group, RunInfo, Screen, Status, Tracker, locate, make_tracker, settle
+from cgl_ignite.pipeline.assemble import find_device
+from cgl_ignite.pipeline.cells import Board, ComparisonFolder, NoBoard, identify
+from cgl_ignite.pipeline.contest import Contest, Equal
+from cgl_ignite.pipeline.standings import Standings
+from cgl_ignite.tracking import Screen, Tracker, locate, make_tracker
 
-__all__ = ["Equal", "compare"]
-
-Equal = Literal["epochs", "steps"]
+__all__ = ["compare"]
 
 
 def compare(
     pipelines: Mapping[str, Pipeline],
     seeds: Sequence[int],
-    board: Board,
+    board: Board | None = None,
     *,
     equal: Equal = "epochs",
     jobs: int = 1,
@@ -50,7 +34,7 @@ def compare(
     Args:
         pipelines: by the name of the method, equal in all else (:func:`cgl_ignite.catalogue.bind_methods`).
         seeds: of the runs of each method.
-        board: shows how far it is.
+        board: shows how far it is; None shows nothing.
         equal: what all methods have the same number of.
         jobs: runs at a time; more than one run in child processes.
         screen: shows a single run, with ``jobs = 1``.
@@ -67,195 +51,6 @@ def compare(
     folder = ComparisonFolder.open(home / "comparisons", identify(pipelines, seeds, equal))
     tracker = tracker or make_tracker(locate(first.tracking.folder, first.tracking.uri))
     with folder.locked():
-        contest = Contest(dict(pipelines), list(seeds), equal, home / "runs", folder, board, tracker)
+        contest = Contest(dict(pipelines), list(seeds), equal, home / "runs", folder, board or NoBoard(), tracker)
         contest.deviations = deviations or {}
         return contest.hold(jobs, screen)
-
-
-@dataclass
-class Contest:
-    """A comparison that goes on."""
-
-    pipelines: dict[str, Pipeline]
-    seeds: list[int]
-    equal: Equal
-    runs: Path
-    folder: ComparisonFolder
-    board: Board
-    tracker: Tracker
-    deviations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    cells: list[Cell] = field(default_factory=list)
-    costs: dict[str, Cost] = field(default_factory=dict)
-    source: DataSource | None = None
-
-    @property
-    def _first(self) -> Pipeline:
-        return next(iter(self.pipelines.values()))
-
-    @property
-    def reference(self) -> str:
-        """The method that the others are measured against."""
-        return REFERENCE if REFERENCE in self.pipelines else next(iter(self.pipelines))
-
-    def hold(self, jobs: int, screen: Screen | None) -> Standings:
-        """Work off the cells that are left and draw up the standings."""
-        self._settle_costs()
-        self.cells = [Cell(method, seed) for seed in self.seeds for method in self.pipelines]
-        for cell in self.cells:
-            pipeline = self.pipelines[cell.method]
-            run = find_cell(self.runs, pipeline, cell, self.folder.id)
-            if run is not None and run.result.exists():
-                cell.status, cell.run_id, cell.share = "finished", run.run_id, 1.0
-                info = run_info(pipeline, cell.seed, run.facts.get("group"), run.facts.get("method"))
-                settle(run.path, self.tracker, info, self.board.note)
-        left = [cell for cell in self.cells if cell.status != "finished"]
-        self.board.start(self.folder.path, self.cells, self.costs, jobs)
-        if left or self.folder.facts.get("status") != "FINISHED":
-            self._work_off(left, jobs, screen)
-        else:
-            self.standings().write(self.folder.path)
-        self.board.stop()
-        return self.standings()
-
-    def standings(self) -> Standings:
-        """Read what the finished runs have left."""
-        methods = [
-            MethodRow(
-                name=name,
-                dataset=pipeline.data.kind,
-                backbone=pipeline.backbone.kind,
-                cost=self.costs[name],
-                runs=self._results(name),
-                failed={cell.seed: cell.reason for cell in self._cells(name) if cell.status == "failed"},
-                answers={
-                    cell.seed: answers
-                    for cell in self._cells(name)
-                    if cell.run_id and (answers := read_answers(self.runs / cell.run_id))
-                },
-                deviations=self.deviations.get(name, {}),
-            )
-            for name, pipeline in self.pipelines.items()
-        ]
-        return Standings(self.folder.path, methods, self.reference, self.equal)
-
-    def _settle_costs(self) -> None:
-        """Find out what the methods cost, once; with equal steps this also settles their passes."""
-        known = self.folder.costs
-        if not known:
-            self.source = read_data(self._first)
-            known = budgets(self.pipelines, self.source, equal=self.equal == "steps")
-        self.costs = {name: known[name] for name in self.pipelines}
-        self.pipelines = {name: with_passes(one, self.costs[name].passes) for name, one in self.pipelines.items()}
-
-    def _work_off(self, left: Sequence[Cell], jobs: int, screen: Screen | None) -> None:
-        costs = {name: asdict(cost) for name, cost in self.costs.items()}
-        self.folder.note(self.cells, status="RUNNING", costs=costs, equal=self.equal)
-        group = Group(self.tracker, self._info(), self.folder.facts.get("group"), self.board.note)
-        self.folder.note(self.cells, group=group.id)
-        with self._ending(group):
-            if jobs > 1:
-                self._side_by_side(left, group, jobs)
-            else:
-                self._one_by_one(left, group, screen)
-
-    def _one_by_one(self, left: Sequence[Cell], group: Group, screen: Screen | None) -> None:
-        """Run the cells in this process."""
-        for cell in left:
-            self.source = self.source or read_data(self.pipelines[cell.method])
-            self._tell(cell, {"event": "started"})
-            task, pipeline = self._task(cell, group), self.pipelines[cell.method]
-            try:
-                result = task.run(pipeline, self.source, self.tracker, screen, self.board.note)
-            except (Interrupted, KeyboardInterrupt):
-                self._tell(cell, {"event": "interrupted"})
-                raise
-            except Exception as error:  # noqa: BLE001  the other cells go on, whatever became of this one
-                reason = reason_of(error, self.folder.path / "logs" / "errors.txt")
-                self._tell(cell, {"event": "failed", "reason": reason})
-            else:
-                self._tell(cell, finished(result))
-
-    def _side_by_side(self, left: Sequence[Cell], group: Group, jobs: int) -> None:
-        """Run the cells in child processes, each with its share of the threads, or a GPU of its own."""
-        self.source = None
-        environments = child_environments(min(jobs, len(left)), find_device(self._first.run.device))
-        crew = Crew(environments, self.folder.path / "logs", self._tell)
-        crew.work_off([(cell, self._task(cell, group)) for cell in left])
-
-    def _task(self, cell: Cell, group: Group) -> Task:
-        marks = {"method": cell.method, "comparison": self.folder.id}
-        return Task.of(self.pipelines[cell.method], cell.seed, marks, group.id)
-
-    def _tell(self, cell: Cell, event: Mapping[str, Any]) -> None:
-        """Take up what has become of a cell, remember it and show it."""
-        kind = event["event"]
-        if kind == "note":
-            self.board.note(f"{cell.label}: {event['text']}")
-            return
-        if kind == "progress":
-            cell.share = event["share"]
-        else:
-            cell.status = {"started": "running"}.get(kind, kind)
-            cell.run_id, cell.reason = event.get("run_id"), event.get("reason", "")
-            cell.accuracy = event.get("accuracy")
-            cell.share = 1.0 if kind == "finished" else cell.share
-            self.folder.note(self.cells)
-        self.board.update(cell)
-
-    @contextmanager
-    def _ending(self, group: Group) -> Iterator[None]:
-        """Give the comparison the status that is true; between two runs a signal acts at once."""
-        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-        try:
-            yield
-            standings = self.standings()
-            self._hand_over(standings, group)
-            status: Status = "FAILED" if standings.failed else "FINISHED"
-        except (Interrupted, KeyboardInterrupt) as error:
-            self._close(group, "KILLED")
-            raise error if isinstance(error, Interrupted) else Interrupted("interrupted") from None
-        except BaseException:
-            self._close(group, "FAILED")
-            raise
-        finally:
-            signal.signal(signal.SIGTERM, before)
-        self._close(group, status)
-
-    def _close(self, group: Group, status: Status) -> None:
-        self.board.stop()
-        group.close(status)
-        self.folder.note(self.cells, status=status)
-
-    def _hand_over(self, standings: Standings, group: Group) -> None:
-        """Write tables and figures, and give them to the tracker."""
-        for path in standings.write(self.folder.path):
-            group.file(path)
-        for name in self.pipelines:
-            if results := list(self._results(name).values()):
-                key = re.sub(r"[^\w\-. /]", "_", name)
-                group.summarise({f"{key}/{value}": pair for value, pair in summarise(results).items()})
-
-    def _info(self) -> RunInfo:
-        first = self._first
-        return RunInfo(
-            experiment=first.tracking.experiment or first.name,
-            name=f"{first.name} comparison",
-            parameters={
-                "methods": ", ".join(self.pipelines),
-                "seeds": ", ".join(map(str, self.seeds)),
-                "equal": self.equal,
-            },
-            tags={"cgl.comparison": self.folder.id},
-        )
-
-    def _cells(self, method: str) -> list[Cell]:
-        by_method: dict[str, list[Cell]] = {name: [] for name in self.pipelines}
-        for cell in self.cells:
-            by_method[cell.method].append(cell)
-        return by_method[method]
-
-    def _results(self, method: str) -> dict[int, RunResult]:
-        found = {cell.seed: RunFolder(self.runs / cell.run_id, {}) for cell in self._cells(method) if cell.run_id}
-        return {
-            seed: replace(read_result(run.result), method=method) for seed, run in found.items() if run.result.exists()
-        }

@@ -90,6 +90,8 @@ class Standings:
         return [folder / name for name in contents]
 
     def _figures(self, rows: Sequence[Row]) -> dict[str, Figure]:
+        if not self.runs:
+            return {}
         scores = {method.name: [run.test_accuracy for run in method.runs.values()] for method in self.methods}
         figures = {"accuracy.png": accuracy_figure({name: values for name, values in scores.items() if values})}
         journals = {

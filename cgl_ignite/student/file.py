@@ -122,8 +122,8 @@ def _read_state(path: Path, device: torch.device | str) -> tuple[nn.Module, Card
     content = _loaded(path)
     card = _card(path, content["format"], content["card"])
     network, weights = _untrained(path, card), content["state_dict"]
+    encoder = parse_encoder(content.get("encoder", ""), path) if card.modality == "text" else None
     try:
-        encoder = parse_encoder(content["encoder"], path) if card.modality == "text" else None
         normaliser = TokenIds() if encoder else Normaliser(weights["mean"], weights["std"])
         student = Student(network, normaliser, encoder)
         student.load_state_dict(weights)

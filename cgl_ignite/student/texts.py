@@ -70,7 +70,7 @@ def _texts(given: str) -> list[str]:
             return _lines(path.read_bytes(), given)
         except OSError as error:
             raise InputError(f"cannot read {given} ({error.strerror})") from error
-    if _is_there(path):
+    if given.strip() and _is_there(path):
         raise InputError(f"{given} is no text but a file or folder; files of texts end with .txt and hold one per line")
     if not given.isascii() and any("\ud800" <= character <= "\udfff" for character in given):
         raise InputError(f"{given!a} is not UTF-8 text")

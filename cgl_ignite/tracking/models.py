@@ -14,7 +14,6 @@ from typing import Any
 
 import mlflow
 import numpy as np
-import torch
 from mlflow import MlflowClient
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec

@@ -74,7 +74,9 @@ def test_the_papers_numbers_are_those_it_prints():
     assert paper_result("amazon_review_full", "vdcnn9", "okddip") == Spread(60.63, 0.04)
 
 
-@pytest.mark.parametrize("key", [("digits", "resnet18", "cgl"), ("cifar10", "resnet34", "cgl"), ("cifar10", "resnet18", "x")])
+@pytest.mark.parametrize(
+    "key", [("digits", "resnet18", "cgl"), ("cifar10", "resnet34", "cgl"), ("cifar10", "resnet18", "x")]
+)
 def test_the_paper_has_no_other_numbers(key):
     assert paper_result(*key) is None
 

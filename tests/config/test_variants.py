@@ -83,7 +83,7 @@ FAULTS = {
     "unknown preset": ("[methods.mine]\npreset = 'clg'", ":3: methods.mine.preset", "'cgl'"),
     "no preset": ("[methods.mine]\nstudents = 4", ":2: methods.mine.preset", "is missing"),
     "unknown key": ("[methods.cgl]\nstudnets = 4", ":3: methods.cgl.studnets", "'students'"),
-    "bad value": ("[methods.cgl.choose]\nprobability = 1.5", ":3: methods.cgl.choose.probability", "from 0 to 1"),
+    "bad value": ("[methods.cgl.choose]\nprobability = 1.5", ":3: methods.cgl.choose.probability", "at most 1"),
     "bad kind": ("[methods.cgl]\nchoose = {kind = 'other'}", ":3: methods.cgl.choose.kind", "'others'"),
     "contradiction": ("[methods.cgl]\nstudents = 17", ":3: methods.cgl.students", "16"),
     "bad rate": ("[methods.cgl.optim]\nlearning_rate = -1", ":3: methods.cgl.optim.learning_rate", "-1"),

@@ -51,3 +51,13 @@ def test_diversity_is_the_distance_of_the_two_predictions() -> None:
     distance = float((first - second).norm())
     torch.testing.assert_close(torch.tensor(scores.pairwise), torch.tensor([[0, distance], [distance, 0]]))
     assert scores.diversity is not None and abs(scores.diversity - distance) < 1e-6
+
+
+def test_predictions_of_every_student_on_every_sample_in_order() -> None:
+    evaluator = build_evaluator(pool_of_opposites(), torch.device("cpu"))
+    normaliser = Normaliser(torch.zeros(1), torch.ones(1))
+    for rows in (2 * ROWS + 3, 5):
+        split = examples(rows, 2)
+        scores = evaluate(evaluator, split, normaliser, torch.device("cpu"))
+        assert scores.predicted.tolist() == [[2] * rows, [0] * rows]
+        assert scores.targets.tolist() == split.targets.tolist()

@@ -8,18 +8,15 @@ import pytest
 
 from cgl_ignite.catalogue import load_pipeline
 from cgl_ignite.config.presets import METHODS
-from cgl_ignite.pipeline import artifacts, run
-from cgl_ignite.tracking import Journal
+from cgl_ignite.pipeline import run
 from cgl_ignite.tracking.memory import MemoryTracker
 from tests.equivalence.test_resume import Stop, StoppingScreen, assert_identical, outcome
-from tests.texts import BACKBONES, text_pipeline
+from tests.texts import BACKBONES, text_pipeline, without_pictures
 
 
 @pytest.fixture(autouse=True)
-def _without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in vars(artifacts) if name.endswith("_figure")]:
-        monkeypatch.setattr(artifacts, name, lambda *_: None)
-    monkeypatch.setattr(Journal, "figure", lambda *_: None)
+def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_pictures(monkeypatch)
 
 
 @pytest.mark.parametrize("method", METHODS)

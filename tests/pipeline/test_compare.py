@@ -22,6 +22,17 @@ SMALL = ["backbone.width=4", "run.epochs=2", "data.limit=400", "data.holdout=80"
 FAILING = ["methods.wild.preset=baseline", "methods.wild.optim={kind = 'sgd', learning_rate = 1e30}"]
 
 
+class OtherTracker(MemoryTracker):
+    """A second store: its runs have names of their own."""
+
+    uri = "memory:other"
+
+    def open(self, info: Any) -> str:
+        run = super().open(info)
+        self.runs[f"other-{run}"] = self.runs.pop(run)
+        return f"other-{run}"
+
+
 class SilentBoard:
     """Remembers what it was told."""
 
@@ -53,7 +64,7 @@ class StoppingScreen:
 
 def start(folder: Path, *changes: str, names=("baseline", "cgl"), seeds=(1, 2), board=None, **more: Any) -> Any:
     document = load_document(DIGITS, [*SMALL, f"tracking.folder={folder}", *changes])
-    more.setdefault("tracker", MemoryTracker())
+    more.setdefault("tracker", OtherTracker())
     return compare(bind_methods(document, names), seeds, board or SilentBoard(), **more)
 
 
@@ -116,7 +127,7 @@ def test_files_are_those_of_the_comparison(whole: Any) -> None:
 
 def test_a_finished_comparison_repeats_nothing(whole: Any) -> None:
     standings, _, folder = whole
-    tracker, board = MemoryTracker(), SilentBoard()
+    tracker, board = OtherTracker(), SilentBoard()
     again = start(folder, tracker=tracker, board=board)
     assert again.tree() == standings.tree()
     assert (tracker.calls, board.told) == ([], [])
@@ -167,8 +178,15 @@ def test_one_failed_run_does_not_lose_the_others(tmp_path: Path) -> None:
     assert "1 failed" in (standings.folder / "comparison.md").read_text()
     assert {run.status for run in tracker.runs.values()} == {"FAILED", "FINISHED"}
     again = SilentBoard()
-    start(tmp_path, *FAILING, names=("wild", "baseline"), seeds=(1,), board=again)
+    start(tmp_path, *FAILING, names=("wild", "baseline"), seeds=(1,), board=again, tracker=tracker)
     assert {label for label, _ in again.told} == {"wild seed 1"}
+
+
+def test_a_comparison_of_failures_still_has_a_table(tmp_path: Path) -> None:
+    standings = start(tmp_path, *FAILING, names=("wild",), seeds=(1,))
+    assert [row.accuracy for row in standings.rows] == [None]
+    assert "1 failed" in (standings.folder / "comparison.tex").read_text()
+    assert standings.tree()["mean"] == {}
 
 
 def test_equal_steps_are_another_comparison_with_more_passes(tmp_path: Path) -> None:

@@ -106,3 +106,19 @@ def test_multiply_adds_of_vdcnn() -> None:
 def test_channels_last_concerns_pictures_only() -> None:
     convolutions = [part for part in pool_of("vdcnn9").modules() if isinstance(part, nn.Conv1d)]
     assert all(part.weight.is_contiguous() for part in convolutions)
+
+
+@pytest.mark.gpu
+@each_kind
+def test_a_device_computes_what_the_cpu_computes(kind: str) -> None:
+    """Evaluation, where no mask is drawn, and the gradient through attention and k-max."""
+    inputs, results = texts(5), []
+    for device in ("cpu", "cuda"):
+        pool = pool_of(kind).to(device).eval()
+        plan = plan_forward(pool.routes, [Unit(student, 0, False, True) for student in range(3)], training=False)
+        logits = torch.stack(pool([inputs.to(device)], plan).logits)
+        logits.square().sum().backward()
+        gradients = [p.grad.cpu() for p in pool.parameters() if p.grad is not None]
+        results.append([logits.detach().cpu(), *gradients])
+    for expected, found in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-8)

@@ -201,7 +201,7 @@ def tilted(spec, classes, *, steps: tuple[int, int] = (1, 2)) -> Backbone:
 
 
 def tilted_student(trained):
-    network = nn.Sequential(nn.Sequential(Tilted(10), nn.Identity()))
+    network = nn.Sequential(Tilted(10), nn.Identity())
     chosen = Chosen(kind="tilted", options={"steps": [3, 4]})
     return Student(network, trained.normaliser), trained.card(0, backbone=chosen, plugins=("my.parts",))
 

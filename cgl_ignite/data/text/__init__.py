@@ -3,14 +3,14 @@
 from cgl_ignite.data.text.characters import ALPHABET, CharacterEncoder, characters
 from cgl_ignite.data.text.imdb import imdb
 from cgl_ignite.data.text.local import local_text
-from cgl_ignite.data.text.progress import Progress, watching
+from cgl_ignite.data.text.progress import ProgressReport, watching
 from cgl_ignite.data.text.reviews import amazon_review_full, yahoo_answers, yelp_review_full
 from cgl_ignite.data.text.subwords import SubwordEncoder, sentencepiece
 
 __all__ = [
     "ALPHABET",
     "CharacterEncoder",
-    "Progress",
+    "ProgressReport",
     "SubwordEncoder",
     "amazon_review_full",
     "characters",

@@ -72,19 +72,13 @@ def local_text(
         InputError: a file or column that is missing, a damaged row, or fewer than two classes.
     """
     train, test = _find(Path(path).expanduser())
-    tab = "\t" if ".tsv" in train.suffixes else ","
-    row = first_row(train, delimiter or tab, quotes)
-    named = header if header is not None else any(isinstance(column, str) for column in (label, *(text or ())))
-    its_label = _column(train, row, named, "data.label", label)
-    layout = Layout(
-        columns=len(row),
-        label=its_label,
-        text=_text_columns(train, row, named, its_label, text),
-        delimiter=delimiter or tab,
-        header=named,
-        escaped=escaped_newlines,
-        quotes=quotes,
-    )
+    delimiter = delimiter or ("\t" if ".tsv" in train.suffixes else ",")
+    if header is None:
+        header = any(isinstance(column, str) for column in (label, *(text or ())))
+    row = first_row(train, delimiter, quotes)
+    place = _column(train, row, header, "data.label", label)
+    columns = _text_columns(train, row, header, place, text)
+    layout = Layout(len(row), place, columns, delimiter, header, escaped_newlines, quotes)
     found, codes = labels_of(train, layout)
     names = tuple(classes) if classes else _names(train, found, len(codes))
     labels = _numbered(found, names)
@@ -94,11 +88,12 @@ def local_text(
         identity = f"{files_identity(file)} {layout} {labels}"
         return Corpus(str(file), identity, cache_folder(root), partial(read_rows, file, layout, labels))
 
+    spec = InputSpec("text", ())
     if test is not None:
-        return DataSource(part(train), partial(part, test), names, InputSpec("text", ()))
+        return DataSource(part(train), partial(part, test), names, spec)
     targets = torch.tensor([labels[name] for name in found])[torch.from_numpy(codes)]
-    taught, judged = _divided(train, targets, names, test_fraction)
-    return DataSource(part(train).only(taught), lambda: part(train).only(judged), names, InputSpec("text", ()))
+    taught, judged = (part(train).only(rows) for rows in _divided(train, targets, names, test_fraction))
+    return DataSource(taught, lambda: judged, names, spec)
 
 
 def _find(path: Path) -> tuple[Path, Path | None]:
@@ -180,8 +175,9 @@ def _divided(path: Path, targets: Tensor, names: Sequence[str], test_fraction: f
     rows = max(1, round(test_fraction * len(targets)))
     judged = choose_stratified(targets, rows, stream(0, "local_text test"))
     taught = torch.ones(len(targets), dtype=torch.bool).index_fill_(0, judged, False).nonzero().squeeze(1)
-    for name, left in zip(names, targets[taught].bincount(minlength=len(names)).tolist(), strict=True):
-        if not left:
+    there, left = (rows.bincount(minlength=len(names)).tolist() for rows in (targets, targets[taught]))
+    for name, before, after in zip(names, there, left, strict=True):
+        if before and not after:
             fraction = f"data.test_fraction = {test_fraction:g}"
             raise InputError(f"{path}: no row of class {name!r} is left to learn from after {fraction}")
     return taught, judged

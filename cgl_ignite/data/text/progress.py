@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple
 
-__all__ = ["Progress", "report", "watching"]
+__all__ = ["ProgressReport", "report", "watching"]
 
 
-class Progress(NamedTuple):
+class ProgressReport(NamedTuple):
     """What is being done, how many rows it has done, and how much of all: from 0 to 1, or None if nobody knows."""
 
     doing: str
@@ -18,11 +18,11 @@ class Progress(NamedTuple):
     done: float | None
 
 
-_watcher: ContextVar[Callable[[Progress], None] | None] = ContextVar("watcher", default=None)
+_watcher: ContextVar[Callable[[ProgressReport], None] | None] = ContextVar("watcher", default=None)
 
 
 @contextmanager
-def watching(watcher: Callable[[Progress], None]) -> Iterator[None]:
+def watching(watcher: Callable[[ProgressReport], None]) -> Iterator[None]:
     """Tell a watcher of all progress within the block."""
     token = _watcher.set(watcher)
     try:
@@ -34,4 +34,4 @@ def watching(watcher: Callable[[Progress], None]) -> Iterator[None]:
 def report(doing: str, rows: int, done: float | None) -> None:
     """Tell the watcher, if there is one."""
     if watcher := _watcher.get():
-        watcher(Progress(doing, rows, done))
+        watcher(ProgressReport(doing, rows, done))

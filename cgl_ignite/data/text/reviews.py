@@ -108,7 +108,7 @@ def yelp_review_full(root: Path) -> DataSource:
 
 @DATASETS.register("yahoo_answers", **_facts(YAHOO, classes=10, train=1_400_000, test=60_000))
 def yahoo_answers(root: Path) -> DataSource:
-    """Read questions (title, content) with their best answers, in ten topics, as :func:`yelp_review_full` does.
+    """Read questions with their best answers, in ten topics, from their official files, fetched as for Yelp.
 
     Raises:
         InputError: files that cannot be fetched, or a damaged row.
@@ -118,7 +118,7 @@ def yahoo_answers(root: Path) -> DataSource:
 
 @DATASETS.register("amazon_review_full", **_facts(AMAZON, classes=5, train=3_000_000, test=650_000))
 def amazon_review_full(root: Path) -> DataSource:
-    """Read reviews (title, text) with one to five stars, as :func:`yelp_review_full` does.
+    """Read reviews of products with one to five stars from their official files, fetched as for Yelp.
 
     Raises:
         InputError: files that cannot be fetched, or a damaged row.

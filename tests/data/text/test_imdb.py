@@ -1,18 +1,20 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
+import shutil
 import tarfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from cgl_ignite import compat
 from cgl_ignite.data import DataSource, characters, prepare, sentencepiece
 from cgl_ignite.data.text import imdb
-from cgl_ignite.data.text import imdb as build
 from cgl_ignite.errors import InputError
 
-imdb_module = __import__("cgl_ignite.data.text.imdb", fromlist=["IMDB"])
+module = importlib.import_module("cgl_ignite.data.text.imdb")
 
 
 @pytest.fixture
@@ -45,7 +47,7 @@ def test_the_folder_is_read(tree: Path) -> None:
     assert source.classes == ("neg", "pos")
     assert texts(source) == expected("train")
     assert texts(source, "test") == expected("test")
-    imdb_module.IMDB.verify(tree)
+    module.IMDB.verify(tree)
 
 
 def test_the_archive_is_read_as_it_is(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,11 +59,14 @@ def test_the_archive_is_read_as_it_is(tree: Path, tmp_path: Path, monkeypatch: p
     assert texts(imdb(root)) == expected("train")
     assert texts(imdb(root), "test") == expected("test")
     with pytest.raises(InputError, match="is damaged: md5 expected 7c2ac02c03563afcf9b574c7e56c153a"):
-        imdb_module.IMDB.verify(root)
+        module.IMDB.verify(root)
     md5 = hashlib.md5((root / "aclImdb_v1.tar.gz").read_bytes()).hexdigest()
-    known = replace(imdb_module.IMDB, md5=md5, url=(root / "aclImdb_v1.tar.gz").as_uri())
+    known = replace(module.IMDB, md5=md5)
     known.verify(root)
-    monkeypatch.setattr(imdb_module, "IMDB", known)
+    monkeypatch.setattr(module, "IMDB", known)
+    compat.ensure_torchvision()
+    copy = lambda url, folder, name: shutil.copy(root / name, folder / name)  # noqa: E731
+    monkeypatch.setattr("torchvision.datasets.utils.download_url", copy)
     assert texts(imdb(tmp_path / "fetched")) == expected("train")
     assert [path.name for path in (tmp_path / "fetched").iterdir() if path.is_file()] == ["aclImdb_v1.tar.gz"]
 
@@ -98,9 +103,9 @@ def test_a_changed_review_is_read_anew(tree: Path) -> None:
 
 
 def test_without_the_files_the_error_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(imdb_module, "IMDB", replace(imdb_module.IMDB, url="http://127.0.0.1:9/aclImdb_v1.tar.gz"))
+    monkeypatch.setattr(module, "IMDB", replace(module.IMDB, url="http://127.0.0.1:9/aclImdb_v1.tar.gz"))
     with pytest.raises(InputError) as raised:
-        build(tmp_path / "empty")
+        imdb(tmp_path / "empty")
     for part in ("`cgl data fetch imdb`", "aclImdb_v1.tar.gz", "7c2ac02c03563afcf9b574c7e56c153a", "aclImdb/  with"):
         assert part in str(raised.value)
 

@@ -120,7 +120,9 @@ def test_a_class_of_the_test_file_that_nobody_teaches(tmp_path: Path) -> None:
 
 
 def test_missing_files_are_named_with_the_layout(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"there is no file or folder .*nowhere\nexpected one of:\n  nowhere/train.csv"):
+    with pytest.raises(
+        InputError, match=r"there is no file or folder .*nowhere\nexpected one of:\n  nowhere/train.csv"
+    ):
         local_text(tmp_path, path=str(tmp_path / "nowhere"))
     with pytest.raises(InputError, match=r"holds no file train.csv or train.tsv"):
         local_text(tmp_path, path=str(tmp_path))

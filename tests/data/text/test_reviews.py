@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import lzma
 import tarfile
 from collections.abc import Callable
@@ -28,11 +29,15 @@ Build = Callable[[Path], DataSource]
 def decoded(source: DataSource) -> list[tuple[int, str]]:
     parts = prepare(source, holdout=0, limit=None, seed=1, encoding=characters(length=99))
     assert parts.encoder is not None
-    return list(zip(parts.train.targets.tolist(), parts.encoder.decode(parts.normaliser(parts.train.inputs)), strict=True))
+    return list(
+        zip(parts.train.targets.tolist(), parts.encoder.decode(parts.normaliser(parts.train.inputs)), strict=True)
+    )
 
 
 @each_set
-def test_official_files_are_read(write_reviews: WriteReviews, build: Build, folder: str, classes: int, texts: int) -> None:
+def test_official_files_are_read(
+    write_reviews: WriteReviews, build: Build, folder: str, classes: int, texts: int
+) -> None:
     rows = [(str(1 + n % classes), *(f'no {n} of "{part}"\\n' for part in range(texts))) for n in range(3 * classes)]
     source = build(write_reviews(folder, rows, rows[:classes]))
     assert len(source.classes) == classes
@@ -94,7 +99,7 @@ def test_either_archive_may_be_placed_by_hand(
     monkeypatch.setattr(reviews, "YELP", nowhere)
     with pytest.raises(InputError, match="is damaged: md5 expected"):
         yelp_review_full(root)
-    md5 = __import__("hashlib").md5((root / name).read_bytes()).hexdigest()
+    md5 = hashlib.md5((root / name).read_bytes()).hexdigest()
     known = {"md5": md5} if name == nowhere.file else {"others": {name: md5}}
     monkeypatch.setattr(reviews, "YELP", replace(nowhere, **known))
     assert decoded(yelp_review_full(root)) == [(0, "a"), (1, "b")]

@@ -17,7 +17,7 @@ from cgl_ignite.errors import InputError
 LAYOUT = Layout(columns=2, label=0, text=(1,))
 LABELS = {"1": 0, "2": 1}
 LINES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12) | st.sampled_from(
-    ['"', '""', 'a "b" c', ",", "a\nb", "\\n", "", " ", "\\", '",'], 
+    ['"', '""', 'a "b" c', ",", "a\nb", "\\n", "", " ", "\\", '",'],
 )
 
 
@@ -39,7 +39,9 @@ def fault(tmp_path: Path, content: bytes, layout: Layout = LAYOUT) -> str:
 
 
 @given(st.lists(st.tuples(st.sampled_from("12"), LINES), min_size=1), st.sampled_from(["", ".gz", ".xz"]))
-def test_what_was_quoted_comes_back(tmp_path_factory: pytest.TempPathFactory, lines: list[tuple[str, str]], packed: str) -> None:
+def test_what_was_quoted_comes_back(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[tuple[str, str]], packed: str
+) -> None:
     text = io.StringIO(newline="")
     csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(lines)
     path = tmp_path_factory.mktemp("rows") / f"rows.csv{packed}"

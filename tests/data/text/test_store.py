@@ -14,7 +14,7 @@ import torch
 from cgl_ignite.data import CharacterEncoder
 from cgl_ignite.data.corpus import Block, Corpus, files_identity
 from cgl_ignite.data.text.cache import cache_folder, kept, key_of
-from cgl_ignite.data.text.progress import Progress, watching
+from cgl_ignite.data.text.progress import ProgressReport, watching
 from cgl_ignite.data.text.store import encoded, read_targets
 from cgl_ignite.errors import InputError
 
@@ -133,7 +133,7 @@ def test_files_are_told_apart_by_size_and_time(tmp_path: Path) -> None:
 
 
 def test_progress_is_told_to_who_watches(tmp_path: Path) -> None:
-    told: list[Progress] = []
+    told: list[ProgressReport] = []
     with watching(told.append):
         encoded(Counted(tmp_path).corpus, ENCODER, "characters")
     encoded(Counted(tmp_path, "two").corpus, ENCODER, "characters")

@@ -10,7 +10,8 @@ from cgl_ignite.data import DataSource, InputSpec, SubwordEncoder, prepare, rest
 from cgl_ignite.data.corpus import Block, Corpus
 from cgl_ignite.errors import InputError
 
-TEXTS = [f"the {noun} was {adjective} {number}" for number in range(4) for noun in ("food", "film", "staff") for adjective in ("good", "bad")]  # fmt: skip
+NOUNS, ADJECTIVES = ("food", "film", "staff"), ("good", "bad")
+TEXTS = [f"the {noun} was {adjective} {n}" for n in range(4) for noun in NOUNS for adjective in ADJECTIVES]
 
 
 def corpus(folder: Path, texts: list[str], name: str = "corpus") -> Corpus:
@@ -25,7 +26,9 @@ def corpus(folder: Path, texts: list[str], name: str = "corpus") -> Corpus:
 
 
 def source(folder: Path, texts: list[str]) -> DataSource:
-    return DataSource(corpus(folder, texts), lambda: corpus(folder, texts[:6], "test"), ("a", "b"), InputSpec("text", ()))
+    return DataSource(
+        corpus(folder, texts), lambda: corpus(folder, texts[:6], "test"), ("a", "b"), InputSpec("text", ())
+    )
 
 
 def test_pieces_are_learned_from_the_training_part_alone(tmp_path: Path) -> None:
@@ -75,7 +78,9 @@ def test_the_state_is_all_there_is(tmp_path: Path) -> None:
 
 
 def test_the_same_texts_give_the_same_bytes(tmp_path: Path) -> None:
-    models = [sentencepiece(vocabulary=60).fit(source(tmp_path / name, TEXTS), torch.arange(24)).encoder for name in "ab"]
+    models = [
+        sentencepiece(vocabulary=60).fit(source(tmp_path / name, TEXTS), torch.arange(24)).encoder for name in "ab"
+    ]
     assert models[0] == models[1]
 
 

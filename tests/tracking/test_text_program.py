@@ -1,0 +1,70 @@
+"""A student of texts in MLflow: raw strings in, labels and probabilities out, as files and never as a pickle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+
+from cgl_ignite.data import ENCODINGS, CharacterEncoder
+from cgl_ignite.student import Student, answer_texts, read_student, write_student
+from cgl_ignite.tracking import StudentModel
+from tests.texts import BACKBONES, finished_text_run
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+TEXTS = ["the food was cold", "Again and AGAIN:\tbest place!", "", "é{ü}", "awful " * 40, "a"]
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_the_stored_student_takes_raw_strings(tracker, info, tmp_path, monkeypatch, backbone) -> None:
+    monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+    student, card = read_student(Path(finished_text_run(tmp_path, backbone).student))
+    assert isinstance(student, Student)
+    program = tmp_path / "student.pt2"
+    write_student(program, student, card, "pt2")
+    run_id = tracker.open(info)
+    uri = tracker.model(run_id, StudentModel(program, np.array(TEXTS[:2], object), (2,), "reader", epoch=0))
+    program.unlink()
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracker.uri)
+    loaded = mlflow.pyfunc.load_model(uri)
+    found, expected = loaded.predict(TEXTS), answer_texts(student, TEXTS).softmax(1)
+    np.testing.assert_allclose(np.array(found["probabilities"].tolist()), expected.numpy(), atol=1e-5)
+    np.testing.assert_allclose(found["probability"], expected.amax(1).numpy(), atol=1e-5)
+    assert found["label"].tolist() == [card.classes[number] for number in expected.argmax(1).tolist()]
+    assert loaded.predict(TEXTS[0])["label"].tolist() == found["label"].tolist()[:1]
+    assert [str(column.type) for column in loaded.metadata.signature.inputs] == ["DataType.string"]
+
+    files = Path(mlflow.artifacts.download_artifacts(uri))
+    assert not [path for path in files.rglob("*") if path.suffix in (".pkl", ".pickle")]
+    requirements = (files / "requirements.txt").read_text()
+    assert "torch==" in requirements
+    assert "cgl" not in requirements
+    lines = (files / "text_program.py").read_text().splitlines()
+    assert not [line for line in lines if line.startswith(("import cgl", "from cgl"))]
+
+
+class RuneEncoder(CharacterEncoder):
+    """Characters from the end of a text."""
+
+    kind = "runes"
+
+    def encode(self, texts):
+        return super().encode([text[::-1] for text in texts])
+
+
+def test_an_encoding_of_a_plugin(tracker, info, tmp_path, monkeypatch) -> None:
+    for name in ("_builders", "_facts"):
+        monkeypatch.setattr(ENCODINGS, name, dict(getattr(ENCODINGS, name)))
+    ENCODINGS.register("runes", modality="text", restore=RuneEncoder.restore)(lambda: None)
+    student, card = read_student(Path(finished_text_run(tmp_path).student))
+    student.encoder = RuneEncoder(64, "full")
+    program = tmp_path / "student.pt2"
+    write_student(program, student, card, "pt2")
+    uri = tracker.model(tracker.open(info), StudentModel(program, np.array(TEXTS[:2], object), (2,), "reader"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracker.uri)
+    found = mlflow.pyfunc.load_model(uri).predict(TEXTS)
+    expected = answer_texts(student, TEXTS).softmax(1)
+    np.testing.assert_allclose(np.array(found["probabilities"].tolist()), expected.numpy(), atol=1e-5)
