@@ -27,3 +27,15 @@ def test_overhead(tmp_path: Path) -> None:
         assert {len(times) for times in result["rounds"].values()} == {2}
         for ratio in result["trainer_over"].values():
             assert 0 < ratio["low"] <= ratio["median"] <= ratio["high"]
+
+
+def test_encoding(tmp_path: Path) -> None:
+    output = tmp_path / "encoding.json"
+    command = [sys.executable, str(BENCHMARKS / "encoding.py"), "--made-up", "2000", "--rounds", "2"]
+    subprocess.run([*command, "--output", str(output)], capture_output=True, check=True, cwd=tmp_path)
+    record = json.loads(output.read_text("utf-8"))
+    assert record.keys() >= {"date", "commit", "command", "versions", "hardware"}
+    assert (record["rows"], record["kind"]) == (2000, "amazon_review_full")
+    assert {len(times) for times in record["rounds"].values()} == {2}
+    assert record["cache_hit_seconds"] < 1
+    assert 100 < record["peak_mib"] < 4096

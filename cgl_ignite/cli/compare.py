@@ -96,9 +96,7 @@ def compare(
     except Interrupted as error:
         command = shlex.join(_command(click.get_current_context()))
         raise Interrupted(f"{error}; the state is saved, go on with the same command: {command}") from None
-    if output is not None:
-        standings.write(output)
-    _conclude(standings, as_json=as_json, quiet=quiet)
+    _conclude(standings, output, as_json=as_json, quiet=quiet)
 
 
 def _chosen(text: str, document: Document) -> tuple[str, ...]:
@@ -118,7 +116,7 @@ def _chosen(text: str, document: Document) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _conclude(standings: Standings, *, as_json: bool, quiet: bool) -> None:
+def _conclude(standings: Standings, output: Path | None, *, as_json: bool, quiet: bool) -> None:
     """Show the table, and print the result; nothing goes to stdout where a run has failed.
 
     Raises:
@@ -126,6 +124,8 @@ def _conclude(standings: Standings, *, as_json: bool, quiet: bool) -> None:
     """
     from cgl_ignite.cli.board import show_folder, show_table
 
+    if output is not None:
+        standings.write(output)
     failed = standings.failed
     if failed or not as_json or not quiet:
         show_table(standings, stderr=as_json or bool(failed))
