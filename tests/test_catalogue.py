@@ -122,7 +122,7 @@ def test_everything_wrong_is_reported_at_once_in_the_order_of_the_file(path: Pat
         "trial.toml:3: data.holdot: unknown key; did you mean 'holdout'?"
         " (allowed here: kind, root, limit, holdout, encoding, augment)",
         "trial.toml:4: data.limit: must be a whole number of at least 1, not 0",
-        f"trial.toml:7: backbone.kind: must be {choices(REGISTRIES['backbone'].kinds())}, not \"resnet9\";"
+        f'trial.toml:7: backbone.kind: must be {choices(REGISTRIES["backbone"].kinds())}, not "resnet9";'
         " did you mean 'resnet8'?",
         "trial.toml:11: method.studnets: unknown key; did you mean 'students'?"
         " (allowed here: preset, students, routing, classifier, statistics, subsets, choose, weigh, loss,"

@@ -1,4 +1,4 @@
-"""``docs/your_own_method.md`` runs as it stands: its files are written, its commands are run, its methods are trained."""
+"""``docs/your_own_method.md`` runs as it stands: files are written, commands are run, methods are trained."""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ import cgl_ignite
 NAMES = {
     "BACKBONES", "CHOICES", "DATASETS", "METRICS", "ROUTINGS", "SELECTIONS", "SUBSETS",
     "WEIGHINGS", "Backbone", "CglError", "Choice", "ConfigError",
-    "DataSource", "Evidence", "Examples", "InputError", "InputSpec", "Interrupted", "ModularNetwork", "Pipeline", "Routing",
-    "RunFailed", "RunResult", "Unit", "View", "__version__", "extract_student", "load_pipeline", "padded", "plan_forward",
-    "pool_logits", "read_student", "run",
+    "DataSource", "Evidence", "Examples", "InputError", "InputSpec", "Interrupted", "ModularNetwork", "Pipeline",
+    "Routing", "RunFailed", "RunResult", "Unit", "View", "__version__", "extract_student", "load_pipeline", "padded",
+    "plan_forward", "pool_logits", "read_student", "run",
 }  # fmt: skip
 
 

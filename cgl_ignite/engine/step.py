@@ -26,8 +26,8 @@ class CollaborativeStep:
         L = \sum_k \left( \beta \, L_{ce}^k + \gamma \, \varphi(t) \, L_{kl}^k
             + \frac{\tau}{K} \, L_{ce}(z_t^k) \right)
 
-    with β = ``label_weight``, γ = ``imitation_weight`` (both 1 in Eq. 6) and τ = ``teacher_label_weight`` (0 there, 1 in
-    ONE). Batches of different students are independent, so the sum is worked off in chunks of batches: forward and
+    with β = ``label_weight``, γ = ``imitation_weight`` (both 1 in Eq. 6) and τ = ``teacher_label_weight`` (0 there, 1
+    in ONE). Batches of different students are independent, so the sum is worked off in chunks of batches: forward and
     backward per chunk, gradients added up, one optimizer step.
 
     Args:

@@ -28,6 +28,7 @@ from cgl_ignite.data import (
 from cgl_ignite.engine.evaluate import build_evaluator, evaluate
 from cgl_ignite.engine.optim import OPTIMIZERS
 from cgl_ignite.errors import InputError
+from cgl_ignite.handlers.checkpoint import Stateful
 from cgl_ignite.handlers.interruption import Interruption
 from cgl_ignite.handlers.state import Scores
 from cgl_ignite.imitation import CHOICES, WEIGHINGS, Choice, View
@@ -56,6 +57,11 @@ class Parts:
     batches_per_chunk: int
     evaluate_holdout: Callable[[], Scores]
     evaluate_test: Callable[[], Scores]
+
+    @property
+    def trained(self) -> dict[str, Stateful]:
+        """What training changes, by name."""
+        return {"pool": self.pool, "weigher": self.weigher, "optimizer": self.optimizer}
 
 
 def find_device(wanted: str) -> torch.device:
@@ -110,7 +116,7 @@ def build_weigher(
         features=costs[-2].width(backbone.summarise),
     )
     expected = CHOICES.build(method.choose, method.students).expected
-    with global_stream(seed, "initialisation", "weigh"):
+    with global_stream(seed, "weighing"):
         weigher: nn.Module = WEIGHINGS.build(method.weigh, method.students, expected, view)
     return weigher
 
@@ -119,23 +125,12 @@ def assemble(
     pipeline: Pipeline, source: DataSource, seed: int, device: torch.device, interruption: Interruption
 ) -> Parts:
     """Build every part of one run from its registered builder."""
-    data, method, optim = pipeline.data, pipeline.method, pipeline.optim
+    method, optim = pipeline.method, pipeline.optim
     splits, subsets = _divide(pipeline, source, seed)
     backbone, routing = blueprint(pipeline, splits.spec, len(splits.classes))
     layers = modular_layers(backbone)
     pool = ModularNetwork(layers, routing.modules, seed)
     pool.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    batches = Batches(
-        splits.train,
-        subsets,
-        batch_size=optim.batch_size,
-        seed=seed,
-        augment=AUGMENTATIONS.build(data.augment, splits.spec),
-        normaliser=splits.normaliser,
-        device=device,
-        passes_per_epoch=pipeline.run.passes_per_epoch,
-    )
-    choice = CHOICES.build(method.choose, method.students)
     costs = measure_layers(layers, splits.spec)
     weigher = build_weigher(pipeline, backbone, routing, costs, seed).to(device)
     evaluator = build_evaluator(pool, device)
@@ -148,16 +143,29 @@ def assemble(
     return Parts(
         splits=splits,
         subsets=subsets,
-        batches=batches,
+        batches=_batches(pipeline, splits, subsets, seed, device),
         routing=routing,
         pool=pool,
         costs=costs,
-        choice=choice,
+        choice=CHOICES.build(method.choose, method.students),
         weigher=weigher,
         optimizer=OPTIMIZERS.build(optim, [*pool.parameters(), *weigher.parameters()], optim.learning_rate),
         batches_per_chunk=forecast(pipeline, routing, subsets.reads, costs, seed, device).batches_per_chunk,
         evaluate_holdout=lambda: scores(holdout),
         evaluate_test=lambda: scores(splits.test().to(device)),
+    )
+
+
+def _batches(pipeline: Pipeline, splits: Splits, subsets: Subsets, seed: int, device: torch.device) -> Batches:
+    return Batches(
+        splits.train,
+        subsets,
+        batch_size=pipeline.optim.batch_size,
+        seed=seed,
+        augment=AUGMENTATIONS.build(pipeline.data.augment, splits.spec),
+        normaliser=splits.normaliser,
+        device=device,
+        passes_per_epoch=pipeline.run.passes_per_epoch,
     )
 
 

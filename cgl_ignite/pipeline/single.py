@@ -81,8 +81,7 @@ def run_seed(setting: Setting, seed: int, again: RunFolder | None) -> RunResult:
     selector = StudentSelector(parts.pool, rule)
     facts = _facts(setting, seed, parts, journal.run_id)
     every = setting.pipeline.run.checkpoint_every
-    trained = {"pool": parts.pool, "weigher": parts.weigher, "optimizer": parts.optimizer}
-    checkpointer = Checkpointer(folder.path, trained, averages, selector, every, facts)
+    checkpointer = Checkpointer(folder.path, parts.trained, averages, selector, every, facts)
     trainer = _trainer(setting, seed, parts, checkpointer, journal, interruption)
     if checkpoint:
         checkpointer.resume(trainer, checkpoint)

@@ -118,8 +118,8 @@ def fixed(students: int, stages: Sequence[int], *, table: list[list[Index]]) -> 
 def add_classifier(routing: Routing, students: int, reading: Literal["module", "student", "shared"]) -> Routing:
     """Place the classifier: one for each module of the last layer, one per student, or one for all.
 
-    ``module`` leaves the table as it is (the classifier follows the last module, see :func:`follow`); the other readings
-    append one column.
+    ``module`` leaves the table as it is (the classifier follows the last module, see :func:`follow`); the other
+    readings append one column.
     """
     columns: dict[str, Tensor] = {
         "student": torch.arange(students).unsqueeze(1),
@@ -142,7 +142,7 @@ def follow(row: Sequence[int], layers: int) -> list[int]:
         >>> follow([0, 1, 1], 4)
         [0, 1, 1, 1]
     """
-    return [*row, *row[-1:] * (layers - len(row))]
+    return [*row, *[row[-1]] * (layers - len(row))]
 
 
 def trunk_of(modules: Sequence[int]) -> int:

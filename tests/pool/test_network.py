@@ -80,9 +80,7 @@ def test_parameters_do_not_depend_on_the_number_of_students() -> None:
         pool = ModularNetwork(modular_layers(backbone), routing.modules, seed=1)
         pool.route(routing.sample(stream(1, "paths")), range(students))
         counts.add(trained(pool))
-    assert counts == {
-        2 * sum(p.numel() for builder in modular_layers(backbone) for p in builder().parameters())
-    }
+    assert counts == {2 * sum(p.numel() for builder in modular_layers(backbone) for p in builder().parameters())}
 
 
 def test_the_classifier_is_the_last_layer() -> None:

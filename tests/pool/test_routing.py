@@ -90,7 +90,8 @@ def test_more_students_than_paths(
     )
     with pytest.raises(InputError, match=message):
         random(students, [1] * layers, modules=modules, shared=shared)
-    assert drawn(random(students, [1] * layers, modules=modules, shared=shared, distinct=False)).shape == (students, layers)
+    some = drawn(random(students, [1] * layers, modules=modules, shared=shared, distinct=False))
+    assert some.shape == (students, layers)
 
 
 def test_a_shared_layer_must_be_there() -> None:
