@@ -40,7 +40,8 @@ def _tracked(
 ) -> Callable[Concatenate[MLflowTracker, P], T]:
     """Turn the faults of a store into a :class:`TrackerError` of one line.
 
-    What MLflow uses of other libraries that is deprecated there is not our user's concern.
+    What MLflow uses of other libraries that is deprecated there, and what it says of its own types while it is
+    imported, is not our user's concern.
     """
 
     @functools.wraps(method)
@@ -48,6 +49,7 @@ def _tracked(
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)
+                warnings.filterwarnings("ignore", ".*Any type hint is inferred as AnyType", UserWarning)
                 return method(self, *args, **kwargs)
         except FAULTS as error:
             raise TrackerError(f"{self.uri}: {_one_line(error)}") from error

@@ -20,7 +20,6 @@ from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from mlflow.types.schema import Array
 from torch.export import ExportedProgram
 
-from cgl_ignite.tracking import text_program
 from cgl_ignite.tracking.base import StudentModel
 
 __all__ = ["log_student"]
@@ -64,6 +63,8 @@ def _tensor_form(model: StudentModel) -> dict[str, Any]:
 
 def _text_form(model: StudentModel, program: Path) -> dict[str, Any]:
     """Describe code from raw strings to labels and probabilities."""
+    from cgl_ignite.tracking import text_program
+
     return {
         "flavor": mlflow.pyfunc,
         "python_model": text_program.__file__,
