@@ -6,52 +6,87 @@ They take batches, sub-groups and initial weights from the package, so that ever
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from cgl_ignite.config.schema import Pipeline
+from cgl_ignite.data import Batches, Splits
+from cgl_ignite.imitation import Choice
 from cgl_ignite.pipeline.assemble import Parts, blueprint
+from cgl_ignite.pool import Routing, follow, modular_layers
 from cgl_ignite.seeding import global_stream, stream
 
-__all__ = ["loop_over_students", "plain_network"]
+__all__ = ["Given", "loop_over_students", "plain_network"]
 
 Losses = tuple[Tensor, Tensor]
 
 
-def plain_network(pipeline: Pipeline, parts: Parts, seed: int, device: torch.device) -> Iterator[Losses]:
-    """Train one ordinary network; every ``next`` is an iteration and gives its cross-entropy (1,) and a zero (1,)."""
-    network = nn.Sequential(*(row[0] for row in build_modules(pipeline, parts, seed, device)))
+class Given(NamedTuple):
+    """What the loops take from the package."""
+
+    splits: Splits
+    batches: Batches
+    routing: Routing
+    choice: Choice
+
+    @classmethod
+    def of(cls, parts: Parts) -> Given:
+        """Take it from the parts of a run, and nothing else."""
+        return cls(parts.splits, parts.batches, parts.routing, parts.choice)
+
+
+def plain_network(
+    pipeline: Pipeline, given: Given, seed: int, device: torch.device, *, length: int | None = None
+) -> Iterator[Losses]:
+    """Train one ordinary network; every ``next`` is an iteration and gives its cross-entropy (1,) and a zero (1,).
+
+    Args:
+        pipeline: the setting.
+        given: where the batches come from.
+        seed: the run's seed.
+        device: where to train.
+        length: pad every text to so many tokens; None leaves batches as long as their longest text.
+    """
+    network = nn.Sequential(*(row[0] for row in build_modules(pipeline, given, seed, device)))
     optimizer = torch.optim.Adam(network.parameters(), pipeline.optim.learning_rate, fused=True)
-    for batch in parts.batches.stream(0):
+    for batch in given.batches.stream(0):
         optimizer.zero_grad(set_to_none=True)
-        loss = F.cross_entropy(network(batch.inputs), batch.targets)
+        loss = F.cross_entropy(network(filled(batch.inputs, length)), batch.targets)
         loss.backward()
         optimizer.step()
         yield loss.detach().view(1), torch.zeros(1)
 
 
 def loop_over_students(
-    pipeline: Pipeline, parts: Parts, seed: int, device: torch.device, *, at_once: bool
+    pipeline: Pipeline,
+    given: Given,
+    seed: int,
+    device: torch.device,
+    *,
+    at_once: bool,
+    length: int | None = None,
 ) -> Iterator[Losses]:
     """Train K students one after the other: own pass, imitated passes, loss (with φ = 1); one step for the sum.
 
     Args:
         pipeline: the setting.
-        parts: where batches, paths and sub-groups come from.
+        given: where batches, paths and sub-groups come from.
         seed: the run's seed.
         device: where to train.
         at_once: one backward pass through the sum of all losses, as the paper writes it; else one per student, which
             gives the same gradients and keeps only one student's graph in memory.
+        length: pad every text to so many tokens; None leaves batches as long as their longest text.
     """
-    students = Students(build_modules(pipeline, parts, seed, device), parts.routing.sample(stream(seed, "paths")))
+    students = Students(build_modules(pipeline, given, seed, device), given.routing.sample(stream(seed, "paths")))
     optimizer = torch.optim.Adam(students.parameters(), pipeline.optim.learning_rate, fused=True)
-    for iteration, batch in enumerate(parts.batches.stream(0), 1):
-        imitated = parts.choice.draw(stream(seed, "sub-groups", iteration)).tolist()
+    for iteration, batch in enumerate(given.batches.stream(0), 1):
+        imitated = given.choice.draw(stream(seed, "sub-groups", iteration)).tolist()
         optimizer.zero_grad(set_to_none=True)
-        pieces = zip(batch.inputs.split(batch.sizes), batch.targets.split(batch.sizes), strict=True)
+        pieces = zip(filled(batch.inputs, length).split(batch.sizes), batch.targets.split(batch.sizes), strict=True)
         losses, waiting = [], []
         for student, (inputs, targets) in enumerate(pieces):
             members = [other for other, chosen in enumerate(imitated[student]) if chosen]
@@ -69,13 +104,15 @@ class Students:
 
     def __init__(self, modules: list[list[nn.Module]], paths: Tensor) -> None:
         self.modules = modules
-        self.paths = [[row[m] for row, m in zip(modules, path, strict=True)] for path in paths.tolist()]
+        self.paths = [
+            [row[m] for row, m in zip(modules, follow(path, len(modules)), strict=True)] for path in paths.tolist()
+        ]
         self.statistics = [
             [
                 (part, part.running_mean.clone(), part.running_var.clone())
                 for module in path
                 for part in module.modules()
-                if isinstance(part, nn.BatchNorm2d)
+                if isinstance(part, _BatchNorm)
             ]
             for path in self.paths
         ]
@@ -106,11 +143,17 @@ class Students:
         return ce, temperature**2 * kl
 
 
-def build_modules(pipeline: Pipeline, parts: Parts, seed: int, device: torch.device) -> list[list[nn.Module]]:
+def filled(inputs: Tensor, length: int | None) -> Tensor:
+    """Pad token ids to a length. Shape: (B, T) to (B, length)."""
+    return inputs if length is None else F.pad(inputs, (0, length - inputs.shape[1]))
+
+
+def build_modules(pipeline: Pipeline, given: Given, seed: int, device: torch.device) -> list[list[nn.Module]]:
     """Build the modules of every layer, with the initial weights that a pool of this seed has."""
-    layers, routing = blueprint(pipeline, parts.splits.spec, len(parts.splits.classes))
+    backbone, routing = blueprint(pipeline, given.splits.spec, len(given.splits.classes))
+    layers = modular_layers(backbone)
     rows = []
-    for layer, (builder, count) in enumerate(zip(layers, routing.modules, strict=True)):
+    for layer, (builder, count) in enumerate(zip(layers, follow(routing.modules, len(layers)), strict=True)):
         row = []
         for module in range(count):
             with global_stream(seed, "initialisation", layer, module):

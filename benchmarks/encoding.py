@@ -13,7 +13,6 @@ from __future__ import annotations
 import csv
 import json
 import random
-import re
 import subprocess
 import sys
 import tempfile
@@ -26,7 +25,7 @@ from typing import Any
 
 import click
 import torch
-from measure import facts, ratio, summary
+from measure import facts, peak_mib, ratio, summary
 
 from cgl_ignite.data import DATASETS, Corpus, characters
 
@@ -65,12 +64,6 @@ def once(kind: str, root: Path, cache: Path) -> dict[str, float]:
     peak = peak_mib()
     hit = timed(lambda: encode(kind, root, cache))["clock"]
     return {"peak_mib": peak, "before_mib": before, "cache_hit_seconds": hit}
-
-
-def peak_mib() -> float:
-    """Tell the greatest memory that this process has had."""
-    (line,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text("ascii"))
-    return int(line) / 2**10
 
 
 def make_up(rows: int, root: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import random
+import re
 import shlex
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from typing import Any
 import psutil
 import torch
 
-__all__ = ["facts", "ratio", "summary"]
+__all__ = ["facts", "peak_mib", "ratio", "summary"]
 
 RESAMPLES = 2000
 
@@ -39,6 +40,12 @@ def summary(values: Sequence[float]) -> dict[str, float]:
 def ratio(times: Sequence[float], others: Sequence[float]) -> dict[str, float]:
     """Summarise the ratios of two series whose rounds took turns, so that a round's ratio sees one load."""
     return summary([time / other for time, other in zip(times, others, strict=True)])
+
+
+def peak_mib() -> float:
+    """Tell the greatest memory that this process has had."""
+    (line,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text("ascii"))
+    return int(line) / 2**10
 
 
 def facts(device: torch.device) -> dict[str, Any]:

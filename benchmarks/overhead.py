@@ -5,6 +5,8 @@ same iterations, and everyone's time is noted: same process, same batches, same 
 losses of all of them must agree.
 
     python benchmarks/overhead.py digits-baseline digits-cgl cifar10-baseline cifar10-cgl --root DATA --threads 1
+
+``text.py`` does the same for texts, and tells time per epoch and memory besides.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import bare
 import click
@@ -26,17 +28,33 @@ import torch
 from measure import facts, ratio, summary
 
 from cgl_ignite import CglError, Pipeline, load_pipeline, run
-from cgl_ignite.data import data_root
+from cgl_ignite.data import DATASETS, data_root
 from cgl_ignite.handlers.interruption import Interruption
 from cgl_ignite.pipeline.assemble import Parts, assemble, find_device, read_data
 from cgl_ignite.pipeline.forecast import forecast
 from cgl_ignite.tracking.memory import MemoryTracker
 
 PIPELINES = Path(__file__).resolve().parents[1] / "pipelines"
-SMALL = {"digits": ("digits_resnet.toml", []), "cifar10": ("cifar10_resnet18.toml", ["backbone.width=16"])}
-CASES = [f"{name}-{method}" for name in SMALL for method in ("baseline", "cgl")]
+
+
+class Setting(NamedTuple):
+    """A pipeline, what is changed of it, and what else if its data are not there."""
+
+    file: str
+    changes: tuple[str, ...] = ()
+    drawn: tuple[str, ...] = ()
+
+
+SETTINGS = {
+    "digits": Setting("digits_resnet.toml"),
+    "cifar10": Setting("cifar10_resnet18.toml", ("backbone.width=16",), ("data.kind=synthetic",)),
+    "vdcnn9": Setting("yelp_vdcnn.toml", (), synthetic.CHARACTERS),
+    "transformer": Setting("imdb_transformer.toml", (), synthetic.SUBWORDS),
+}
+CASES = [f"{name}-{method}" for name in SETTINGS for method in ("baseline", "cgl")]
 ONE_EPOCH = ["run.epochs=1", "run.passes_per_epoch=100000", "method.ramp.end=0.0"]
 WARM_UP = 2
+PADDED = "bare loop, padded to the greatest length"
 TOLERANCE = 1e-3
 
 
@@ -49,21 +67,38 @@ class Race:
 
     Attributes:
         times: for each one, the seconds per iteration of every round; the first rounds are warm-up.
+        inputs: for each of these rounds, how many numbers an iteration has read, padding included.
         deviation: the greatest relative difference of a loss of the first iteration from the trainer's.
         threads: of everyone.
+
+    Args:
+        others: what takes turns with the trainer.
+        rounds: how many there are.
+        iterations: of a round.
+        clock: tells the seconds.
+        compare: whether the losses must agree.
     """
 
     def __init__(
-        self, others: dict[str, Iterator[Any]], rounds: int, iterations: int, clock: Callable[[], float]
+        self,
+        others: dict[str, Iterator[Any]],
+        rounds: int,
+        iterations: int,
+        clock: Callable[[], float] = time.perf_counter,
+        *,
+        compare: bool = False,
     ) -> None:
         self.others = others
-        self.rounds = rounds + WARM_UP
+        self.rounds = rounds
         self.iterations = iterations
         self.clock = clock
+        self.compare = compare
+        self.inputs: list[float] = []
         self.times: dict[str, list[float]] = {name: [] for name in ("trainer", *others)}
         self.deviation = 0.0
         self.threads = 0
         self._outputs: list[Any] = []
+        self._read = 0
         self._since = 0.0
 
     def __getattr__(self, name: str) -> Callable[..., None]:
@@ -77,18 +112,21 @@ class Race:
     def iteration(self, state: Any) -> None:
         """Count an iteration of the trainer; after the last one of a round the others do theirs."""
         self._outputs.append(state.output)
+        self._read += state.batch.inputs.numel()
         if len(self._outputs) < self.iterations:
             return
         self._note("trainer")
+        self.inputs.append(self._read / self.iterations)
         for name, other in self.others.items():
             self._since = self.clock()
             results = [next(other) for _ in range(self.iterations)]
             self._note(name)
-            if len(self.times["trainer"]) == 1 and isinstance(results[0], tuple):
+            if self.compare and len(self.times["trainer"]) == 1 and isinstance(results[0], tuple):
                 self._compare(name, results[0])
         if len(self.times["trainer"]) == self.rounds:
             raise Finished
         self._outputs.clear()
+        self._read = 0
         self._since = self.clock()
 
     def _note(self, name: str) -> None:
@@ -103,38 +141,68 @@ class Race:
 
 
 def find_pipeline(case: str, root: Path, changes: tuple[str, ...]) -> Pipeline:
-    """Return the pipeline of a case; random images stand in for CIFAR-10 where it is not there."""
+    """Return the pipeline of a case; random images or texts stand in for data that are not there."""
     name, method = case.split("-")
-    file, smaller = SMALL[name]
-    data = [] if name == "digits" or synthetic.is_present(name, root) else ["data.kind=synthetic"]
-    preset = [f"method.preset={method}"]
-    return load_pipeline(PIPELINES / file, [*smaller, *data, *preset, *ONE_EPOCH, f"data.root={root}", *changes])
+    setting = SETTINGS[name]
+    kind = load_pipeline(PIPELINES / setting.file).data.kind
+    data = setting.drawn if DATASETS.facts(kind)["files"] and not synthetic.is_present(kind, root) else ()
+    own = [*setting.changes, *data, f"method.preset={method}", *ONE_EPOCH, f"data.root={root}"]
+    return load_pipeline(PIPELINES / setting.file, [*own, *changes])
 
 
-def contestants(pipeline: Pipeline, parts: Parts, device: torch.device) -> dict[str, Iterator[Any]]:
+def contestants(pipeline: Pipeline, given: bare.Given, device: torch.device) -> dict[str, Iterator[Any]]:
     """Return the loops that run against the trainer, and the making of batches, which all of them share."""
-    setting = (pipeline, parts, pipeline.seeds[0], device)
+    setting = (pipeline, given, pipeline.seeds[0], device)
+    longest = given.splits.spec.shape[0] if given.splits.train.lengths is not None else None
     if pipeline.method.students == 1:
-        return {"bare loop": bare.plain_network(*setting), "batches alone": parts.batches.stream(0)}
-    return {
-        "bare loop": bare.loop_over_students(*setting, at_once=True),
-        "bare loop, backward per student": bare.loop_over_students(*setting, at_once=False),
-        "batches alone": parts.batches.stream(0),
-    }
+        loops = {"bare loop": bare.plain_network(*setting)}
+        if longest:
+            loops[PADDED] = bare.plain_network(*setting, length=longest)
+    else:
+        loops = {
+            "bare loop": bare.loop_over_students(*setting, at_once=True),
+            "bare loop, backward per student": bare.loop_over_students(*setting, at_once=False),
+        }
+        if longest:
+            loops[PADDED] = bare.loop_over_students(*setting, at_once=False, length=longest)
+    return {**loops, "batches alone": given.batches.stream(0)}
 
 
-def measure(case: str, pipeline: Pipeline, rounds: int, iterations: int, clock: str) -> dict[str, Any]:
-    """Run one case and return its figures, in milliseconds per iteration."""
-    device = find_device(pipeline.run.device)
-    source = read_data(pipeline)
-    parts = assemble(pipeline, source, pipeline.seeds[0], device, Interruption())
-    race = Race(contestants(pipeline, parts, device), rounds, iterations, make_clock(clock, device))
-    with tempfile.TemporaryDirectory() as folder:
+def hold(
+    pipeline: Pipeline, device: torch.device, rounds: int, iterations: int, clock: str, *, compare: bool
+) -> tuple[Race, Parts]:
+    """Run the trainer and let the others train in between."""
+    parts = assemble(pipeline, read_data(pipeline), pipeline.seeds[0], device, Interruption())
+    others = contestants(pipeline, bare.Given.of(parts), device)
+    race = Race(others, rounds, iterations, make_clock(clock, device), compare=compare)
+    train(pipeline, race)
+    return race, parts
+
+
+def train(pipeline: Pipeline, screen: Race) -> None:
+    """Run the trainer until its screen has seen enough."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(Finished):
         tracking = pipeline.tracking.model_copy(update={"folder": Path(folder)})
-        with contextlib.suppress(Finished):
-            run(pipeline.model_copy(update={"tracking": tracking}), screen=race, tracker=MemoryTracker())
+        run(pipeline.model_copy(update={"tracking": tracking}), screen=screen, tracker=MemoryTracker())
+
+
+def without_dropout(pipeline: Pipeline) -> Pipeline:
+    """Return the pipeline as everybody computes it alike: each draws masks of its own."""
+    if not getattr(pipeline.backbone, "dropout", 0):
+        return pipeline
+    backbone = pipeline.backbone.model_copy(update={"dropout": 0.0})
+    return pipeline.model_copy(update={"backbone": backbone})
+
+
+def measure(
+    case: str, pipeline: Pipeline, rounds: int, iterations: int, clock: str, warm_up: int = WARM_UP
+) -> dict[str, Any]:
+    """Run one case and return its figures, in milliseconds per iteration."""
+    device, alike = find_device(pipeline.run.device), without_dropout(pipeline)
+    first = None if alike is pipeline else hold(alike, device, 1, 1, clock, compare=True)[0]
+    race, parts = hold(pipeline, device, rounds + warm_up, iterations, clock, compare=first is None)
     planned = forecast(pipeline, parts.routing, parts.subsets.reads, parts.costs, pipeline.seeds[0], device)
-    times = {name: [1e3 * second for second in seconds[WARM_UP:]] for name, seconds in race.times.items()}
+    times = {name: [1e3 * second for second in seconds[warm_up:]] for name, seconds in race.times.items()}
     loops = [name for name in times if name.startswith("bare")]
     return {
         "case": case,
@@ -147,10 +215,11 @@ def measure(case: str, pipeline: Pipeline, rounds: int, iterations: int, clock: 
         "threads": race.threads,
         "clock": clock,
         "iterations_per_round": iterations,
-        "deviation_of_first_losses": race.deviation,
+        "deviation_of_first_losses": (first or race).deviation,
         "multiply_adds": {"trainer": planned.multiply_adds, "bare loop": planned.without_sharing},
         "milliseconds": {name: summary(values) for name, values in times.items()},
         "trainer_over": {name: ratio(times["trainer"], times[name]) for name in loops},
+        "inputs_per_iteration": race.inputs[warm_up:],
         "rounds": times,
     }
 
@@ -175,7 +244,7 @@ def show(result: dict[str, Any]) -> None:
     work = result["multiply_adds"]
     print(f"  arithmetic of the trainer / of the loops: {work['trainer'] / work['bare loop']:.3f}")
     for name, value in result["milliseconds"].items():
-        text = f"  {name:32} {value['median']:9.2f} ms"
+        text = f"  {name:40} {value['median']:9.2f} ms"
         if other := result["trainer_over"].get(name):
             text += f"   trainer / this: {other['median']:.3f} [{other['low']:.3f}, {other['high']:.3f}]"
         print(text)

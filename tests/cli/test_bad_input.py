@@ -104,7 +104,7 @@ def test_all_problems_come_together(workdir: Path) -> None:
         (["run", DIGITS, "--colour"], "--colour"),
         (["export", "latest"], "runs"),
         (["evaluate", "nobody", "digits"], "nobody"),
-        (["predict", "student.pt", "picture.png"], "picture.png"),
+        (["predict", "student.pt", "picture.png"], "student.pt"),
         (["new", "--dataset", "cifar12", "--backbone", "resnet18"], "cifar10"),
         (["data", "fetch", "mnist"], "mnist"),
         (["run", DIGITS, "--set", "tracking.uri=ftp://nowhere"], "tracking.uri"),

@@ -60,7 +60,7 @@ def local_text(
         label: the column of the class, by its number from 1 or by its name.
         text: the columns of the text, joined with a space; by default all but the label's.
         header: whether the first row holds names; by default it does if a column is given by its name.
-        delimiter: what separates columns; by default a tab in a ``.tsv``, else a comma.
+        delimiter: the ASCII character that separates columns; by default a tab in a ``.tsv``, else a comma.
         quotes: whether quotes enclose a column, or are characters like others.
         escaped_newlines: whether a backslash and an n stand for a new line.
         classes: the names of the classes; by default the labels themselves, or the lines of a
@@ -72,7 +72,7 @@ def local_text(
         InputError: a file or column that is missing, a damaged row, or fewer than two classes.
     """
     train, test = _find(Path(path).expanduser())
-    delimiter = delimiter or ("\t" if ".tsv" in train.suffixes else ",")
+    delimiter = _delimiter(train, delimiter)
     if header is None:
         header = any(isinstance(column, str) for column in (label, *(text or ())))
     row = first_row(train, delimiter, quotes)
@@ -80,7 +80,7 @@ def local_text(
     columns = _text_columns(train, row, header, place, text)
     layout = Layout(len(row), place, columns, delimiter, header, escaped_newlines, quotes)
     found, codes = labels_of(train, layout)
-    names = tuple(classes) if classes else _names(train, found, len(codes))
+    names = _names(train, found, len(codes), classes)
     labels = _numbered(found, names)
     _check_known(train, layout, found, codes, labels)
 
@@ -115,6 +115,14 @@ def _file(folder: Path, part: str) -> Path | None:
     return found[0] if found else None
 
 
+def _delimiter(path: Path, given: str | None) -> str:
+    if given is None:
+        return "\t" if ".tsv" in map(str.lower, path.suffixes) else ","
+    if given in '"\r\n' or not given.isascii():
+        raise InputError(f"data.delimiter = {given!r} must be one ASCII character, and neither a quote nor a new line")
+    return given
+
+
 def _column(path: Path, row: Sequence[str], named: bool, key: str, column: int | str) -> int:
     """Find a column, given by its number from 1 or by its name, and count it from 0."""
     if isinstance(column, int):
@@ -132,26 +140,38 @@ def _column(path: Path, row: Sequence[str], named: bool, key: str, column: int |
 def _text_columns(
     path: Path, row: Sequence[str], named: bool, label: int, text: Sequence[int | str] | None
 ) -> tuple[int, ...]:
-    columns = range(len(row)) if text is None else [_column(path, row, named, "data.text", one) for one in text]
-    others = tuple(column for column in columns if column != label or text is not None)
-    if not others:
+    if text is None:
+        columns = tuple(column for column in range(len(row)) if column != label)
+    else:
+        columns = tuple(_column(path, row, named, "data.text", one) for one in text)
+    if not columns:
         raise InputError(f"{path} has no column beside the one of the label; is data.delimiter right?")
-    return others
+    if label in columns or len({*columns}) < len(columns):
+        raise InputError(f"data.text = {text} must name each column once, and not the one of data.label")
+    return columns
 
 
-def _names(path: Path, found: Sequence[str], rows: int) -> tuple[str, ...]:
-    """Name the classes: by the lines of ``classes.txt`` if the labels number them, else by the labels."""
+def _names(path: Path, found: Sequence[str], rows: int, given: Sequence[str] | None) -> tuple[str, ...]:
+    """Name the classes: as given, or by the lines of ``classes.txt`` if the labels number them, or by the labels."""
+    if given:
+        return _each_once("data.classes", given)
     listed = path.with_name("classes.txt")
     if all(map(str.isdecimal, found)) and listed.is_file():
-        names = tuple(line.strip() for line in listed.read_text("utf-8", "replace").splitlines() if line.strip())
-        if {*map(int, found)} <= {*range(1, 1 + len(names))}:
-            return names
+        lines = [line.strip() for line in listed.read_text("utf-8-sig", "replace").splitlines() if line.strip()]
+        if {*map(int, found)} <= {*range(1, 1 + len(lines))}:
+            return _each_once(str(listed), lines)
     if len(found) < 2:
         raise InputError(f"{path} holds one class only, {found[0]!r}; is data.label the right column?")
     if len(found) > max(_FEW_ROWS, rows // 2):
         raise InputError(f"{path} holds {len(found)} classes in {rows} rows; is data.label the right column?")
     numeric = all(map(str.isdecimal, found))
     return tuple(sorted(found, key=int) if numeric else sorted(found))
+
+
+def _each_once(where: str, names: Sequence[str]) -> tuple[str, ...]:
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise InputError(f"{where} names the class {twice!r} twice")
+    return tuple(names)
 
 
 def _numbered(found: Sequence[str], names: Sequence[str]) -> dict[str, int]:
@@ -165,9 +185,10 @@ def _check_known(
     path: Path, layout: Layout, found: Sequence[str], codes: NDArray[np.int64], labels: Mapping[str, int]
 ) -> None:
     for code, label in enumerate(found):
-        if label not in labels:
+        if not label or label not in labels:
             row = 1 + layout.header + int((codes == code).argmax())
-            raise InputError(f"{path}, row {row}: the class {label!r} is not {choices(labels)}")
+            fault = f"class {label!r} is not {choices(labels)}" if label else "column of the class is empty"
+            raise InputError(f"{path}, row {row}: the {fault}")
 
 
 def _divided(path: Path, targets: Tensor, names: Sequence[str], test_fraction: float) -> tuple[Tensor, Tensor]:

@@ -25,6 +25,7 @@ __all__ = ["Layout", "first_row", "labels_of", "opened", "read_rows"]
 
 _BLOCK_BYTES = 2**21
 _SHOWN = 12
+_END = "\N{END OF TRANSMISSION}"
 _UNPACKED: Mapping[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open}
 _DAMAGED = (OSError, EOFError, lzma.LZMAError, zlib.error)
 
@@ -50,6 +51,33 @@ class Layout:
     header: bool = False
     escaped: bool = False
     quotes: bool = True
+
+
+class _Ended:
+    """A file with one row more, full of :data:`_END`: if it is not the last one, a quote was never closed.
+
+    A block does not end with a carriage return, as arrow would take a new line off the next one, even in quotes.
+    """
+
+    closed = False
+
+    def __init__(self, file: IO[bytes], layout: Layout) -> None:
+        self._file = file
+        self._returns = b""
+        self._row = f"\n{layout.delimiter.join([_END] * layout.columns)}\n".encode()
+
+    def read(self, size: int) -> bytes:
+        new = self._file.read(size - len(self._returns))
+        block, self._returns = self._returns + new, b""
+        end = len(block.rstrip(b"\r"))
+        if new and end:
+            block, self._returns = block[:end], block[end:]
+        if not block:
+            block, self._row = self._row, b""
+        return block
+
+    def close(self) -> None:
+        """Leave the file to whoever opened it."""
 
 
 @contextmanager
@@ -118,21 +146,24 @@ def _batches(path: Path, layout: Layout, *, only_label: bool = False) -> Iterato
     import pyarrow as pa
 
     columns = (layout.label,) if only_label else (layout.label, *layout.text)
-    last = None
-    rows = 0
+    last, done, rows = None, 0.0, 0
     try:
-        for last, done in _parsed(path, layout, pa.string(), columns):
-            yield last, done
-            rows += len(last)
+        for batch, now in _parsed(path, layout, pa.string(), columns):
+            if last:
+                yield last, done
+            last, done = batch, now
+            rows += len(batch)
     except pa.ArrowInvalid as error:
         _explain(path, layout)
         raise InputError(f"{path}: {error}") from error
     except _DAMAGED as error:
         raise InputError(f"{path} cannot be read: {error}") from error
-    if last is None:
-        raise InputError(f"{path} holds no rows")
-    if any("\n" in last.column(str(column))[-1].as_py() for column in columns) and _odd_quotes(path):
+    if last and last.column(str(layout.label))[-1].as_py() != _END:
         raise InputError(f"{path}, row {rows + layout.header}: a quote is opened and never closed")
+    if rows <= 1:
+        raise InputError(f"{path} holds no rows")
+    if last and len(last) > 1:
+        yield last[:-1], done
 
 
 def _parsed(
@@ -144,7 +175,7 @@ def _parsed(
     size = max(1, path.stat().st_size)
     with opened(path) as (file, raw):
         reader = csv.open_csv(
-            file,
+            _Ended(file, layout),
             csv.ReadOptions(
                 column_names=names,
                 skip_rows_after_names=int(layout.header),
@@ -162,7 +193,8 @@ def _parsed(
         )
         with reader:
             for batch in reader:
-                yield batch, raw.tell() / size
+                if len(batch):
+                    yield batch, raw.tell() / size
 
 
 def _explain(path: Path, layout: Layout) -> None:
@@ -182,7 +214,7 @@ def _explain(path: Path, layout: Layout) -> None:
             limit = f"longer than {_BLOCK_BYTES >> 20} MiB"
             raise InputError(f"{path}, row {row} or soon after: {limit}, or a quote is never closed") from error
         if "Empty CSV" in str(error):
-            raise InputError(f"{path} is empty") from error
+            raise InputError(f"{path} holds no rows") from error
 
 
 def _check_utf8(path: Path, column: pa.BinaryArray, row: int) -> None:
@@ -196,22 +228,17 @@ def _check_utf8(path: Path, column: pa.BinaryArray, row: int) -> None:
         raise InputError(f"{path}, row {number}: {fault}") from error
 
 
-def _odd_quotes(path: Path) -> bool:
-    with opened(path) as (file, _):
-        quotes: int = sum(part.count(b'"') for part in iter(lambda: file.read(_BLOCK_BYTES), b""))
-    return quotes % 2 == 1
-
-
 def first_row(path: Path, delimiter: str, quotes: bool) -> list[str]:
     """Read the first row alone.
 
     Raises:
-        InputError: a file that is empty, unreadable or not UTF-8.
+        InputError: a file that is empty, unreadable or not UTF-8, or a first row without an end.
     """
     import csv
     import io
 
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
+    usual = csv.field_size_limit(_BLOCK_BYTES)
     try:
         with opened(path) as (file, _):
             lines = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
@@ -219,8 +246,12 @@ def first_row(path: Path, delimiter: str, quotes: bool) -> list[str]:
             lines.detach()
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 text: {error.reason} near byte {error.start}") from error
-    except (*_DAMAGED, csv.Error) as error:
+    except _DAMAGED as error:
         raise InputError(f"{path} cannot be read: {error}") from error
+    except csv.Error as error:
+        raise InputError(f"{path}, row 1 cannot be read, or a quote is never closed: {error}") from error
+    finally:
+        csv.field_size_limit(usual)
     if not row:
-        raise InputError(f"{path} is empty")
+        raise InputError(f"{path} is empty, or its first line is")
     return row

@@ -81,6 +81,15 @@ def test_names_are_given_or_listed(tmp_path: Path) -> None:
     assert texts(named)[0][0] in "ab"
 
 
+def test_a_first_text_longer_than_the_standard_library_allows(tmp_path: Path) -> None:
+    assert read(tmp_path, "mine.csv", f"good,{'x' * 2**18}\n" + MANY).classes == ("bad", "good")
+
+
+def test_a_quote_inside_a_column_and_a_new_line_at_the_end(tmp_path: Path) -> None:
+    source = read(tmp_path, "mine.TSV", 'a\t5" pipe\n' * 9 + 'b\t"two\nlines"\n' * 9)
+    assert {text for _, text in texts(source)} == {'5" pipe', "two lines"}
+
+
 def test_written_new_lines_stay_or_are_read(tmp_path: Path) -> None:
     content = "a,one\\ntwo\nb,x\n" * 5
     assert ("a", "one\N{REPLACEMENT CHARACTER}ntwo") in texts(read(tmp_path, "mine.csv", content))
@@ -102,7 +111,15 @@ def test_written_new_lines_stay_or_are_read(tmp_path: Path) -> None:
         ("h,t\na,x\nc,z\n", {"classes": ["a", "b"], "header": True}, "{path}, row 3: the class 'c' is not"),
         ("1,x\n3,z\n", {"classes": ["a", "b"]}, "{path}, row 2: the class '3' is not '1' or '2'"),
         ("a,x\nb,y\n", {}, "{path}: no row of class"),
+        ("a,x\nb,y\n,z\n", {}, "{path}, row 3: the column of the class is empty"),
+        (MANY, {"classes": ["good", "bad", "good"]}, "data.classes names the class 'good' twice"),
+        (MANY, {"text": [1, 2]}, "data.text = [1, 2] must name each column once, and not the one of data.label"),
+        (MANY, {"text": [2, 2]}, "data.text = [2, 2] must name each column once"),
+        (MANY, {"delimiter": "é"}, "data.delimiter = 'é' must be one ASCII character"),
+        (MANY, {"delimiter": '"'}, "data.delimiter = '\"' must be one ASCII character, and neither a quote"),
         ("", {}, "{path} is empty"),
+        ("\na,x\n", {"header": True}, "{path} is empty, or its first line is"),
+        ('a,"' + "x" * 2**22, {}, "{path}, row 1 cannot be read, or a quote is never closed: field larger"),
     ],
 )
 def test_what_does_not_fit_is_named(tmp_path: Path, content: str, options: dict[str, Any], message: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 
 from cgl_ignite.data.text import rows
 from cgl_ignite.data.text.rows import Layout, labels_of, read_rows
@@ -81,6 +81,29 @@ def test_quotes_may_be_characters_like_others(tmp_path: Path) -> None:
     assert texts(path, Layout(columns=2, label=0, text=(1,), delimiter="\t", quotes=False)) == [(0, '"a'), (1, '5" b')]
 
 
+RAW = st.text('a1,"\n\r ', max_size=14).map(lambda text: f"1,a\n2,{text}\n1,z\n")
+
+
+@given(RAW)
+@example('1,a\n2,"1\r\n1"\n1,z\n')
+@example('1,5" pipe\n2,"a\nb"\n')
+def test_quotes_anywhere_are_read_as_the_standard_library_does(
+    tmp_path_factory: pytest.TempPathFactory, content: str
+) -> None:
+    """And refused where it is lenient: a quote that nobody closes takes in all that follows."""
+    path = tmp_path_factory.mktemp("rows") / "rows.csv"
+    expected = [row for row in csv.reader(io.StringIO(content + "1,end", newline="")) if row]
+    if expected[-1] == ["1", "end"] and all(len(row) == 2 and row[0].strip() in LABELS for row in expected):
+        path.write_bytes(content.encode() * 20)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(rows, "_BLOCK_BYTES", 64)
+            assert texts(path) == 20 * [(LABELS[label.strip()], text) for label, text in expected[:-1]]
+    else:
+        path.write_bytes(content.encode())
+        with pytest.raises(InputError, match="row"):
+            texts(path)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -92,7 +115,10 @@ def test_quotes_may_be_characters_like_others(tmp_path: Path) -> None:
         (b'"1","a"\n"2","caf\xe9"\n', ", row 2: byte 0xe9 at position 3 of a column is not UTF-8"),
         (b'"1","a"\n"2","b\n"1","c"\n', ", row 2: 3 columns, there should be 2"),
         (b'"1","a"\n"2","b\n', ", row 2: a quote is opened and never closed"),
-        (b"", " is empty"),
+        (b'"1","a"\n"2","b', ", row 2: a quote is opened and never closed"),
+        (b'"1","a"\n"2","b ""c""', ", row 2: a quote is opened and never closed"),
+        (b"", " holds no rows"),
+        (b"\n\r\n", " holds no rows"),
         (b"\xff\xfe1\x00", ", row 1: 1 columns, there should be 2"),
     ],
 )
