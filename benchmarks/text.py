@@ -41,8 +41,8 @@ UPDATES = 2
 """Iterations until an optimizer with its moments has done what it will do ever after."""
 
 
-def per_row(pipeline: Pipeline, result: dict[str, Any]) -> dict[str, float]:
-    """Tell the seconds a contestant takes for each training row, on the mean of one pass through the data.
+def per_row(pipeline: Pipeline, result: dict[str, Any]) -> dict[str, list[float]]:
+    """Tell, by each round, the seconds a contestant takes for a training row, on the mean of one pass.
 
     Time grows with the tokens of a batch, padding included: those of a pass are counted. Where all is padded, it
     grows with the rows.
@@ -59,14 +59,15 @@ def per_row(pipeline: Pipeline, result: dict[str, Any]) -> dict[str, float]:
     for name in ("trainer", *result["trainer_over"]):
         shares = [together if name == PADDED else read * rows / inputs for read in result["inputs_per_iteration"]]
         times = result["rounds"][name]
-        seconds[name] = median(time / 1000 / share for time, share in zip(times, shares, strict=True))
+        seconds[name] = [time / 1000 / share for time, share in zip(times, shares, strict=True)]
     return seconds
 
 
 def costs(case: str, pipeline: Pipeline, result: dict[str, Any], options: list[str]) -> dict[str, Any]:
     """Return rates, times per epoch, the price of padding, and memory."""
     loops = [name for name in result["trainer_over"] if name != PADDED]
-    seconds, rounds = per_row(pipeline, result), result["rounds"]
+    rounds = per_row(pipeline, result)
+    seconds = {name: median(values) for name, values in rounds.items()}
     return {
         "rows_per_second": {name: 1 / one for name, one in seconds.items()},
         "epoch_seconds": {

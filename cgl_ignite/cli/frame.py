@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -223,7 +224,8 @@ def _commands(summary: Summary, result: Result) -> Iterator[tuple[str, str]]:
     yield f"cgl ui{where}" if own else f"cgl ui --uri {result.tracking_uri}", "charts of all runs"
     text = summary.modality == "text"
     inputs, own_data = ("TEXT...", "a table of texts") if text else ("IMAGE...", "a folder")
-    yield f"cgl evaluate {run} {summary.dataset}{where}", f"the student on this data set, another, or {own_data}"
+    data = summary.dataset if summary.root is None else f"{summary.dataset} --root {shlex.quote(str(summary.root))}"
+    yield f"cgl evaluate {run} {data}{where}", f"the student on this data set, another, or {own_data}"
     yield f"cgl predict {run} {inputs}{where}", f"name the classes of your {'texts' if text else 'pictures'}"
     yield f"cgl export {run}{where}", "the student as a file of its own"
 

@@ -24,6 +24,7 @@ _TOGETHER: Mapping[str, Any] = {
     "choose": {"kind": "others"},
     "selection": {"kind": "best"},
 }
+_RANDOM = {"kind": "random", "modules": 2, "shared": ByTask(image=[], text=[0])}
 _NO_RAMP = {"start": 0.0, "end": 0.0}
 _RAMP_80_OF_300 = {"start": 0.0, "end": 80 / 300}
 
@@ -67,10 +68,15 @@ METHODS: dict[str, Mapping[str, Any]] = {
     },
     "cgl": {
         "students": 8,
-        "routing": {"kind": "random", "modules": 2, "shared": ByTask(image=[], text=[0])},
+        "routing": _RANDOM,
         "subsets": {"kind": "disjoint"},
         "choose": {"kind": "bernoulli", "probability": ByTask(image=0.25, text=0.5)},
         "selection": {"kind": "best"},
+    },
+    "cgl_whole": {
+        **_TOGETHER,
+        "routing": _RANDOM,
+        "loss": {"teacher_gradient": "stopped"},
     },
     "dml_repo": {**_TOGETHER, "routing": {"kind": "disjoint"}, "ramp": _NO_RAMP},
     "cl_ilr_repo": {**_TOGETHER, "loss": {"trunk_gradient": "mean"}, "ramp": _RAMP_80_OF_300},
@@ -82,8 +88,9 @@ METHODS: dict[str, Mapping[str, Any]] = {
         "ramp": _RAMP_80_OF_300,
     },
 }
-"""The six methods of the paper as their authors published them, and, as ``*_repo``, three of them as they stand in the
-code of OKDDip (Chen et al. 2020), which may be what the paper compares with."""
+"""The six methods of the paper as their authors published them; CGL without sub-sets, for training of ordinary length
+(``cgl_whole``); and, as ``*_repo``, three of them as they stand in the code of OKDDip (Chen et al. 2020), which may be
+what the paper compares with."""
 
 PAPER_METHODS = ("baseline", "dml", "cl_ilr", "one", "okddip", "cgl")
 """The methods of the paper's Tables 2 and 3, in its order."""

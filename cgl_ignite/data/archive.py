@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import logging
 import os
+import shlex
 import shutil
 import tarfile
 import tempfile
@@ -55,7 +56,8 @@ class Archive:
     @property
     def contents(self) -> str:
         """What the folder holds, in words."""
-        return f"the files {', '.join(self.members)}"
+        packed = "" if all(self.members.values()) else ", which may be packed (.gz or .xz)"
+        return f"the files {', '.join(self.members)}{packed}"
 
     def present(self, root: Path) -> bool:
         """Whether all files are there, whole or not."""
@@ -76,7 +78,7 @@ class Archive:
         """
         if faults := self.faults(root):
             listed = "".join(f"\n  {fault}" for fault in faults)
-            raise InputError(f"{self.title}: run `cgl data fetch {self.kind}` to replace{listed}")
+            raise InputError(f"{self.title}: run `{self._command(root)}` to replace{listed}")
         for name, md5 in self.members.items():
             if md5 is None and self.inspect:
                 self.inspect(self.find(root, name))
@@ -133,11 +135,14 @@ class Archive:
         found = ((self.find(root, name), md5) for name, md5 in self.members.items())
         return [fault for path, md5 in found if (fault := find_fault(path, md5))]
 
+    def _command(self, root: Path) -> str:
+        return shlex.join(["cgl", "data", "fetch", self.kind, "--root", str(root)])
+
     def _by_hand(self, root: Path, error: Exception) -> str:
         others = "".join(f"  {root / file}  md5 {md5}\n" for file, md5 in self.others.items())
         return (
             f"{self.title} is not whole in {self.location(root)} and could not be fetched: {error}\n"
-            f"Run `cgl data fetch {self.kind}` where there is a network, or place one of these by hand:\n"
+            f"Run `{self._command(root)}` where there is a network, or place one of these by hand:\n"
             f"  {root / self.file}  from {self.url}, md5 {self.md5}\n"
             f"{others}"
             f"  {root / self.folder}{os.sep}  with {self.contents}\n"

@@ -16,7 +16,7 @@ from cgl_ignite.data.normalise import Normaliser, TokenIds
 from cgl_ignite.data.subsets import Subsets
 from cgl_ignite.seeding import stream
 
-__all__ = ["Batch", "Batches", "evaluation_batches"]
+__all__ = ["Batch", "Batches", "evaluation_batches", "evaluation_order"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,16 +120,23 @@ def _sizes_of_a_pass(rows: tuple[int, ...], batch_size: int) -> list[tuple[int, 
     return sizes if any(sizes[-1]) else sizes[:-1]
 
 
+def evaluation_order(examples: Examples) -> Tensor:
+    """Return the indices of all rows as :func:`evaluation_batches` takes them.
+
+    That is in order, those of different lengths from the shortest to the longest.
+    """
+    return torch.arange(len(examples)) if examples.lengths is None else examples.lengths.argsort(stable=True)
+
+
 def evaluation_batches(
     examples: Examples, normaliser: Normaliser | TokenIds, batch_size: int, device: torch.device | str
 ) -> Iterator[Batch]:
-    """Yield all rows once, unchanged but for the normalisation, as batches of one group.
+    """Yield all rows once, in :func:`evaluation_order`, unchanged but for the normalisation, as batches of one group.
 
-    They come in order, those of different lengths from the shortest to the longest. Examples that already lie
-    on the device are not copied.
+    Examples that already lie on the device are not copied.
     """
     if examples.lengths is not None:
-        examples = examples.take(examples.lengths.argsort(stable=True))
+        examples = examples.take(evaluation_order(examples))
     examples, normaliser = examples.to(device), normaliser.to(device)
     parts = zip(examples.inputs.split(batch_size), examples.targets.split(batch_size), strict=True)
     for inputs, targets in parts:

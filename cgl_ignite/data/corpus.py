@@ -53,12 +53,14 @@ class Corpus:
 
 def _filtered(read: Callable[[], Iterator[Block]], chosen: NDArray[np.int64]) -> Iterator[Block]:
     first = 0
-    for block in read():
+    for block in read() if len(chosen) else ():
         here = slice(*np.searchsorted(chosen, [first, first + len(block.targets)]))
         rows = chosen[here] - first
         if len(rows):
             yield Block(block.texts.take(rows), block.targets[rows], block.done)
         first += len(block.targets)
+        if first > chosen[-1]:
+            return
 
 
 def files_identity(*paths: Path) -> str:

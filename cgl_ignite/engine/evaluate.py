@@ -9,7 +9,7 @@ from ignite.engine import Engine
 from ignite.handlers import EpochOutputStore
 from torch import Tensor
 
-from cgl_ignite.data import Examples, Normaliser, TokenIds, evaluation_batches
+from cgl_ignite.data import Examples, Normaliser, TokenIds, evaluation_batches, evaluation_order
 from cgl_ignite.handlers.state import Scores
 from cgl_ignite.metrics import mean_diversity, student_metrics
 from cgl_ignite.pool import ModularNetwork, Unit, plan_forward
@@ -53,6 +53,6 @@ def evaluate(evaluator: Engine, examples: Examples, normaliser: Normaliser | Tok
         diversity=mean_diversity(pairwise),
         pairwise=pairwise.tolist(),
         more={name: value.tolist() for name, value in values.items()},
-        predicted=torch.cat(predicted, dim=1).cpu(),
+        predicted=torch.cat(predicted, dim=1).cpu()[:, evaluation_order(examples).argsort()],
         targets=examples.targets.to("cpu", torch.int16),
     )

@@ -239,4 +239,5 @@ def _summary(
         tracking_uri=setting.tracker.uri,
         resumed=checkpoint["selector"]["judged"] if checkpoint else 0,
         modality=splits.spec.modality,
+        root=pipeline.data.root,
     )

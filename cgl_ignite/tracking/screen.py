@@ -21,6 +21,7 @@ class Summary:
         resumed: the epoch after which a run goes on, 0 for a fresh one.
         samples: rows of the training and of the holdout part.
         modality: what the students read.
+        root: the folder of the data sets, if the pipeline names one.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Summary:
     tracking_uri: str
     resumed: int = 0
     modality: str = "image"
+    root: Path | None = None
 
 
 class Losses(Protocol):

@@ -19,7 +19,7 @@ import torch
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from torch import Tensor
 
-__all__ = ["PROGRAM", "TextModel"]
+__all__ = ["PROGRAM", "TextModel", "encoder_of"]
 
 PROGRAM = "program"
 """The name of the artifact that holds the student, its card and its encoder: a ``pt2`` file."""
@@ -35,10 +35,9 @@ class TextModel(PythonModel):
         """Read the program, the names of the classes and the encoder."""
         extra = {"card.json": "", "encoder.json": ""}
         self.program = torch.export.load(context.artifacts[PROGRAM], extra_files=extra).module()
-        card, state = json.loads(extra["card.json"]), json.loads(extra["encoder.json"])
+        card = json.loads(extra["card.json"])
         self.classes = card["classes"]
-        own = _ENCODERS.get(state["kind"])
-        self.encode = own(state) if own else _plugged(extra["encoder.json"], card["plugins"])
+        self.encode = encoder_of(extra["encoder.json"], card["plugins"])
 
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
@@ -56,6 +55,13 @@ class TextModel(PythonModel):
                 "probabilities": shares.tolist(),
             }
         )
+
+
+def encoder_of(text: str, plugins: Sequence[str] = ()) -> Encode:
+    """Make what turns texts into token ids, int64 (N, T), from the JSON that a student carries."""
+    state = json.loads(text)
+    own = _ENCODERS.get(state["kind"])
+    return own(state) if own else _plugged(text, plugins)
 
 
 def _characters(state: dict[str, Any]) -> Encode:

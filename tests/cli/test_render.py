@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -124,13 +125,14 @@ def test_the_end_names_every_place_and_the_commands_to_go_on_with(summary, resul
 
 def test_commands_name_a_folder_or_a_store_that_is_not_the_default(summary, result, workdir):
     folder = workdir / "elsewhere" / "runs" / RUN
-    summary = Summary(**{**vars(summary), "folder": folder})
+    summary = Summary(**{**vars(summary), "folder": folder, "root": Path("my data")})
     out = console()
     screen = make_screen(console=out)
     screen.start(summary)
     result.tracking_uri = "http://tracking:5000"
     screen.finish(result)
     assert "cgl ui --uri http://tracking:5000 " in shown(out)
+    assert f"cgl evaluate {RUN[:8]} digits --root 'my data' --folder elsewhere " in shown(out)
     assert f"cgl export {RUN[:8]} --folder elsewhere " in shown(out)
     assert "model in MLflow" not in shown(out)
 

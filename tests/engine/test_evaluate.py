@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from cgl_ignite.data import Examples, Normaliser
+from cgl_ignite.data import Examples, Normaliser, Ragged, TokenIds
 from cgl_ignite.engine.evaluate import ROWS, build_evaluator, evaluate
 from cgl_ignite.pool import ModularNetwork
 
@@ -61,3 +61,31 @@ def test_predictions_of_every_student_on_every_sample_in_order() -> None:
         scores = evaluate(evaluator, split, normaliser, torch.device("cpu"))
         assert scores.predicted.tolist() == [[2] * rows, [0] * rows]
         assert scores.targets.tolist() == split.targets.tolist()
+
+
+class Shortest(nn.Module):
+    """Logits (1, n) of a text with n tokens: class 1 if there is more than one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.tensor([1.5, 0.0]))
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        return self.bias + torch.stack([torch.zeros(len(tokens)), (tokens != 0).sum(1)], dim=1)
+
+
+def test_predictions_of_texts_stand_in_the_order_of_the_rows() -> None:
+    """Though texts are read from the shortest to the longest."""
+    lengths = torch.tensor([1, 3] * ROWS)
+    starts = 1 + lengths.cumsum(0) - lengths
+    texts = Ragged(torch.cat([torch.zeros(1), torch.ones(int(lengths.sum()))]).long(), starts, lengths)
+    pool = ModularNetwork([Shortest], [1], seed=1)
+    pool.route(torch.tensor([[0]]), reads=[0])
+    scores = evaluate(
+        build_evaluator(pool, torch.device("cpu")),
+        Examples(texts, (lengths > 1).long()),
+        TokenIds(),
+        torch.device("cpu"),
+    )
+    assert scores.accuracy == [100]
+    assert scores.predicted.tolist() == [scores.targets.tolist()] == [[0, 1] * ROWS]

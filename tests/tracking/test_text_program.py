@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis.strategies as st
 import mlflow
 import numpy as np
+import pyarrow as pa
 import pytest
+import torch
+from hypothesis import given
 
-from cgl_ignite.data import ENCODINGS, CharacterEncoder
-from cgl_ignite.student import Student, answer_texts, read_student, write_student
+from cgl_ignite.data import ENCODINGS, CharacterEncoder, Encoder, characters, sentencepiece
+from cgl_ignite.data.corpus import Block, Corpus
+from cgl_ignite.data.text import local_text
+from cgl_ignite.data.text.store import encoded
+from cgl_ignite.student import Student, answer_texts, dump_encoder, read_student, write_student
 from cgl_ignite.tracking import StudentModel
+from cgl_ignite.tracking.text_program import encoder_of
 from tests.texts import BACKBONES, finished_text_run
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
@@ -68,3 +77,38 @@ def test_an_encoding_of_a_plugin(tracker, info, tmp_path, monkeypatch) -> None:
     found = mlflow.pyfunc.load_model(uri).predict(TEXTS)
     expected = answer_texts(student, TEXTS).softmax(1)
     np.testing.assert_allclose(np.array(found["probabilities"].tolist()), expected.numpy(), atol=1e-5)
+
+
+SMALL = ["the food was cold", "again and again best place", "İstanbul é e\N{COMBINING ACUTE ACCENT} ﬁ Ａ 🙂"] * 30
+ODD = ["", "\0", "İ", "\N{KELVIN SIGN}", "e\N{COMBINING ACUTE ACCENT}", "\t\n\v\f\r\x1c\x85\xa0", "<unk>", "<pad>"]
+WRITTEN = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.sampled_from([*ODD, "🙂 x", "▁", "  a  "])
+
+
+@pytest.fixture(scope="module")
+def encoders(tmp_path_factory) -> list[Encoder]:
+    table = tmp_path_factory.mktemp("small") / "small.csv"
+    table.write_text("".join(f"{number % 2},{text}\n" for number, text in enumerate(SMALL)), encoding="utf-8")
+    source = local_text(table.parent, path=str(table))
+    makers = [
+        characters(length=9),
+        characters(length=9, pad="batch"),
+        sentencepiece(vocabulary=80, length=9),
+        sentencepiece(vocabulary=80, length=9, pad="full"),
+    ]
+    return [maker.fit(source, torch.arange(60)).encoder for maker in makers]
+
+
+@given(texts=st.lists(WRITTEN, min_size=1, max_size=5))
+def test_training_the_student_and_its_stored_program_read_the_same_ids(encoders, tmp_path_factory, texts) -> None:
+    folder = tmp_path_factory.mktemp("ids")
+
+    def read() -> Iterator[Block]:
+        for part in (texts[:1], texts[1:]):
+            yield Block(pa.array(part, pa.string()), np.zeros(len(part), np.int64), 1.0)
+
+    for number, encoder in enumerate(encoders):
+        trained = encoded(Corpus("texts", str(number), folder, read), encoder, "settings").inputs.padded()
+        answered = encoder.encode(texts)
+        stored = encoder_of(dump_encoder(encoder))(texts)
+        assert trained.dtype == answered.dtype == stored.dtype == torch.int64
+        assert trained.tolist() == answered.tolist() == stored.tolist()

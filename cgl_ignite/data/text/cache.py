@@ -18,9 +18,10 @@ __all__ = ["cache_folder", "kept", "key_of"]
 
 def cache_folder(root: Path) -> Path:
     """Choose the folder for encoded texts: below the data root, or the user's cache if that is read-only."""
-    existing = next(folder for folder in (root, *root.absolute().parents) if folder.is_dir())
+    folder = root / "encoded"
+    existing = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
     if os.access(existing, os.W_OK):
-        return root / "encoded"
+        return folder
     return Path("~/.cache/cgl_ignite/encoded").expanduser()
 
 

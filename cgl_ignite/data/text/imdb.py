@@ -171,5 +171,7 @@ def _archived(archive: Path, part: str) -> Iterator[tuple[str, bytes, int, float
                     found.append((_CLASSES.index(label), name, packed.read()))
     except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
         raise InputError(f"{archive} cannot be read: {error}; `cgl data verify imdb` compares its checksum") from error
+    if not found:
+        raise InputError(f"{archive} holds no review {IMDB.folder}/{part}/*/*.txt; `cgl data verify imdb` checks it")
     for row, (number, name, content) in enumerate(sorted(found), start=1):
         yield f"{archive}, {part}/{_CLASSES[number]}/{name}", content, number, row / len(found)

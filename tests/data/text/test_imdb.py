@@ -89,6 +89,13 @@ def test_a_review_that_is_no_text_is_named(tree: Path) -> None:
         texts(imdb(tree))
 
 
+def test_an_archive_without_reviews_is_named(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "aclImdb_v1.tar.gz", "w:gz") as tar:
+        tar.add(__file__, "aclImdb/train/unsup/0_0.txt")
+    with pytest.raises(InputError, match=r"aclImdb_v1.tar.gz holds no review aclImdb/train/"):
+        texts(imdb(tmp_path))
+
+
 def test_a_folder_without_reviews_is_named(tree: Path) -> None:
     for path in (tree / "aclImdb" / "train" / "neg").iterdir():
         path.unlink()
@@ -106,7 +113,12 @@ def test_without_the_files_the_error_says_what_to_do(tmp_path: Path, monkeypatch
     monkeypatch.setattr(module, "IMDB", replace(module.IMDB, url="http://127.0.0.1:9/aclImdb_v1.tar.gz"))
     with pytest.raises(InputError) as raised:
         imdb(tmp_path / "empty")
-    for part in ("`cgl data fetch imdb`", "aclImdb_v1.tar.gz", "7c2ac02c03563afcf9b574c7e56c153a", "aclImdb/  with"):
+    for part in (
+        f"`cgl data fetch imdb --root {tmp_path / 'empty'}`",
+        "aclImdb_v1.tar.gz",
+        "7c2ac02c03563afcf9b574c7e56c153a",
+        "aclImdb/  with",
+    ):
         assert part in str(raised.value)
 
 

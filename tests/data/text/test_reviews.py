@@ -76,11 +76,11 @@ def test_without_the_files_the_error_says_what_to_do(tmp_path: Path, monkeypatch
     message = str(raised.value)
     for part in (
         "Yelp Review Full",
-        "`cgl data fetch yelp_review_full`",
+        f"`cgl data fetch yelp_review_full --root {tmp_path}`",
         f"{tmp_path / 'yelp_review_full_csv.tgz'}  from http://127.0.0.1:9/",
         "md5 a4acce1892d0f927165488f62860cabe",
         f"{tmp_path / 'yelp_review_full_csv.tar.gz'}  md5 f7ddfafed1033f68ec72b9267863af6c",
-        f"{tmp_path / 'yelp_review_full_csv'}/  with the files train.csv, test.csv",
+        f"{tmp_path / 'yelp_review_full_csv'}/  with the files train.csv, test.csv, which may be packed (.gz or .xz)",
         "CGL_DATA",
     ):
         assert part in message

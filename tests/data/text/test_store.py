@@ -62,6 +62,9 @@ def test_chosen_rows_are_a_corpus_of_their_own(tmp_path: Path) -> None:
     assert rows.inputs.padded().equal(ENCODER.encode(TEXTS[1:3]))
     assert len(encoded(counted.corpus.only(torch.tensor([3])), ENCODER, "characters")) == 1
     assert counted.readings == 2
+    assert len(encoded(counted.corpus.only(torch.tensor([], dtype=torch.int64)), ENCODER, "characters")) == 0
+    assert [block.targets.tolist() for block in counted.corpus.only(torch.tensor([0])).read()] == [[0]]
+    assert counted.readings == 3
 
 
 def test_classes_are_read_without_encoding(tmp_path: Path) -> None:
@@ -115,7 +118,8 @@ def test_the_folder_is_below_the_root_or_the_users_if_that_is_read_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert cache_folder(tmp_path / "not" / "there") == tmp_path / "not" / "there" / "encoded"
-    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    (tmp_path / "encoded").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path / "encoded")
     assert cache_folder(tmp_path) == Path.home() / ".cache" / "cgl_ignite" / "encoded"
 
 
