@@ -85,6 +85,8 @@ def test_kinds_lists_everything_registered() -> None:
     for registry in REGISTRIES.values():
         for kind in registry.kinds():
             assert {kind, *registry.options(kind)} <= words
+    without = [line for line in done.stdout.splitlines() if line and not line.startswith(" ") and ": " not in line]
+    assert without == ["metric"], "every other sort of part names the key that chooses it"
     lines = re.sub(r" +", " ", done.stdout)
     assert "padding = 4 a whole number of at least 0" in lines
     assert "probability (needed) a number of more than 0 and at most 1" in lines
