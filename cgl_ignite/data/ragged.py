@@ -59,8 +59,10 @@ class Ragged:
         """Hold the tokens of these rows, and of no others, on a device; nothing is copied if they are there."""
         if torch.device(device).type == self.tokens.device.type:
             return self
+        if not len(self):
+            return replace(self, tokens=self.tokens[:1].to(device))
         ends = self.lengths.cumsum(0) + 1
-        packed = torch.zeros(int(ends[-1]) if len(self) else 1, dtype=self.tokens.dtype, device=device)
+        packed = torch.zeros(int(ends[-1]), dtype=self.tokens.dtype, device=device)
         moved = replace(self, tokens=packed, starts=ends - self.lengths)
         for old, new in zip(self.split(_ROWS_AT_ONCE), moved.split(_ROWS_AT_ONCE), strict=True):
             shift = (old.starts - new.starts).repeat_interleave(new.lengths)

@@ -62,6 +62,7 @@ def test_another_device_gets_the_chosen_rows_only() -> None:
     assert moved.tokens.shape == (1 + 2 + 1 + 0,)
     assert moved.starts.tolist() == [1, 3, 4]
     assert rows.to("cpu") is rows
+    assert rows.index_select(0, torch.tensor([], dtype=torch.int64)).to("meta").tokens.shape == (1,)
 
 
 @pytest.mark.gpu
