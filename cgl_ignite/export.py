@@ -14,14 +14,14 @@ from torch import Tensor, nn
 
 from cgl_ignite.catalogue import bind
 from cgl_ignite.config.load import Document
-from cgl_ignite.data import Normaliser, TokenIds
+from cgl_ignite.data import Normaliser, TokenIds, parse_encoder
 from cgl_ignite.errors import InputError
 from cgl_ignite.handlers.checkpoint import read_checkpoint
 from cgl_ignite.pipeline.assemble import blueprint
 from cgl_ignite.pipeline.folder import find_run
 from cgl_ignite.pool import ModularNetwork, modular_layers
 from cgl_ignite.spec import InputSpec
-from cgl_ignite.student import Card, Format, Student, parse_encoder, read_student, write_student
+from cgl_ignite.student import Card, Format, Student, read_student, write_student
 from cgl_ignite.tracking.files import read_rows, write_atomically
 
 __all__ = [

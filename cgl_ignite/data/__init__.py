@@ -21,6 +21,7 @@ from cgl_ignite.data.text import (
     sentencepiece,
     watching,
 )
+from cgl_ignite.data.vocabulary import dump_encoder, parse_encoder
 
 __all__ = [
     "AUGMENTATIONS",
@@ -56,11 +57,13 @@ __all__ = [
     "data_root",
     "digits",
     "disjoint",
+    "dump_encoder",
     "evaluation_batches",
     "evaluation_order",
     "local_images",
     "measure_normaliser",
     "none",
+    "parse_encoder",
     "prepare",
     "restore_encoder",
     "sentencepiece",

@@ -14,7 +14,7 @@ from ignite.engine import Engine
 
 from cgl_ignite.config.dump import fingerprint, flat, values
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.data import DataSource, Normaliser, Splits
+from cgl_ignite.data import DataSource, Normaliser, Splits, dump_encoder
 from cgl_ignite.engine.step import CollaborativeStep
 from cgl_ignite.engine.trainer import Handler, build_trainer, train
 from cgl_ignite.errors import Interrupted, RunFailed
@@ -33,7 +33,6 @@ from cgl_ignite.pipeline.artifacts import count_parameters, hand_over, keep_rout
 from cgl_ignite.pipeline.assemble import Parts, assemble
 from cgl_ignite.pipeline.folder import RunFolder, start_run_folder
 from cgl_ignite.pipeline.result import RunResult
-from cgl_ignite.student import dump_encoder
 from cgl_ignite.tracking import Journal, RunInfo, Screen, Status, Summary, SystemMetrics, Tracker
 
 __all__ = ["Setting", "run_info", "run_seed"]

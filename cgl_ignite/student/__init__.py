@@ -7,7 +7,6 @@ from cgl_ignite.student.network import Student, encoder_of, example_inputs
 from cgl_ignite.student.pictures import find_pictures, read_pictures
 from cgl_ignite.student.score import Measured, logits, measure
 from cgl_ignite.student.texts import answer_texts, read_texts
-from cgl_ignite.student.vocabulary import dump_encoder, parse_encoder
 
 __all__ = [
     "Card",
@@ -16,13 +15,11 @@ __all__ = [
     "Measured",
     "Student",
     "answer_texts",
-    "dump_encoder",
     "encoder_of",
     "example_inputs",
     "find_pictures",
     "logits",
     "measure",
-    "parse_encoder",
     "read_pictures",
     "read_student",
     "read_test_part",

@@ -10,7 +10,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cgl_ignite.data import DATASETS, Coder, DataSource, Encoder, Encoding, Examples, TokenIds, data_root, prepare
+from cgl_ignite.data import (
+    DATASETS,
+    Coder,
+    DataSource,
+    Encoder,
+    Encoding,
+    Examples,
+    TokenIds,
+    data_root,
+    dump_encoder,
+    prepare,
+)
 from cgl_ignite.data.base import Rows
 from cgl_ignite.data.encoding import corpus_of
 from cgl_ignite.data.text.cache import key_of
@@ -18,7 +29,6 @@ from cgl_ignite.data.text.store import encoded, read_targets
 from cgl_ignite.errors import InputError, choices, nearest
 from cgl_ignite.spec import InputSpec
 from cgl_ignite.student.card import Card
-from cgl_ignite.student.vocabulary import dump_encoder
 
 __all__ = ["read_test_part"]
 

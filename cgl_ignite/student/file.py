@@ -22,12 +22,11 @@ from torch.export.passes import move_to_device_pass
 from cgl_ignite.backbones import BACKBONES
 from cgl_ignite.config.schema import Chooses, Part, Table
 from cgl_ignite.config.specialise import specialise
-from cgl_ignite.data import Normaliser, TokenIds
+from cgl_ignite.data import Normaliser, TokenIds, dump_encoder, parse_encoder
 from cgl_ignite.errors import InputError, choices
 from cgl_ignite.pool import modular_layers
 from cgl_ignite.student.card import Card
 from cgl_ignite.student.network import Program, Student, example_inputs
-from cgl_ignite.student.vocabulary import dump_encoder, parse_encoder
 from cgl_ignite.tracking.files import write_atomically
 
 __all__ = ["Format", "read_student", "write_student"]

@@ -87,8 +87,9 @@ def _padded(rows: Sequence[list[int]], state: dict[str, Any]) -> Tensor:
 def _plugged(text: str, plugins: Sequence[str]) -> Encode:
     for plugin in plugins:
         importlib.import_module(plugin)
-    encode: Encode = importlib.import_module("cgl_ignite.student").parse_encoder(text, PROGRAM).encode
-    return encode
+    from cgl_ignite.data import parse_encoder
+
+    return parse_encoder(text, PROGRAM).encode
 
 
 _ENCODERS: dict[str, Callable[[dict[str, Any]], Encode]] = {"characters": _characters, "sentencepiece": _sentencepiece}

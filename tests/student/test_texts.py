@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cgl_ignite.data import CharacterEncoder, Ragged, SubwordEncoder
+from cgl_ignite.data import CharacterEncoder, Ragged, SubwordEncoder, dump_encoder, parse_encoder
 from cgl_ignite.engine.evaluate import pool_logits
 from cgl_ignite.errors import InputError
 from cgl_ignite.export import export_student, open_run, rebuild_pool, take_student
@@ -18,12 +18,10 @@ from cgl_ignite.pipeline import RunResult
 from cgl_ignite.student import (
     Chosen,
     answer_texts,
-    dump_encoder,
     encoder_of,
     example_inputs,
     logits,
     measure,
-    parse_encoder,
     read_student,
     read_test_part,
     read_texts,

@@ -13,11 +13,11 @@ import pytest
 import torch
 from hypothesis import given
 
-from cgl_ignite.data import ENCODINGS, CharacterEncoder, Encoder, characters, sentencepiece
+from cgl_ignite.data import ENCODINGS, CharacterEncoder, Encoder, characters, dump_encoder, sentencepiece
 from cgl_ignite.data.corpus import Block, Corpus
 from cgl_ignite.data.text import local_text
 from cgl_ignite.data.text.store import encoded
-from cgl_ignite.student import Student, answer_texts, dump_encoder, read_student, write_student
+from cgl_ignite.student import Student, answer_texts, read_student, write_student
 from cgl_ignite.tracking import StudentModel
 from cgl_ignite.tracking.text_program import encoder_of
 from tests.texts import BACKBONES, finished_text_run

@@ -6,7 +6,7 @@ import json
 from base64 import b64decode, b64encode
 from typing import Any
 
-from cgl_ignite.data import ENCODINGS, Encoder, restore_encoder
+from cgl_ignite.data.encoding import ENCODINGS, Encoder, restore_encoder
 from cgl_ignite.errors import InputError, choices
 
 __all__ = ["dump_encoder", "parse_encoder"]
