@@ -44,7 +44,7 @@ class Cost:
     Attributes:
         steps: of the optimizer, in the whole training.
         passes: ``run.passes_per_epoch``.
-        multiply_adds: forward and backward, for one training sample of one student.
+        multiply_adds: forward and backward, of all students together, for one training sample.
         work: multiply-adds of the whole training.
     """
 

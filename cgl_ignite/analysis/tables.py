@@ -111,7 +111,7 @@ def used_columns(rows: Sequence[Row], reference: str) -> list[tuple[tuple[str, s
 
 def notes(rows: Sequence[Row], equal: str) -> Iterator[str]:
     """Say below the table what it does not say itself."""
-    yield "± is the standard deviation over seeds; MAdds: multiply-adds, forward and backward, per own sample"
+    yield "± is the standard deviation over seeds; MAdds: multiply-adds, forward and backward, per training sample"
     if equal == "steps":
         passes = ", ".join(f"{row.method} {row.cost.passes}" for row in rows)
         yield f"equal optimizer steps: passes over the data per epoch: {passes}"

@@ -75,6 +75,7 @@ METHODS: dict[str, Mapping[str, Any]] = {
     },
     "cgl_whole": {
         **_TOGETHER,
+        "students": 4,
         "routing": _RANDOM,
         "loss": {"teacher_gradient": "stopped"},
     },

@@ -27,7 +27,7 @@ def budget(pipeline: Pipeline, source: DataSource) -> Cost:
     return Cost(
         steps=steps,
         passes=pipeline.run.passes_per_epoch,
-        multiply_adds=mean.multiply_adds / (mean.own * pipeline.optim.batch_size),
+        multiply_adds=mean.multiply_adds / (len(subsets.sizes) * pipeline.optim.batch_size),
         work=steps * mean.multiply_adds,
     )
 
