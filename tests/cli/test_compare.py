@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from click.testing import CliRunner, Result
 from mlflow import MlflowClient
@@ -50,10 +49,6 @@ def cells(folder: Path) -> dict[tuple[str, int], str]:
     return {(cell["method"], cell["seed"]): cell["status"] for cell in json.loads(path.read_text())["cells"]}
 
 
-def workers(parent: int) -> list[psutil.Process]:
-    return [one for one in psutil.Process(parent).children() if "cgl_ignite.pipeline.worker" in one.cmdline()]
-
-
 def wait_for(condition: Any, seconds: float = 100) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -61,14 +56,21 @@ def wait_for(condition: Any, seconds: float = 100) -> None:
         time.sleep(0.02)
 
 
+def resumable(workdir: Path) -> list[int]:
+    """Name the processes that work on a run which has a checkpoint."""
+    runs = [path for path in workdir.glob("mlruns/runs/*/run.json") if (path.parent / "checkpoint.pt").exists()]
+    facts = [json.loads(path.read_text("utf-8")) for path in runs]
+    return [int(run["process"]["cgl.pid"]) for run in facts if run["status"] == "RUNNING"]
+
+
 def test_a_killed_child_loses_its_run_only_and_the_same_command_goes_on(workdir: Path) -> None:
     """Two at a time; one dies in the middle, the other ends; then the table equals the undisturbed one."""
     document = load_document(PIPELINE, [*QUICK, "run.epochs=20", "tracking.folder=whole"])
     whole = compare(bind_methods(document, ["baseline", "cgl"]), [1], tracker=MemoryTracker())
     process = child("--jobs", "2", "--json", "--seeds", "1", epochs=20)
-    wait_for(lambda: list(workdir.glob("mlruns/runs/*/checkpoint.pt")) or process.poll() is not None)
-    victim = workers(process.pid)[0]
-    victim.send_signal(signal.SIGKILL)
+    victims: list[int] = []
+    wait_for(lambda: victims.extend(resumable(workdir)) or victims or process.poll() is not None)
+    os.kill(victims[0], signal.SIGKILL)
     stdout, stderr = process.communicate(timeout=200)
     assert (process.returncode, stdout) == (1, ""), stderr
     assert "SIGKILL" in stderr and "1 of 2 runs failed" in stderr and "Traceback" not in stderr
