@@ -9,7 +9,7 @@ import torch
 
 from cgl_ignite.catalogue import input_of
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.data import DATASETS, SUBSETS, Subsets
+from cgl_ignite.data import DATASETS, SUBSETS, Subsets, iterations_of_a_pass
 from cgl_ignite.pipeline.artifacts import count_parameters
 from cgl_ignite.pipeline.assemble import blueprint, build_weigher, find_device
 from cgl_ignite.pipeline.forecast import Forecast, forecast
@@ -78,8 +78,7 @@ class Preview:
         """Iterations per epoch, if the number of rows is known; a last batch of a single row is left out."""
         if self.group is None:
             return None
-        full, rest = divmod(self.group, self.pipeline.optim.batch_size)
-        return self.pipeline.run.passes_per_epoch * (full + (rest > 1))
+        return self.pipeline.run.passes_per_epoch * iterations_of_a_pass(self.group, self.pipeline.optim.batch_size)
 
     @property
     def forward_passes(self) -> float:

@@ -3,7 +3,7 @@
 from cgl_ignite.data.archive import Archive
 from cgl_ignite.data.augment import AUGMENTATIONS, Augmentation, crop_flip, none
 from cgl_ignite.data.base import DATASETS, DataSource, Examples, InputSpec, data_root
-from cgl_ignite.data.batches import Batch, Batches, evaluation_batches, evaluation_order
+from cgl_ignite.data.batches import Batch, Batches, evaluation_batches, evaluation_order, iterations_of_a_pass
 from cgl_ignite.data.cifar import cifar10, cifar100
 from cgl_ignite.data.corpus import Block, Corpus
 from cgl_ignite.data.digits import digits
@@ -60,6 +60,7 @@ __all__ = [
     "dump_encoder",
     "evaluation_batches",
     "evaluation_order",
+    "iterations_of_a_pass",
     "local_images",
     "measure_normaliser",
     "none",

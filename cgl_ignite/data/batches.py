@@ -16,7 +16,7 @@ from cgl_ignite.data.normalise import Normaliser, TokenIds
 from cgl_ignite.data.subsets import Subsets
 from cgl_ignite.seeding import stream
 
-__all__ = ["Batch", "Batches", "evaluation_batches", "evaluation_order"]
+__all__ = ["Batch", "Batches", "evaluation_batches", "evaluation_order", "iterations_of_a_pass"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,12 +112,22 @@ class Batches:
         return Batch(self._normaliser(inputs), examples.targets, sizes)
 
 
+def iterations_of_a_pass(rows: int, batch_size: int) -> int:
+    """Count the batches of so many rows; a last one of a single row is left out.
+
+    Example:
+        >>> iterations_of_a_pass(65, 64), iterations_of_a_pass(66, 64)
+        (1, 2)
+    """
+    full, rest = divmod(rows, batch_size)
+    return full + (rest > 1)
+
+
 def _sizes_of_a_pass(rows: tuple[int, ...], batch_size: int) -> list[tuple[int, ...]]:
     """Count the rows of each group in each iteration of a pass."""
-    iterations = -(-max(rows) // batch_size)
+    iterations = iterations_of_a_pass(max(rows), batch_size)
     left = [[min(batch_size, max(0, size - i * batch_size)) for size in rows] for i in range(iterations)]
-    sizes = [tuple(0 if size == 1 else size for size in iteration) for iteration in left]
-    return sizes if any(sizes[-1]) else sizes[:-1]
+    return [tuple(0 if size == 1 else size for size in iteration) for iteration in left]
 
 
 def evaluation_order(examples: Examples) -> Tensor:

@@ -46,8 +46,9 @@ class Attention(nn.Module):
 
     def forward(self, evidence: Evidence) -> Tensor:
         """Weigh output nodes for each sample, (S, U, B)."""
-        query = self.query(evidence.own(self.summarise))
-        key = self.key(evidence.everyone(self.summarise))
+        features = evidence.everyone(self.summarise)
+        query = self.query(torch.stack([features[node] for node in evidence.own]))
+        key = self.key(features)
         counts = evidence.members.sum(dim=1)
         leads = torch.tensor([student == self.leader for student in evidence.learners]).view(-1, 1, 1)
         counts, leads = counts.unsqueeze(2).to(query, non_blocking=True), leads.to(query.device, non_blocking=True)

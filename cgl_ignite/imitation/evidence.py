@@ -61,10 +61,10 @@ class Evidence:
         """Turn weights of students into weights of output nodes. Shape: (S, K, ...) to (S, U, ...)."""
         return torch.einsum("sk...,sku->su...", weights, self.members.to(weights, non_blocking=True))
 
-    def own(self, summarise: Callable[[Tensor], Tensor]) -> Tensor:
-        """Return what each learner's classifier reads of its own batch, (S, B, C)."""
-        places = zip(self.learners, self.batches, strict=True)
-        return padded([summarise(self.output.features(self.plan.outputs[place])) for place in places])
+    @property
+    def own(self) -> list[int]:
+        """The output node of each learner on its own batch."""
+        return [self.plan.outputs[place] for place in zip(self.learners, self.batches, strict=True)]
 
     def everyone(self, summarise: Callable[[Tensor], Tensor]) -> Tensor:
         """Return what the classifier of each output node reads, (U, B, C)."""

@@ -58,8 +58,7 @@ class Gate(nn.Module):
         return [seen[batch] for batch in evidence.batches]
 
     def _by_student(self, evidence: Evidence) -> list[Tensor]:
-        places = zip(evidence.learners, evidence.batches, strict=True)
-        return [self._score(evidence.output.features(evidence.plan.outputs[place])) for place in places]
+        return [self._score(evidence.output.features(node)) for node in evidence.own]
 
     def _score(self, values: Tensor) -> Tensor:
         scores: Tensor = self.norm(self.linear(self.summarise(values))).relu()

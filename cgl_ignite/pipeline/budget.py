@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 
 from cgl_ignite.analysis.comparison import Cost
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.data import ENCODINGS, SUBSETS, DataSource, Subsets
+from cgl_ignite.data import ENCODINGS, SUBSETS, DataSource, Subsets, iterations_of_a_pass
 from cgl_ignite.pipeline.assemble import blueprint
 from cgl_ignite.pipeline.forecast import forecast
 from cgl_ignite.pool import modular_layers
-from cgl_ignite.pool.cost import measure_layers
+from cgl_ignite.pool.cost import LayerCost, measure_layers
 
 __all__ = ["budget", "budgets", "steps_of_a_pass", "with_passes"]
 
 
-def budget(pipeline: Pipeline, source: DataSource) -> Cost:
-    """Tell what one run costs, from the number of its training rows; no row is looked at."""
+def budget(pipeline: Pipeline, source: DataSource, costs: Sequence[LayerCost] = ()) -> Cost:
+    """Tell what one run costs, from the number of its training rows; no row is looked at.
+
+    Layers are measured unless their ``costs`` are known.
+    """
     backbone, routing = blueprint(pipeline, source.spec, len(source.classes))
-    costs = measure_layers(modular_layers(backbone), source.spec)
+    costs = costs or measure_layers(modular_layers(backbone), source.spec)
     subsets = _subsets(pipeline, source)
     mean = forecast(pipeline, routing, subsets.reads, costs, pipeline.seeds[0], torch.device("cpu"))
     steps = pipeline.run.epochs * pipeline.run.passes_per_epoch * steps_of_a_pass(pipeline, source)
@@ -41,7 +44,9 @@ def budgets(pipelines: Mapping[str, Pipeline], source: DataSource, *, equal: boo
         steps = {name: one.run.epochs * steps_of_a_pass(one, source) for name, one in pipelines.items()}
         most = max(steps[name] * one.run.passes_per_epoch for name, one in pipelines.items())
         pipelines = {name: with_passes(one, -(-most // steps[name])) for name, one in pipelines.items()}
-    return {name: budget(one, source) for name, one in pipelines.items()}
+    backbone, _ = blueprint(next(iter(pipelines.values())), source.spec, len(source.classes))
+    costs = measure_layers(modular_layers(backbone), source.spec)
+    return {name: budget(one, source, costs) for name, one in pipelines.items()}
 
 
 def with_passes(pipeline: Pipeline, passes: int) -> Pipeline:
@@ -51,8 +56,7 @@ def with_passes(pipeline: Pipeline, passes: int) -> Pipeline:
 
 def steps_of_a_pass(pipeline: Pipeline, source: DataSource) -> int:
     """Count the iterations in which every group goes once through its rows."""
-    full, rest = divmod(max(_subsets(pipeline, source).sizes), pipeline.optim.batch_size)
-    return full + (rest > 1)
+    return iterations_of_a_pass(max(_subsets(pipeline, source).sizes), pipeline.optim.batch_size)
 
 
 def _subsets(pipeline: Pipeline, source: DataSource) -> Subsets:

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,9 +44,9 @@ class Standings:
     reference: str
     equal: str
 
-    @property
+    @cached_property
     def rows(self) -> list[Row]:
-        """The rows of the table."""
+        """The rows of the table; their intervals are worked out once."""
         return compare_methods(self.methods, self.reference)
 
     @property
