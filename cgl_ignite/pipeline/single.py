@@ -73,24 +73,25 @@ def run_seed(setting: Setting, seed: int, again: RunFolder | None) -> RunResult:
     parts = assemble(setting.pipeline, setting.source, seed, setting.device, interruption)
     if checkpoint and not setting.pipeline.run.batches_per_chunk:
         parts = replace(parts, batches_per_chunk=checkpoint["facts"]["batches_per_chunk"])
-    journal = _open_journal(setting, seed, again, checkpoint)
-    folder = again.working() if again else _new_folder(setting, seed, journal)
-    averages = TrainingAverages(setting.pipeline.method.students, setting.device)
-    rule = SELECTIONS.build(setting.pipeline.method.selection, setting.pipeline.method.students, seed)
-    selector = StudentSelector(parts.pool, rule)
-    facts = _facts(setting, seed, parts, journal.run_id)
-    every = setting.pipeline.run.checkpoint_every
-    checkpointer = Checkpointer(folder.path, parts.trained, averages, selector, every, facts)
-    trainer = _trainer(setting, seed, parts, checkpointer, journal, interruption)
-    if checkpoint:
-        checkpointer.resume(trainer, checkpoint)
-    if setting.screen:
-        setting.screen.start(_summary(setting, seed, parts, folder, checkpoint))
-    with _ending(setting, journal, folder, checkpointer, trainer, interruption):
-        train(trainer, parts.batches, setting.pipeline.run.epochs, selector)
-        result = hand_over(setting.pipeline, parts, checkpointer, folder, journal, trainer)
-    if setting.screen:
-        setting.screen.finish(result, result.model)
+    with interruption.listening():
+        journal = _open_journal(setting, seed, again, checkpoint)
+        folder = again.working() if again else _new_folder(setting, seed, journal)
+        averages = TrainingAverages(setting.pipeline.method.students, setting.device)
+        rule = SELECTIONS.build(setting.pipeline.method.selection, setting.pipeline.method.students, seed)
+        selector = StudentSelector(parts.pool, rule)
+        facts = _facts(setting, seed, parts, journal.run_id)
+        every = setting.pipeline.run.checkpoint_every
+        checkpointer = Checkpointer(folder.path, parts.trained, averages, selector, every, facts)
+        trainer = _trainer(setting, seed, parts, checkpointer, journal, interruption)
+        if checkpoint:
+            checkpointer.resume(trainer, checkpoint)
+        if setting.screen:
+            setting.screen.start(_summary(setting, seed, parts, folder, checkpoint))
+        with _ending(setting, journal, folder, checkpointer, trainer):
+            train(trainer, parts.batches, setting.pipeline.run.epochs, selector)
+            result = hand_over(setting.pipeline, parts, checkpointer, folder, journal, trainer)
+        if setting.screen:
+            setting.screen.finish(result, result.model)
     return result
 
 
@@ -136,30 +137,28 @@ def _ending(
     folder: RunFolder,
     checkpointer: Checkpointer,
     trainer: Engine,
-    interruption: Interruption,
 ) -> Iterator[None]:
     """Give the run the status that is true: in the tracker, in its folder, on the screen."""
-    with interruption.listening():
-        try:
-            yield
-        except Interrupted:
-            checkpointer.save(trainer)
-            journal.close("KILLED")
-            folder.note(status="KILLED")
-            if setting.screen:
-                setting.screen.interrupted()
-            raise
-        except BaseException as error:
-            status: Status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
-            journal.close(status)
-            folder.note(status=status)
-            if setting.screen:
-                setting.screen.failed()
-            if _is_out_of_memory(error):
-                raise RunFailed(_OUT_OF_MEMORY) from error
-            raise
-        journal.close("FINISHED")
-        folder.note(status="FINISHED")
+    try:
+        yield
+    except Interrupted:
+        checkpointer.save(trainer)
+        journal.close("KILLED")
+        folder.note(status="KILLED")
+        if setting.screen:
+            setting.screen.interrupted()
+        raise
+    except BaseException as error:
+        status: Status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+        journal.close(status)
+        folder.note(status=status)
+        if setting.screen:
+            setting.screen.failed()
+        if _is_out_of_memory(error):
+            raise RunFailed(_OUT_OF_MEMORY) from error
+        raise
+    journal.close("FINISHED")
+    folder.note(status="FINISHED")
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

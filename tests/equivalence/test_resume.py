@@ -19,6 +19,7 @@ from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.errors import Interrupted
 from cgl_ignite.handlers.checkpoint import read_checkpoint
 from cgl_ignite.pipeline import RunResult, find_run, run
+from cgl_ignite.tracking import RunInfo
 from cgl_ignite.tracking.files import read_rows
 from cgl_ignite.tracking.memory import MemoryTracker
 
@@ -115,6 +116,33 @@ def test_stopped_twice(tmp_path: Path, uninterrupted: dict[str, Any]) -> None:
     (record,) = [run for run in tracker.runs.values() if run.info.seed is not None]
     assert [row.epoch for row in record.rows if not row.final] == [1, 2, 3, 4]
     assert record.status == "FINISHED"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_signal_while_the_run_is_being_set_up(
+    tmp_path: Path, uninterrupted: dict[str, Any], number: signal.Signals
+) -> None:
+    """It waits for the first iteration, so that the run is saved, and known as stopped."""
+
+    class SignallingTracker(MemoryTracker):
+        def open(self, info: RunInfo) -> str:
+            run_id = super().open(info)
+            if info.seed is not None:
+                signal.raise_signal(number)
+            return run_id
+
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        setting, tracker = pipeline(tmp_path), SignallingTracker()
+        with pytest.raises(Interrupted):
+            run(setting, tracker=tracker)
+    finally:
+        signal.signal(number, before)
+    (record,) = [record for record in tracker.runs.values() if record.info.seed is not None]
+    (place,) = (tmp_path / "runs").iterdir()
+    assert (record.status, json.loads((place / "run.json").read_text())["status"]) == ("KILLED", "KILLED")
+    (result,) = run(setting, resume=True, tracker=tracker)
+    assert_identical(outcome(tmp_path, result.run_id), uninterrupted)
 
 
 def test_a_finished_run_returns_its_result(tmp_path: Path) -> None:
