@@ -25,8 +25,8 @@ from typing import Any
 
 import click
 import torch
-from measure import facts, peak_mib, ratio, summary
 
+from cgl_ignite.bench.figures import facts, peak_mib, ratio, summary
 from cgl_ignite.data import DATASETS, Corpus, characters
 
 WORDS = 20_000

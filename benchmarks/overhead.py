@@ -1,8 +1,8 @@
 """How much slower, or faster, is the trainer than a loop written by hand?
 
-The real trainer runs with all its handlers. After every few iterations it is held, the loops of ``bare.py`` do the
-same iterations, and everyone's time is noted: same process, same batches, same load. Before anything is timed, the
-losses of all of them must agree.
+The real trainer runs with all its handlers. After every few iterations it is held, the loops of
+``cgl_ignite.bench.bare`` do the same iterations, and the time of each is noted: same process, same batches, same
+load. Before anything is timed, the losses of all of them must agree.
 
     python benchmarks/overhead.py digits-baseline digits-cgl cifar10-baseline cifar10-cgl --root DATA --threads 1
 
@@ -11,28 +11,20 @@ losses of all of them must agree.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
-import tempfile
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import bare
 import click
-import synthetic
-import torch
-from measure import facts, ratio, summary
 
-from cgl_ignite import CglError, Pipeline, load_pipeline, run
+from cgl_ignite import CglError, Pipeline, load_pipeline
+from cgl_ignite.bench import synthetic
+from cgl_ignite.bench.figures import facts
+from cgl_ignite.bench.race import ONE_EPOCH, measure
 from cgl_ignite.data import DATASETS, data_root
-from cgl_ignite.handlers.interruption import Interruption
-from cgl_ignite.pipeline.assemble import Parts, assemble, find_device, read_data
-from cgl_ignite.pipeline.forecast import forecast
-from cgl_ignite.tracking.memory import MemoryTracker
+from cgl_ignite.pipeline.assemble import find_device
 
 PIPELINES = Path(__file__).resolve().parents[1] / "pipelines"
 
@@ -52,92 +44,6 @@ SETTINGS = {
     "transformer": Setting("imdb_transformer.toml", (), synthetic.SUBWORDS),
 }
 CASES = [f"{name}-{method}" for name in SETTINGS for method in ("baseline", "cgl")]
-ONE_EPOCH = ["run.epochs=1", "run.passes_per_epoch=100000", "method.ramp.end=0.0"]
-WARM_UP = 2
-PADDED = "bare loop, padded to the greatest length"
-TOLERANCE = 1e-3
-
-
-class Finished(BaseException):
-    """Ends the run: every round is measured."""
-
-
-class Race:
-    """The screen of a run that lets others train in between.
-
-    Attributes:
-        times: for each one, the seconds per iteration of every round; the first rounds are warm-up.
-        inputs: for each of these rounds, how many numbers an iteration has read, padding included.
-        deviation: the greatest relative difference of a loss of the first iteration from the trainer's.
-        threads: of everyone.
-
-    Args:
-        others: what takes turns with the trainer.
-        rounds: how many there are.
-        iterations: of a round.
-        clock: tells the seconds.
-        compare: whether the losses must agree.
-    """
-
-    def __init__(
-        self,
-        others: dict[str, Iterator[Any]],
-        rounds: int,
-        iterations: int,
-        clock: Callable[[], float] = time.perf_counter,
-        *,
-        compare: bool = False,
-    ) -> None:
-        self.others = others
-        self.rounds = rounds
-        self.iterations = iterations
-        self.clock = clock
-        self.compare = compare
-        self.inputs: list[float] = []
-        self.times: dict[str, list[float]] = {name: [] for name in ("trainer", *others)}
-        self.deviation = 0.0
-        self.threads = 0
-        self._outputs: list[Any] = []
-        self._read = 0
-        self._since = 0.0
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        return lambda *_: None
-
-    def start(self, _: Any) -> None:
-        """Start the clock of the first round."""
-        self.threads = torch.get_num_threads()
-        self._since = self.clock()
-
-    def iteration(self, state: Any) -> None:
-        """Count an iteration of the trainer; after the last one of a round the others do theirs."""
-        self._outputs.append(state.output)
-        self._read += state.batch.inputs.numel()
-        if len(self._outputs) < self.iterations:
-            return
-        self._note("trainer")
-        self.inputs.append(self._read / self.iterations)
-        for name, other in self.others.items():
-            self._since = self.clock()
-            results = [next(other) for _ in range(self.iterations)]
-            self._note(name)
-            if self.compare and len(self.times["trainer"]) == 1 and isinstance(results[0], tuple):
-                self._compare(name, results[0])
-        if len(self.times["trainer"]) == self.rounds:
-            raise Finished
-        self._outputs.clear()
-        self._read = 0
-        self._since = self.clock()
-
-    def _note(self, name: str) -> None:
-        self.times[name].append((self.clock() - self._since) / self.iterations)
-
-    def _compare(self, name: str, losses: bare.Losses) -> None:
-        for mine, theirs in zip((self._outputs[0].ce, self._outputs[0].kl), losses, strict=True):
-            difference = float((mine - theirs.to(mine)).abs().max() / mine.abs().max().clamp(min=1e-9))
-            self.deviation = max(self.deviation, difference)
-            if not difference <= TOLERANCE:
-                raise AssertionError(f"{name} computes another loss: {theirs.tolist()}, the trainer {mine.tolist()}")
 
 
 def find_pipeline(case: str, root: Path, changes: tuple[str, ...]) -> Pipeline:
@@ -148,93 +54,6 @@ def find_pipeline(case: str, root: Path, changes: tuple[str, ...]) -> Pipeline:
     data = setting.drawn if DATASETS.facts(kind)["files"] and not synthetic.is_present(kind, root) else ()
     own = [*setting.changes, *data, f"method.preset={method}", *ONE_EPOCH, f"data.root={root}"]
     return load_pipeline(PIPELINES / setting.file, [*own, *changes])
-
-
-def contestants(pipeline: Pipeline, given: bare.Given, device: torch.device) -> dict[str, Iterator[Any]]:
-    """Return the loops that run against the trainer, and the making of batches, which all of them share."""
-    setting = (pipeline, given, pipeline.seeds[0], device)
-    longest = given.splits.spec.shape[0] if given.splits.train.lengths is not None else None
-    if pipeline.method.students == 1:
-        loops = {"bare loop": bare.plain_network(*setting)}
-        if longest:
-            loops[PADDED] = bare.plain_network(*setting, length=longest)
-    else:
-        loops = {
-            "bare loop": bare.loop_over_students(*setting, at_once=True),
-            "bare loop, backward per student": bare.loop_over_students(*setting, at_once=False),
-        }
-        if longest:
-            loops[PADDED] = bare.loop_over_students(*setting, at_once=False, length=longest)
-    return {**loops, "batches alone": given.batches.stream(0)}
-
-
-def hold(
-    pipeline: Pipeline, device: torch.device, rounds: int, iterations: int, clock: str, *, compare: bool
-) -> tuple[Race, Parts]:
-    """Run the trainer and let the others train in between."""
-    parts = assemble(pipeline, read_data(pipeline), pipeline.seeds[0], device, Interruption())
-    others = contestants(pipeline, bare.Given.of(parts), device)
-    race = Race(others, rounds, iterations, make_clock(clock, device), compare=compare)
-    train(pipeline, race)
-    return race, parts
-
-
-def train(pipeline: Pipeline, screen: Race) -> None:
-    """Run the trainer until its screen has seen enough."""
-    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(Finished):
-        tracking = pipeline.tracking.model_copy(update={"folder": Path(folder)})
-        run(pipeline.model_copy(update={"tracking": tracking}), screen=screen, tracker=MemoryTracker())
-
-
-def without_dropout(pipeline: Pipeline) -> Pipeline:
-    """Return the pipeline as everybody computes it alike: each draws masks of its own."""
-    if not getattr(pipeline.backbone, "dropout", 0):
-        return pipeline
-    backbone = pipeline.backbone.model_copy(update={"dropout": 0.0})
-    return pipeline.model_copy(update={"backbone": backbone})
-
-
-def measure(
-    case: str, pipeline: Pipeline, rounds: int, iterations: int, clock: str, warm_up: int = WARM_UP
-) -> dict[str, Any]:
-    """Run one case and return its figures, in milliseconds per iteration."""
-    device, alike = find_device(pipeline.run.device), without_dropout(pipeline)
-    first = None if alike is pipeline else hold(alike, device, 1, 1, clock, compare=True)[0]
-    race, parts = hold(pipeline, device, rounds + warm_up, iterations, clock, compare=first is None)
-    planned = forecast(pipeline, parts.routing, parts.subsets.reads, parts.costs, pipeline.seeds[0], device)
-    times = {name: [1e3 * second for second in seconds[warm_up:]] for name, seconds in race.times.items()}
-    loops = [name for name in times if name.startswith("bare")]
-    return {
-        "case": case,
-        "data": pipeline.data.kind,
-        "backbone": pipeline.backbone.model_dump(),
-        "batch_size": pipeline.optim.batch_size,
-        "students": pipeline.method.students,
-        "batches_per_chunk": parts.batches_per_chunk,
-        "device": str(device),
-        "threads": race.threads,
-        "clock": clock,
-        "iterations_per_round": iterations,
-        "deviation_of_first_losses": (first or race).deviation,
-        "multiply_adds": {"trainer": planned.multiply_adds, "bare loop": planned.without_sharing},
-        "milliseconds": {name: summary(values) for name, values in times.items()},
-        "trainer_over": {name: ratio(times["trainer"], times[name]) for name in loops},
-        "inputs_per_iteration": race.inputs[warm_up:],
-        "rounds": times,
-    }
-
-
-def make_clock(kind: str, device: torch.device) -> Callable[[], float]:
-    """Return the seconds on the wall, or those this process computed; a GPU is waited for."""
-    seconds = time.perf_counter if kind == "wall" else time.process_time
-    if device.type != "cuda":
-        return seconds
-
-    def clock() -> float:
-        torch.cuda.synchronize(device)
-        return seconds()
-
-    return clock
 
 
 def show(result: dict[str, Any]) -> None:

@@ -19,13 +19,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import bare
 import click
 import torch
-from measure import facts, peak_mib, ratio
-from overhead import PADDED, PIPELINES, Race, contestants, find_pipeline, measure, show, train
+from overhead import PIPELINES, find_pipeline, show
 
 from cgl_ignite import CglError, Pipeline, load_pipeline
+from cgl_ignite.bench.bare import Given
+from cgl_ignite.bench.figures import facts, peak_mib, ratio
+from cgl_ignite.bench.race import PADDED, Race, contestants, measure, train
 from cgl_ignite.data import DATASETS, data_root
 from cgl_ignite.handlers.interruption import Interruption
 from cgl_ignite.pipeline.assemble import assemble, find_device, read_data
@@ -98,9 +99,9 @@ def alone(pipeline: Pipeline, name: str) -> dict[str, float]:
     return {"before_mib": before, "peak_mib": peak_mib()}
 
 
-def take(pipeline: Pipeline, device: torch.device) -> bare.Given:
+def take(pipeline: Pipeline, device: torch.device) -> Given:
     """Read the data, and let go of the pool that no loop needs."""
-    return bare.Given.of(assemble(pipeline, read_data(pipeline), pipeline.seeds[0], device, Interruption()))
+    return Given.of(assemble(pipeline, read_data(pipeline), pipeline.seeds[0], device, Interruption()))
 
 
 def memory(options: list[str]) -> dict[str, float]:

@@ -157,10 +157,15 @@ class CheckpointEvery(Table):
 
 
 class Run(Table):
-    """How long and how the training runs; only the first two keys change the mathematics."""
+    """How long and how the training runs; only the first three keys change the mathematics.
+
+    ``precision``: of the layers' arithmetic. With ``bfloat16`` convolutions and matrix products run in it (PyTorch's
+    autocast); weights, statistics, losses and the optimizer stay in float32.
+    """
 
     epochs: Count
     passes_per_epoch: Count = 1
+    precision: Literal["float32", "bfloat16"] = "float32"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Count | None = None
     batches_per_chunk: Count | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
 import torch
@@ -39,13 +40,22 @@ class ModularNetwork(nn.Module):
         layers: a builder for each layer.
         modules: how many modules each layer holds; a classifier left out has as many as the last layer.
         seed: seed of the run; module (l, m) is initialised from its own address.
+        precision: ``torch.bfloat16`` lets convolutions and matrix products run in it (autocast); weights stay as they
+            are, and logits come out in their precision.
     """
 
     routes: RouteTable
     trunk: int
 
-    def __init__(self, layers: Sequence[LayerBuilder], modules: Sequence[int], seed: int) -> None:
+    def __init__(
+        self,
+        layers: Sequence[LayerBuilder],
+        modules: Sequence[int],
+        seed: int,
+        precision: torch.dtype = torch.float32,
+    ) -> None:
         super().__init__()
+        self.precision = precision
         self.scope = Scope(seed=seed)
         self.layers = nn.ModuleList(
             nn.ModuleList(self._build(builder, seed, layer, module) for module in range(count))
@@ -93,8 +103,20 @@ class ModularNetwork(nn.Module):
             divide_gradients: whether a node passes on the mean, instead of the sum, of the gradients of its readers.
         """
         groups = range(len(batches)) if groups is None else groups
-        sizes = tuple(len(batch) for batch in batches)
         self.scope.iteration = iteration
+        with self._arithmetic(batches[0].device):
+            return self._run_plan(batches, plan, groups, divide_gradients)
+
+    def _arithmetic(self, device: torch.device) -> AbstractContextManager[None]:
+        """Lower the precision of the layers; each call casts its weights, so their gradients add up in full."""
+        if self.precision == torch.float32:
+            return nullcontext()
+        return torch.autocast(device.type, self.precision, cache_enabled=False)
+
+    def _run_plan(
+        self, batches: Sequence[Tensor], plan: Plan, groups: Sequence[int], divide_gradients: bool
+    ) -> PoolOutput:
+        sizes = tuple(len(batch) for batch in batches)
         large = LARGE if batches[0].device.type == "cpu" else math.inf
         values = before = Nodes(batches)
         trunk = None

@@ -83,7 +83,7 @@ class PoolOutput:
     """
 
     def __init__(self, plan: Plan, logits: Nodes, features: Nodes, trunk: tuple[Nodes, Sequence[Call]] | None) -> None:
-        self.logits = [logits[node] for node in range(len(logits))]
+        self.logits = [_full(logits[node]) for node in range(len(logits))]
         """One tensor for each output node."""
         self._plan = plan
         self._features = features
@@ -93,7 +93,7 @@ class PoolOutput:
         """Return what the classifier of an output node reads."""
         for call in self._plan.layers[-1]:
             if call.first <= node < call.first + len(call.sources):
-                return self._features[call.sources[node - call.first]]
+                return _full(self._features[call.sources[node - call.first]])
         raise IndexError(f"no output node {node}")
 
     def trunk(self, batch: int) -> Tensor:
@@ -101,8 +101,13 @@ class PoolOutput:
         nodes, calls = self._trunk or (Nodes(), ())
         for call in calls:
             if batch in call.batches:
-                return nodes[call.first + call.batches.index(batch)]
+                return _full(nodes[call.first + call.batches.index(batch)])
         raise IndexError(f"no trunk has seen batch {batch}")
+
+
+def _full(values: Tensor) -> Tensor:
+    """Return what losses and weights of imitation are computed from: never in lower precision."""
+    return values.float() if values.dtype == torch.bfloat16 else values
 
 
 def padded(rows: Sequence[Tensor]) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from cgl_ignite.data import DATASETS, ENCODINGS, Coder, DataSource, Encoding, Examples, TokenIds
+from cgl_ignite.data.base import Rows
 from cgl_ignite.data.encoding import Pad
 from cgl_ignite.data.ragged import Ragged
 from cgl_ignite.spec import InputSpec
@@ -78,19 +79,27 @@ def synthetic_tokens(*, length: int, vocabulary: int, pad: Pad = "batch") -> Enc
     return _Tokens(InputSpec("text", (length,), vocabulary=vocabulary), length if pad == "full" else None)
 
 
+def _drawn(part: Rows) -> Examples:
+    if not isinstance(part, Examples):
+        raise TypeError("only synthetic_text is read so")
+    return part
+
+
 @dataclass(frozen=True)
 class _Tokens:
     spec: InputSpec
     width: int | None
 
-    def targets(self, part: Examples) -> Tensor:
-        return part.targets
+    def targets(self, part: Rows) -> Tensor:
+        return _drawn(part).targets
 
     def fit(self, source: DataSource, taught: Tensor) -> Coder:
         return Coder(self.spec, self._read, normaliser=lambda train: TokenIds())
 
-    def _read(self, part: Examples, rows: Tensor) -> Examples:
-        texts = part.inputs
+    def _read(self, part: Rows, rows: Tensor) -> Examples:
+        texts = _drawn(part).inputs
+        if not isinstance(texts, Ragged):
+            raise TypeError("these are no texts")
         tokens = 1 + texts.tokens % (self.spec.vocabulary - 1)
         texts = Ragged(tokens, texts.starts, texts.lengths.clamp(max=self.spec.shape[0]), self.width)
-        return Examples(texts, part.targets).take(rows)
+        return Examples(texts, self.targets(part)).take(rows)

@@ -6,6 +6,7 @@ They take batches, sub-groups and initial weights from the package, so that ever
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -55,7 +56,9 @@ def plain_network(
     optimizer = torch.optim.Adam(network.parameters(), pipeline.optim.learning_rate, fused=True)
     for batch in given.batches.stream(0):
         optimizer.zero_grad(set_to_none=True)
-        loss = F.cross_entropy(network(filled(batch.inputs, length)), batch.targets)
+        with arithmetic(pipeline, device):
+            logits = network(filled(batch.inputs, length))
+        loss = F.cross_entropy(logits.float(), batch.targets)
         loss.backward()
         optimizer.step()
         yield loss.detach().view(1), torch.zeros(1)
@@ -87,11 +90,14 @@ def loop_over_students(
         imitated = given.choice.draw(stream(seed, "sub-groups", iteration)).tolist()
         optimizer.zero_grad(set_to_none=True)
         pieces = zip(filled(batch.inputs, length).split(batch.sizes), batch.targets.split(batch.sizes), strict=True)
-        losses, waiting = [], []
+        losses: list[Losses] = []
+        waiting: list[Tensor] = []
         for student, (inputs, targets) in enumerate(pieces):
             members = [other for other, chosen in enumerate(imitated[student]) if chosen]
-            ce, kl = students.losses(student, members, inputs, targets, pipeline.method.loss.temperature)
-            (waiting.append if at_once else torch.Tensor.backward)(ce + kl)
+            with arithmetic(pipeline, device):
+                own, others = students.passes(student, members, inputs)
+            ce, kl = losses_of(own, others, targets, pipeline.method.loss.temperature)
+            (waiting.append if at_once else Tensor.backward)(ce + kl)
             losses.append((ce.detach(), kl.detach()))
         if waiting:
             torch.stack(waiting).sum().backward()
@@ -109,7 +115,7 @@ class Students:
         ]
         self.statistics = [
             [
-                (part, part.running_mean.clone(), part.running_var.clone())
+                (part, part.running_mean.clone(), part.running_var.clone())  # type: ignore[union-attr]
                 for module in path
                 for part in module.modules()
                 if isinstance(part, _BatchNorm)
@@ -131,16 +137,28 @@ class Students:
             inputs = module(inputs)
         return inputs
 
-    def losses(self, student: int, members: list[int], inputs: Tensor, targets: Tensor, temperature: float) -> Losses:
-        """Return cross-entropy and imitation loss of one student (Eqs. 3 and 4)."""
-        logits = self.logits(student, inputs, own=True)
-        ce = F.cross_entropy(logits, targets)
-        if not members:
-            return ce, torch.zeros_like(ce)
-        teacher: Any = sum(self.logits(member, inputs, own=False) for member in members) / len(members)
-        student_log, teacher_log = (F.log_softmax(values / temperature, dim=1) for values in (logits, teacher))
-        kl = F.kl_div(student_log, teacher_log, reduction="batchmean", log_target=True)
-        return ce, temperature**2 * kl
+    def passes(self, student: int, members: list[int], inputs: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return the logits of a student on its own batch, and those of the students that it imitates there."""
+        own = self.logits(student, inputs, own=True)
+        return own, [self.logits(member, inputs, own=False) for member in members]
+
+
+def losses_of(own: Tensor, imitated: list[Tensor], targets: Tensor, temperature: float) -> Losses:
+    """Return cross-entropy and imitation loss of one student (Eqs. 3 and 4)."""
+    own = own.float()
+    ce = F.cross_entropy(own, targets)
+    if not imitated:
+        return ce, torch.zeros_like(ce)
+    teacher = torch.stack(imitated).float().mean(dim=0)
+    student_log, teacher_log = (F.log_softmax(values / temperature, dim=1) for values in (own, teacher))
+    kl = F.kl_div(student_log, teacher_log, reduction="batchmean", log_target=True)
+    return ce, temperature**2 * kl
+
+
+def arithmetic(pipeline: Pipeline, device: torch.device) -> AbstractContextManager[Any]:
+    """Let layers compute in the precision of a pipeline."""
+    precision = getattr(torch, pipeline.run.precision)
+    return nullcontext() if precision == torch.float32 else torch.autocast(device.type, precision)
 
 
 def filled(inputs: Tensor, length: int | None) -> Tensor:
@@ -157,6 +175,7 @@ def build_modules(pipeline: Pipeline, given: Given, seed: int, device: torch.dev
         row = []
         for module in range(count):
             with global_stream(seed, "initialisation", layer, module):
-                row.append(builder().train().to(device, memory_format=torch.channels_last))
+                built = builder().train()
+                row.append(built.to(device, memory_format=torch.channels_last))  # type: ignore[call-overload]
         rows.append(row)
     return rows
