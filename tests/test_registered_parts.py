@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,22 +89,39 @@ def test_options_are_those_of_parts_that_exist() -> None:
     assert OPTIONS.keys() <= set(KINDS)
 
 
-@pytest.mark.parametrize(("sort", "kind"), KINDS, ids=lambda name: name)
-def test_a_part_trains_and_resumes(sort: str, kind: str, tmp_path: Path) -> None:
-    whole = pipeline(sort, kind, tmp_path / "whole")
-    (result,) = run(whole, tracker=MemoryTracker())
-    expected = outcome(tmp_path / "whole", result.run_id)
-
-    stopped, tracker = pipeline(sort, kind, tmp_path / "stopped"), MemoryTracker()
+def trained_and_resumed(folder: Path, make: Callable[[Path], Pipeline]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Train, then once more with a stop after the first iteration; return its state and the end of both."""
+    (result,) = run(make(folder / "whole"), tracker=MemoryTracker())
+    expected = outcome(folder / "whole", result.run_id)
+    stopped, tracker = make(folder / "stopped"), MemoryTracker()
     with pytest.raises(Stop):
         run(stopped, screen=StoppingScreen(1, Stop), tracker=tracker)
-    (saved,) = (tmp_path / "stopped").rglob("checkpoint.pt")
+    (saved,) = (folder / "stopped").rglob("checkpoint.pt")
     halfway = read_checkpoint(saved)
     (result,) = run(stopped, resume=True, tracker=tracker)
-    found = outcome(tmp_path / "stopped", result.run_id)
-
+    found = outcome(folder / "stopped", result.run_id)
     assert_identical(found, expected)
+    return halfway, found
+
+
+@pytest.mark.parametrize(("sort", "kind"), KINDS, ids=lambda name: name)
+def test_a_part_trains_and_resumes(sort: str, kind: str, tmp_path: Path) -> None:
+    halfway, found = trained_and_resumed(tmp_path, partial(pipeline, sort, kind))
     assert (halfway["trainer"]["iteration"], found["state"]["trainer"]["iteration"]) == (1, 2)
     moved = [name for name, value in found["state"]["pool"].items() if not torch.equal(value, halfway["pool"][name])]
     assert any(name.endswith("weight") for name in moved)
     assert [epoch for epoch, final, _ in found["rows"] if not final] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("sort", "kind"), [(sort, kind) for sort, kind in KINDS if sort in ("backbone", "weighing")], ids=lambda name: name
+)
+def test_a_part_trains_in_bfloat16_and_resumes(sort: str, kind: str, tmp_path: Path) -> None:
+    def lowered(folder: Path) -> Pipeline:
+        whole = pipeline(sort, kind, folder)
+        return whole.model_copy(update={"run": whole.run.model_copy(update={"precision": "bfloat16"})})
+
+    _, found = trained_and_resumed(tmp_path, lowered)
+    weights = [value for value in found["state"]["pool"].values() if value.is_floating_point()]
+    assert {value.dtype for value in weights} == {torch.float32}
+    assert all(value.isfinite().all() for value in weights)

@@ -77,6 +77,10 @@ class _Verbs(click.Group):
             return super().invoke(ctx)
         except CglError as error:
             raise _Failure(str(error), error.exit_code) from error
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise _Failure(str(error), CglError.exit_code) from error
         except KeyboardInterrupt:
             raise _Failure("interrupted", 130) from None
 

@@ -49,7 +49,7 @@ class Preview:
         spec, classes, certain = input_of(pipeline.data.kind, pipeline.data.encoding)
         seed = pipeline.seeds[0]
         backbone, routing = blueprint(pipeline, spec, classes)
-        costs = costs or measure_layers(modular_layers(backbone), spec)
+        costs = costs or measure_layers(modular_layers(backbone), spec, getattr(torch, pipeline.run.precision))
         paths = routing.sample(stream(seed, "paths")).tolist()
         rows = _rows(pipeline)
         subsets = _subsets(pipeline, rows or 2 * pipeline.method.students)

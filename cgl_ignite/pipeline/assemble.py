@@ -129,9 +129,10 @@ def assemble(
     splits, subsets = _divide(pipeline, source, seed)
     backbone, routing = blueprint(pipeline, splits.spec, len(splits.classes))
     layers = modular_layers(backbone)
-    pool = ModularNetwork(layers, routing.modules, seed, getattr(torch, pipeline.run.precision))
+    precision: torch.dtype = getattr(torch, pipeline.run.precision)
+    pool = ModularNetwork(layers, routing.modules, seed, precision)
     pool.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    costs = measure_layers(layers, splits.spec)
+    costs = measure_layers(layers, splits.spec, precision)
     weigher = build_weigher(pipeline, backbone, routing, costs, seed).to(device)
     evaluator = build_evaluator(pool, device)
     interruption.attach(evaluator)

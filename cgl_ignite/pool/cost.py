@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, 
 
 from cgl_ignite.backbones.base import LayerBuilder
 from cgl_ignite.pool.plan import Plan
+from cgl_ignite.pool.precision import lowered
 from cgl_ignite.seeding import global_stream
 from cgl_ignite.spec import InputSpec
 
@@ -50,21 +51,25 @@ class PlanCost:
     kept: int
 
 
-def measure_layers(layers: Sequence[LayerBuilder], spec: InputSpec) -> list[LayerCost]:
-    """Measure each layer by one small forward and backward pass on the CPU.
+def measure_layers(
+    layers: Sequence[LayerBuilder], spec: InputSpec, precision: torch.dtype = torch.float32
+) -> list[LayerCost]:
+    """Measure each layer by small forward and backward passes on the CPU.
 
     Multiply-adds are half of the floating-point operations that PyTorch counts in convolutions and matrix products.
 
     Args:
         layers: the builders the pool is made of.
         spec: the form of one input; texts are measured at their full length.
+        precision: of the layers' arithmetic, in which they keep what the backward pass needs.
     """
     costs = []
     values = torch.ones(PROBE, *spec.shape, dtype=torch.int64 if spec.modality == "text" else torch.float32)
     for number, builder in enumerate(layers):
         with global_stream(0, "probe", number):
             module = builder().train()
-        cost, values = _measure(module, values.detach().requires_grad_(number > 0))
+        with lowered(precision, values.device):
+            cost, values = _measure(module, values.detach().requires_grad_(number > 0))
         costs.append(cost)
     return costs
 
@@ -82,6 +87,22 @@ def plan_cost(plan: Plan, layers: Sequence[LayerCost], sizes: Sequence[int]) -> 
 
 
 def _measure(module: nn.Module, values: Tensor) -> tuple[LayerCost, Tensor]:
+    with FlopCounterMode(display=False, custom_mapping=ATTENTION) as forward:
+        result = module(values)
+    with FlopCounterMode(display=False, custom_mapping=ATTENTION) as backward:
+        result.sum().backward()
+    cost = LayerCost(
+        parameters=sum(parameter.numel() for parameter in module.parameters()),
+        forward=forward.get_total_flops() // (2 * PROBE),
+        backward=backward.get_total_flops() // (2 * PROBE),
+        kept=(_kept(module, torch.cat([values, values])) - _kept(module, values)) // PROBE,
+        output=tuple(result.shape[1:]),
+    )
+    return cost, result
+
+
+def _kept(module: nn.Module, values: Tensor) -> int:
+    """Count the bytes that a pass keeps for the way back, weights left out."""
     own = {parameter.untyped_storage().data_ptr() for parameter in module.parameters()}
     kept: dict[int, int] = {}
 
@@ -91,21 +112,9 @@ def _measure(module: nn.Module, values: Tensor) -> tuple[LayerCost, Tensor]:
             kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    with (
-        FlopCounterMode(display=False, custom_mapping=ATTENTION) as forward,
-        saved_tensors_hooks(keep, lambda tensor: tensor),
-    ):
-        result = module(values)
-    with FlopCounterMode(display=False, custom_mapping=ATTENTION) as backward:
-        result.sum().backward()
-    cost = LayerCost(
-        parameters=sum(parameter.numel() for parameter in module.parameters()),
-        forward=forward.get_total_flops() // (2 * PROBE),
-        backward=backward.get_total_flops() // (2 * PROBE),
-        kept=sum(kept.values()) // PROBE,
-        output=tuple(result.shape[1:]),
-    )
-    return cost, result
+    with saved_tensors_hooks(keep, lambda tensor: tensor):
+        module(values)
+    return sum(kept.values())
 
 
 def _attention(query: Shape, key: Shape, value: Shape, *_: Any, **__: Any) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
 import torch
@@ -17,6 +16,7 @@ from cgl_ignite.pool.dropout import AddressedDropout
 from cgl_ignite.pool.nodes import Nodes, PoolOutput
 from cgl_ignite.pool.normalisation import StudentBatchNorm
 from cgl_ignite.pool.plan import Call, Plan, RouteTable, number_prefixes
+from cgl_ignite.pool.precision import lowered
 from cgl_ignite.pool.replace import replace_layers
 from cgl_ignite.pool.routing import follow, trunk_of
 from cgl_ignite.pool.scope import Scope
@@ -104,14 +104,8 @@ class ModularNetwork(nn.Module):
         """
         groups = range(len(batches)) if groups is None else groups
         self.scope.iteration = iteration
-        with self._arithmetic(batches[0].device):
+        with lowered(self.precision, batches[0].device):
             return self._run_plan(batches, plan, groups, divide_gradients)
-
-    def _arithmetic(self, device: torch.device) -> AbstractContextManager[None]:
-        """Lower the precision of the layers; each call casts its weights, so their gradients add up in full."""
-        if self.precision == torch.float32:
-            return nullcontext()
-        return torch.autocast(device.type, self.precision, cache_enabled=False)
 
     def _run_plan(
         self, batches: Sequence[Tensor], plan: Plan, groups: Sequence[int], divide_gradients: bool

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from cgl_ignite.pool.plan import Call, Plan
+from cgl_ignite.pool.precision import full
 
 __all__ = ["Nodes", "PoolOutput", "padded"]
 
@@ -83,7 +84,7 @@ class PoolOutput:
     """
 
     def __init__(self, plan: Plan, logits: Nodes, features: Nodes, trunk: tuple[Nodes, Sequence[Call]] | None) -> None:
-        self.logits = [_full(logits[node]) for node in range(len(logits))]
+        self.logits = [full(logits[node]) for node in range(len(logits))]
         """One tensor for each output node."""
         self._plan = plan
         self._features = features
@@ -93,7 +94,7 @@ class PoolOutput:
         """Return what the classifier of an output node reads."""
         for call in self._plan.layers[-1]:
             if call.first <= node < call.first + len(call.sources):
-                return _full(self._features[call.sources[node - call.first]])
+                return full(self._features[call.sources[node - call.first]])
         raise IndexError(f"no output node {node}")
 
     def trunk(self, batch: int) -> Tensor:
@@ -101,13 +102,8 @@ class PoolOutput:
         nodes, calls = self._trunk or (Nodes(), ())
         for call in calls:
             if batch in call.batches:
-                return _full(nodes[call.first + call.batches.index(batch)])
+                return full(nodes[call.first + call.batches.index(batch)])
         raise IndexError(f"no trunk has seen batch {batch}")
-
-
-def _full(values: Tensor) -> Tensor:
-    """Return what losses and weights of imitation are computed from: never in lower precision."""
-    return values.float() if values.dtype == torch.bfloat16 else values
 
 
 def padded(rows: Sequence[Tensor]) -> Tensor:

@@ -42,13 +42,16 @@ def test_the_classifier_is_measured_by_itself(builder) -> None:
     assert costs[-1].output == (100,)
 
 
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("students", [1, 4])
 @pytest.mark.parametrize(("builder", "width"), [(resnet8, 4), (resnet8, 16), (resnet18, 16)])
-def test_bytes_kept_are_those_a_pass_through_the_pool_keeps(builder, width: int, students: int) -> None:
+def test_bytes_kept_are_those_a_pass_through_the_pool_keeps(
+    builder, width: int, students: int, precision: torch.dtype
+) -> None:
     """Where nodes run one by one, less is kept: the output of a layer is also the input of the next."""
     layers = modular_layers(builder(COLOUR, 10, width=width))
     routing = random(students, [1] * len(layers), modules=2)
-    pool = ModularNetwork(layers, routing.modules, seed=1)
+    pool = ModularNetwork(layers, routing.modules, 1, precision)
     pool.route(routing.sample(stream(1, "paths")), range(students))
     everyone = others(students).draw(stream(1, "sub-groups")).tolist()
     plan = plan_of(pool.routes, range(students), everyone)
@@ -62,7 +65,7 @@ def test_bytes_kept_are_those_a_pass_through_the_pool_keeps(builder, width: int,
 
     with saved_tensors_hooks(keep, lambda tensor: tensor):
         output = pool.train()([torch.randn(8, 3, 32, 32) for _ in range(students)], plan).logits
-    predicted = plan_cost(plan, measure_layers(layers, COLOUR), [8] * students).kept
+    predicted = plan_cost(plan, measure_layers(layers, COLOUR, precision), [8] * students).kept
     assert output[0].requires_grad
     assert predicted == pytest.approx(sum(kept.values()), rel=0.3)
 
