@@ -13,13 +13,14 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from cgl_ignite.backbones.base import Backbone, LayerBuilder
 from cgl_ignite.pool.dropout import AddressedDropout
-from cgl_ignite.pool.nodes import Nodes, PoolOutput
+from cgl_ignite.pool.nodes import PoolOutput
 from cgl_ignite.pool.normalisation import StudentBatchNorm
 from cgl_ignite.pool.plan import Call, Plan, RouteTable, number_prefixes
 from cgl_ignite.pool.precision import lowered
 from cgl_ignite.pool.replace import replace_layers
 from cgl_ignite.pool.routing import follow, trunk_of
 from cgl_ignite.pool.scope import Scope
+from cgl_ignite.pool.traversal import Traversal
 from cgl_ignite.seeding import global_stream
 
 __all__ = ["ModularNetwork", "modular_layers"]
@@ -102,36 +103,20 @@ class ModularNetwork(nn.Module):
             groups: the data group of each batch, a part of that address; by default the batches' positions.
             divide_gradients: whether a node passes on the mean, instead of the sum, of the gradients of its readers.
         """
-        groups = range(len(batches)) if groups is None else groups
         self.scope.iteration = iteration
-        with lowered(self.precision, batches[0].device):
-            return self._run_plan(batches, plan, groups, divide_gradients)
-
-    def _run_plan(
-        self, batches: Sequence[Tensor], plan: Plan, groups: Sequence[int], divide_gradients: bool
-    ) -> PoolOutput:
-        sizes = tuple(len(batch) for batch in batches)
+        self.scope.groups = tuple(range(len(batches)) if groups is None else groups)
+        self.scope.rows = tuple(len(batch) for batch in batches)
         large = LARGE if batches[0].device.type == "cpu" else math.inf
-        values = before = Nodes(batches)
-        trunk = None
-        for number, (calls, modules) in enumerate(zip(plan.layers, self.layers, strict=True)):
-            self.scope.layer = number
-            if divide_gradients:
-                values.divide_gradients(calls)
-            before, values = values, Nodes()
-            for call in calls:
-                parts = call.apart() if before.bytes_of(call.sources[0]) >= large else (call,)
-                for part in parts:
-                    self.scope.sizes = tuple(sizes[batch] for batch in part.batches)
-                    self.scope.batches = tuple(groups[batch] for batch in part.batches)
-                    values.add(self._run(part, modules[call.module], before), self.scope.sizes)  # type: ignore[index]
-            if number + 1 == self.trunk:
-                trunk = (values, calls)
-        return PoolOutput(plan, values, before, trunk)
+        kept = (self.trunk, len(self.layers) - 1)
+        traversal = Traversal(plan, batches, self._run, large, divide=divide_gradients, kept=kept)
+        with lowered(self.precision, batches[0].device):
+            values = traversal()
+        trunk = (values[self.trunk], plan.layers[self.trunk - 1]) if self.trunk else None
+        return PoolOutput(plan, values[-1], values[-2], trunk)
 
-    def _run(self, call: Call, module: nn.Module, values: Nodes) -> Tensor:
-        self.scope.slots, self.scope.prefixes, self.scope.draws = call.slots, call.prefixes, 0
-        inputs = values.join(call.sources)
+    def _run(self, layer: int, call: Call, inputs: Tensor) -> Tensor:
+        self.scope.enter(layer, call)
+        module: nn.Module = self.layers[layer][call.module]  # type: ignore[index]
         with torch.set_grad_enabled(call.gradient and torch.is_grad_enabled()):
             result: Tensor = module(inputs)
             return result

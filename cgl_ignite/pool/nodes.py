@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import torch
@@ -24,13 +23,13 @@ class Nodes:
         self._calls: dict[int, tuple[int, ...]] = {}
         self._count = len(self._values)
 
-    def add(self, joined: Tensor, sizes: tuple[int, ...]) -> None:
-        """Append the nodes of a call, given their rows one after the other."""
-        nodes = tuple(range(self._count, self._count + len(sizes)))
+    def add(self, first: int, joined: Tensor, sizes: tuple[int, ...]) -> None:
+        """Take the nodes of a call, numbered from ``first`` on, given their rows one after the other."""
         self._count += len(sizes)
-        if len(nodes) == 1:
-            self._values[nodes[0]] = joined
+        if len(sizes) == 1:
+            self._values[first] = joined
             return
+        nodes = tuple(range(first, first + len(sizes)))
         self._joined[nodes] = joined, sizes
         self._calls |= dict.fromkeys(nodes, nodes)
 
@@ -57,20 +56,25 @@ class Nodes:
         joined, sizes = self._joined[self._calls[node]]
         return joined.nbytes // sum(sizes) * sizes[node - self._calls[node][0]]
 
-    def divide_gradients(self, calls: Iterable[Call]) -> None:
+    def drop(self, node: int) -> None:
+        """Let go of a node that nobody reads any more; of those that lie together, with the last one."""
+        self._values.pop(node, None)
+        nodes = self._calls.pop(node, None)
+        if nodes and self._calls.keys().isdisjoint(nodes):
+            self._joined.pop(nodes, None)
+
+    def divide_gradient(self, node: int, readers: int) -> None:
         r"""Divide the gradient that reaches a node by the number n of nodes which read it.
 
         .. math:: \frac{\partial L}{\partial v} \leftarrow \frac{1}{n} \sum_{c = 1}^{n} \frac{\partial L_c}{\partial v}
 
         Back-propagation rescaling of Song & Chai (NeurIPS 2018): a trunk sees the mean of its branches' gradients.
         """
-        readers = Counter(source for call in calls for source in call.sources)
-        for node, number in readers.items():
-            if number > 1 and self[node].requires_grad:
-                value = self[node].view_as(self[node])
-                value.register_hook(lambda gradient, number=number: gradient / number)
-                self._values[node] = value
-                self._joined.pop(self._calls.get(node, ()), None)
+        if readers > 1 and self[node].requires_grad:
+            value = self[node].view_as(self[node])
+            value.register_hook(lambda gradient: gradient / readers)
+            self._values[node] = value
+            self._joined.pop(self._calls.pop(node, ()), None)
 
 
 class PoolOutput:

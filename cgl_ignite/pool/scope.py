@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cgl_ignite.pool.plan import Call
+
 __all__ = ["Scope"]
 
 
 @dataclass
 class Scope:
     """The current call: rows of each node, its statistics slot, and the address of its random masks.
+
+    ``rows`` and ``groups`` are those of every batch of the pass, ``sizes`` and ``batches`` those of the call's nodes.
 
     ``draws`` counts the masks drawn in this call so far, so that two dropouts of one module differ.
     One object is shared by all converted layers of a pool; the network sets it before each call.
@@ -27,3 +31,11 @@ class Scope:
     draws: int = 0
     seed: int = 0
     iteration: int = 0
+    rows: tuple[int, ...] = ()
+    groups: tuple[int, ...] = ()
+
+    def enter(self, layer: int, call: Call) -> None:
+        """Tell the layers which call comes now."""
+        self.layer, self.slots, self.prefixes, self.draws = layer, call.slots, call.prefixes, 0
+        self.sizes = tuple(self.rows[batch] for batch in call.batches)
+        self.batches = tuple(self.groups[batch] for batch in call.batches)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from unittest import mock
 
 import torch
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from cgl_ignite.data import Batch
 from cgl_ignite.engine.step import CollaborativeStep
 from cgl_ignite.imitation import View
 from cgl_ignite.imitation.weigh import Mean
-from cgl_ignite.pool import ModularNetwork, extract_student
+from cgl_ignite.pool import ModularNetwork, extract_student, network
 from cgl_ignite.pool.normalisation import StudentBatchNorm
 from tests.equivalence.reference import PlainStudents
 
@@ -66,6 +67,7 @@ def worlds(draw):
         flows=draw(st.booleans()),
         squared=draw(st.booleans()),
         seed=draw(st.integers(0, 2**16)),
+        large=draw(st.sampled_from([0, 2000, 2**40])),
     )
 
 
@@ -95,7 +97,8 @@ def test_step_equals_plain_loop(world):
     ramp = 0.7
     state = SimpleNamespace(imitated=torch.tensor(world.imitated).bool(), ramp=ramp, iteration=1)
 
-    losses = step(SimpleNamespace(state=state), batch)
+    with mock.patch.object(network, "LARGE", world.large):
+        losses = step(SimpleNamespace(state=state), batch)
 
     inputs, targets = batch.inputs.split(world.sizes), batch.targets.split(world.sizes)
     ce, kl = plain.losses(inputs, targets, world.reads, world.imitated, 3.0, world.squared, world.flows)

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 import torch
 from torch import Tensor
 
 from cgl_ignite.pool import PoolOutput
 from cgl_ignite.pool.nodes import Nodes, padded
-from cgl_ignite.pool.plan import RouteTable, Unit, plan_forward
+from cgl_ignite.pool.plan import Plan, RouteTable, Unit, plan_forward
 
 ROWS = torch.arange(12.0).view(6, 2)
 
@@ -15,7 +17,7 @@ ROWS = torch.arange(12.0).view(6, 2)
 def nodes() -> Nodes:
     """Node 0 by itself with six rows, then nodes 1, 2, 3 of one call with one, three and two of them."""
     made = Nodes([ROWS])
-    made.add(ROWS * 10, (1, 3, 2))
+    made.add(1, ROWS * 10, (1, 3, 2))
     return made
 
 
@@ -48,15 +50,20 @@ def branches(reads: list[int]) -> tuple[RouteTable, list[Unit]]:
     return table, [Unit(k, batch, own=True, gradient=True) for k, batch in enumerate(reads)]
 
 
+def divide_gradients(values: Nodes, plan: Plan) -> None:
+    for node, readers in Counter(source for call in plan.layers[1] for source in call.sources).items():
+        values.divide_gradient(node, readers)
+
+
 def trunk_gradients(reads: list[int], divide: bool) -> list[list[float]]:
     """Gradient of the trunk's nodes when each branch multiplies by its own number, from 1."""
     table, units = branches(reads)
     plan = plan_forward(table, units, training=True)
     values = Nodes()
     trunk = torch.ones(1 + max(reads), 1, requires_grad=True)
-    values.add(trunk, (1,) * (1 + max(reads)))
+    values.add(0, trunk, (1,) * (1 + max(reads)))
     if divide:
-        values.divide_gradients(plan.layers[1])
+        divide_gradients(values, plan)
     sum((values.join(call.sources) * (call.module + 1)).sum() for call in plan.layers[1]).backward()
     return trunk.grad.tolist()
 
@@ -74,14 +81,14 @@ def test_readers_are_counted_for_each_batch_by_itself() -> None:
 def test_dividing_changes_no_value() -> None:
     table, units = branches([0, 0])
     values = Nodes([ROWS.clone().requires_grad_()])
-    values.divide_gradients(plan_forward(table, units, training=True).layers[1])
+    divide_gradients(values, plan_forward(table, units, training=True))
     assert torch.equal(values[0], ROWS)
 
 
 def test_where_no_gradient_flows_there_is_none_to_divide() -> None:
     table, units = branches([0, 0])
     values = Nodes([ROWS])
-    values.divide_gradients(plan_forward(table, units, training=True).layers[1])
+    divide_gradients(values, plan_forward(table, units, training=True))
     assert values[0] is ROWS
 
 
@@ -91,10 +98,10 @@ def output(values: Tensor) -> PoolOutput:
     units = [Unit(k, batch, own=True, gradient=True) for k in (0, 1) for batch in (0, 1)]
     plan = plan_forward(table, units, training=True)
     trunk = Nodes()
-    trunk.add(2 * values, (2, 2))
+    trunk.add(0, 2 * values, (2, 2))
     logits = Nodes()
     for call in plan.layers[1]:
-        logits.add(trunk.join(call.sources) * (call.module + 1), (2,) * len(call.sources))
+        logits.add(call.first, trunk.join(call.sources) * (call.module + 1), (2,) * len(call.sources))
     return PoolOutput(plan, logits, trunk, (trunk, plan.layers[0]))
 
 

@@ -1,0 +1,105 @@
+"""The order in which the calls of a plan run: each as soon as the nodes it reads are there.
+
+Small nodes wait for each other and run in one call. A large node, which fills a CPU's cache, goes on alone through
+layer after layer while it is still in there, as far as nobody has to be waited for; and what everybody has read is
+let go.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from torch import Tensor
+
+from cgl_ignite.pool.nodes import Nodes
+from cgl_ignite.pool.plan import Call, Plan
+
+__all__ = ["Traversal"]
+
+
+class Traversal:
+    """One pass through a plan.
+
+    Args:
+        plan: what to run.
+        batches: inputs of each batch.
+        run: runs a call of a layer on the rows of its nodes.
+        large: a node of so many bytes is large.
+        divide: whether a node passes on the mean, instead of the sum, of the gradients of its readers.
+        kept: layers whose outputs are looked at afterwards; those of the last one always are.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        batches: Sequence[Tensor],
+        run: Callable[[int, Call, Tensor], Tensor],
+        large: float,
+        *,
+        divide: bool,
+        kept: Sequence[int],
+    ) -> None:
+        self.plan = plan
+        self.sizes = tuple(len(batch) for batch in batches)
+        self.run = run
+        self.large = large
+        self.divide = divide
+        self.kept = {*kept, len(plan.layers)}
+        self.values = [Nodes(batches), *(Nodes() for _ in plan.layers)]
+        self._layers = [_Layer(calls) for calls in plan.layers]
+
+    def __call__(self) -> list[Nodes]:
+        """Run everything; return the values between the layers: what layer l reads is at l."""
+        for batch in range(len(self.sizes)):
+            self._arrive(0, batch)
+        return self.values
+
+    def _arrive(self, depth: int, node: int) -> None:
+        """Go on with a node that is there now, which the layer at this depth reads."""
+        if depth == len(self._layers):
+            return
+        layer, values = self._layers[depth], self.values[depth]
+        if self.divide:
+            values.divide_gradient(node, layer.readers[node])
+        for number in layer.calls_of.get(node, ()):
+            if number not in layer.apart:
+                layer.apart[number] = values.bytes_of(node) >= self.large
+            for call in layer.ready(number, node):
+                self._go_through(depth, call)
+                for made in range(call.first, call.first + len(call.sources)):
+                    self._arrive(depth + 1, made)
+
+    def _go_through(self, depth: int, call: Call) -> None:
+        values, layer = self.values[depth], self._layers[depth]
+        result = self.run(depth, call, values.join(call.sources))
+        self.values[depth + 1].add(call.first, result, tuple(self.sizes[batch] for batch in call.batches))
+        if depth not in self.kept:
+            for source in call.sources:
+                layer.waiting[source] -= 1
+                if not layer.waiting[source]:
+                    values.drop(source)
+
+
+class _Layer:
+    """The calls of a layer, and what they wait for."""
+
+    def __init__(self, calls: Sequence[Call]) -> None:
+        self.calls = calls
+        self.readers = Counter(source for call in calls for source in call.sources)
+        self.waiting = self.readers.copy()
+        self.missing = [len(set(call.sources)) for call in calls]
+        self.calls_of: dict[int, list[int]] = {}
+        for number, call in enumerate(calls):
+            for source in set(call.sources):
+                self.calls_of.setdefault(source, []).append(number)
+        self.apart: dict[int, bool] = {}
+        """Of calls that a node has reached: whether their nodes run one by one."""
+
+    def ready(self, number: int, node: int) -> Sequence[Call]:
+        """Return what of a call can run now that a node is there."""
+        call = self.calls[number]
+        if self.apart[number]:
+            return [part for part in call.apart() if part.sources[0] == node]
+        self.missing[number] -= 1
+        return () if self.missing[number] else (call,)
