@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from cgl_ignite.catalogue import REGISTRIES, load_pipeline
+from cgl_ignite.config.presets import METHODS
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.handlers.checkpoint import read_checkpoint
 from cgl_ignite.pipeline import run
@@ -125,3 +126,13 @@ def test_a_part_trains_in_bfloat16_and_resumes(sort: str, kind: str, tmp_path: P
     weights = [value for value in found["state"]["pool"].values() if value.is_floating_point()]
     assert {value.dtype for value in weights} == {torch.float32}
     assert all(value.isfinite().all() for value in weights)
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "okddip"])
+def test_one_student_alone_is_a_pool_too(method: str, tmp_path: Path) -> None:
+    """OKDDip's leader needs a peer, and says so (tests/config)."""
+    alone = [f"method.preset={method}", "method.students=1", f"tracking.folder={tmp_path}"]
+    small = [change for change in SMALL if not change.startswith("method.")]
+    (result,) = run(load_pipeline(PIPELINE, [*small, *alone]), tracker=MemoryTracker())
+    assert result.selected_student == 0
+    assert result.diversity is None

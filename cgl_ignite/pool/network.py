@@ -62,7 +62,7 @@ class ModularNetwork(nn.Module):
             nn.ModuleList(self._build(builder, seed, layer, module) for module in range(count))
             for layer, (builder, count) in enumerate(zip(layers, follow(modules, len(layers)), strict=True))
         )
-        self.trunk = trunk_of([len(row) for row in self.layers])  # type: ignore[arg-type]
+        self.trunk = trunk_of([len(row) for row in self.layers][:-1])  # type: ignore[arg-type]
 
     def route(self, paths: Tensor, reads: Sequence[int], statistics: Literal["student", "shared"] = "student") -> None:
         """Establish the students: their paths, and the running statistics each of them keeps.
