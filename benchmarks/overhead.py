@@ -20,28 +20,27 @@ from typing import Any, NamedTuple
 import click
 
 from cgl_ignite import CglError, Pipeline, load_pipeline
-from cgl_ignite.bench import synthetic
 from cgl_ignite.bench.figures import facts
 from cgl_ignite.bench.race import ONE_EPOCH, measure
-from cgl_ignite.data import DATASETS, data_root
+from cgl_ignite.bench.synthetic import is_absent, made_up
+from cgl_ignite.data import data_root
 from cgl_ignite.pipeline.assemble import find_device
 
 PIPELINES = Path(__file__).resolve().parents[1] / "pipelines"
 
 
 class Setting(NamedTuple):
-    """A pipeline, what is changed of it, and what else if its data are not there."""
+    """A pipeline, and what is changed of it."""
 
     file: str
     changes: tuple[str, ...] = ()
-    drawn: tuple[str, ...] = ()
 
 
 SETTINGS = {
     "digits": Setting("digits_resnet.toml"),
-    "cifar10": Setting("cifar10_resnet18.toml", ("backbone.width=16",), ("data.kind=synthetic",)),
-    "vdcnn9": Setting("yelp_vdcnn.toml", (), synthetic.CHARACTERS),
-    "transformer": Setting("imdb_transformer.toml", (), synthetic.SUBWORDS),
+    "cifar10": Setting("cifar10_resnet18.toml", ("backbone.width=16",)),
+    "vdcnn9": Setting("yelp_vdcnn.toml", ("data.holdout=2000",)),
+    "transformer": Setting("imdb_transformer.toml"),
 }
 CASES = [f"{name}-{method}" for name in SETTINGS for method in ("baseline", "cgl")]
 
@@ -50,10 +49,9 @@ def find_pipeline(case: str, root: Path, changes: tuple[str, ...]) -> Pipeline:
     """Return the pipeline of a case; random images or texts stand in for data that are not there."""
     name, method = case.split("-")
     setting = SETTINGS[name]
-    kind = load_pipeline(PIPELINES / setting.file).data.kind
-    data = setting.drawn if DATASETS.facts(kind)["files"] and not synthetic.is_present(kind, root) else ()
-    own = [*setting.changes, *data, f"method.preset={method}", *ONE_EPOCH, f"data.root={root}"]
-    return load_pipeline(PIPELINES / setting.file, [*own, *changes])
+    own = [*setting.changes, f"method.preset={method}", *ONE_EPOCH, f"data.root={root}"]
+    pipeline = load_pipeline(PIPELINES / setting.file, [*own, *changes])
+    return made_up(pipeline) if is_absent(pipeline) else pipeline
 
 
 def show(result: dict[str, Any]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -74,3 +76,134 @@ def test_encoding(tmp_path: Path) -> None:
     assert {len(times) for times in record["rounds"].values()} == {2}
     assert record["cache_hit_seconds"] < 1
     assert 100 < record["peak_mib"] < 4096
+
+
+FAILING = """
+import sys
+sys.path.insert(0, sys.argv.pop(1))
+import suite
+suite.PARTS["floor"] = lambda part, options: 1 / 0
+suite.main()
+"""
+
+
+def test_parts_of_the_suite_and_one_that_fails(tmp_path: Path) -> None:
+    parts = ("floor", "cgl", "evaluation", "published")
+    options = ["--tiny", "--rounds=2", "--clock=cpu", *(f"--only={part}" for part in parts)]
+    command = [sys.executable, "-c", FAILING, str(BENCHMARKS), *options, "--output", str(tmp_path)]
+    shown = subprocess.run(command, capture_output=True, text=True)
+    assert shown.returncode == 1
+    record = json.loads((tmp_path / "suite.json").read_text("utf-8"))
+    assert record.keys() >= {"date", "commit", "command", "versions", "hardware", "load", "threads", "clock", "seconds"}
+    assert (record["sizes"], record["rounds"]) == ("tiny", 2)
+    assert record["failed"] == {"floor": "ZeroDivisionError: division by zero"}
+    assert tuple(record["parts"]) == parts[1:]
+    (found,) = record["parts"]["published"]
+    assert found["rounds"].keys() == {"trainer", "published"}
+    assert (found["loaders"], found["workers_per_loader"]) == (8, 2)
+    assert found["worker_milliseconds"] > 0
+    text = (tmp_path / "suite.md").read_text("utf-8")
+    assert text.strip() in shown.stdout
+    assert text.count("the smallest ResNet-8 on digits |") == 3
+    assert "**floor failed**: ZeroDivisionError" in text
+    assert (tmp_path / "suite.png").stat().st_size > 1000
+
+
+@pytest.mark.slow
+def test_the_whole_suite(tmp_path: Path) -> None:
+    command = [sys.executable, str(BENCHMARKS / "suite.py"), "--tiny", "--rounds", "2", "--root", str(tmp_path)]
+    subprocess.run([*command, "--output", str(tmp_path)], capture_output=True, check=True)
+    parts = json.loads((tmp_path / "suite.json").read_text("utf-8"))["parts"]
+    assert len(parts) == 8
+    assert parts["growth"]["flat"]["parameters"] == 1
+    assert parts["growth"]["flat"]["memory"]["8"]["growth_mib"] > 0
+    assert (tmp_path / "growth.png").exists()
+    shares = parts["machinery"]["records"]["share_of_a_minute"]
+    assert shares["mlflow"] > 0 and shares["checkpoint"] > 0 and shares["screen, an epoch"] > 0
+    assert shares["together"] == pytest.approx(sum(shares.values()) - shares["together"])
+    assert shares["together"] < 0.2
+
+
+def test_machinery(tmp_path: Path) -> None:
+    output = tmp_path / "machinery.json"
+    command = [sys.executable, str(BENCHMARKS / "machinery.py"), "start-up", "batches", "--tiny", "--rounds", "2"]
+    subprocess.run([*command, "--output", str(output)], capture_output=True, check=True, cwd=tmp_path)
+    parts = json.loads(output.read_text("utf-8"))["parts"]
+    assert 0.01 < parts["start-up"]["cgl --help"]["seconds"]["median"] < 60
+    found = parts["batches"]["digits-cgl"]
+    assert found["rows"] == 8 * 16
+    assert 0 < found["batches_over_iteration"]["median"] < 1
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(BENCHMARKS)
+
+    def load(name: str) -> ModuleType:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        return importlib.import_module(name)
+
+    return load
+
+
+@pytest.mark.parametrize(
+    ("value", "options", "reached"),
+    [
+        ({"median": 1.05, "low": 1.02}, {"target": 1.03}, False),
+        ({"median": 1.05, "low": 1.02}, {"target": 1.03, "judged": "low"}, True),
+        ({"median": 1.03, "low": 1.02}, {"target": 1.03}, True),
+        ({"median": 0.6}, {"target": 1.3, "least": 0.7}, False),
+        ({"median": 0.7}, {"target": 1.3, "least": 0.7}, True),
+        ({"median": 9.0}, {}, None),
+    ],
+)
+def test_a_target_is_reached_or_not(script: Any, value: Any, options: Any, reached: bool | None) -> None:
+    assert script("verdicts").Line("part", "what", value, **options).reached is reached
+
+
+def test_the_loop_that_counts_is_the_faster_one(script: Any) -> None:
+    row = {
+        "title": "digits",
+        "target": 0.5,
+        "batch_size": 16,
+        "threads": 1,
+        "clock": "wall",
+        "milliseconds": {"bare loop": {"median": 60.0}, "backward each": {"median": 50.0}, "padded": {"median": 1.0}},
+        "trainer_over": {
+            "bare loop": {"median": 0.45, "low": 0.4, "high": 0.5},
+            "backward each": {"median": 0.54, "low": 0.51, "high": 0.55},
+            "padded": {"median": 27.0, "low": 27.0, "high": 27.0},
+        },
+        "multiply_adds": {"trainer": 9.0, "bare loop": 10.0},
+    }
+    verdicts = script("verdicts")
+    (line,) = verdicts.lines_of({"cgl": [row]})
+    assert (line.value["median"], line.arithmetic, line.reached) == (0.54, 0.9, False)
+    record = {
+        "date": "today",
+        "commit": "abc",
+        "versions": {"torch": "2"},
+        "hardware": {"gpu": None, "processor": "one", "cores": 2},
+        "sizes": "full",
+        "rounds": 15,
+        "threads": 1,
+        "clock": "wall",
+        "command": "python suite.py",
+        "failed": {"floor": "ValueError: no"},
+    }
+    table = verdicts.markdown(record, [line])
+    assert "| 0.540 | 0.510 to 0.550 | <= 0.5 | **not reached** | 0.900 | batch 16, 1 threads" in table
+    assert "against 'backward each' |" in table
+    assert table.endswith("**floor failed**: ValueError: no\n")
+    axes = verdicts.suite_figure([line, line._replace(unit="s")]).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [line.what]
+
+
+def test_time_within_a_call_is_booked_once(script: Any) -> None:
+    ticks = iter([0.0, 1.0, 3.0, 10.0])
+    ledger = script("ledger").Ledger(lambda: next(ticks))
+    inner = ledger.timed("inner", lambda: "done")
+    assert ledger.timed("outer", inner)() == "done"
+    assert ledger.spent == {"inner": [2.0], "outer": [8.0]}
+    shares = script("ledger").share_of_a_minute({"save": [0.6, 3.0, 0.6], "draw": [1.0, 2.0]}, ["save"], ["draw"], 60.0)
+    assert shares == pytest.approx({"save": 0.01, "draw": 0.05, "together": 0.06})

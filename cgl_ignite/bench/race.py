@@ -17,19 +17,22 @@ import torch
 
 from cgl_ignite.bench.bare import Given, Losses, loop_over_students, plain_network
 from cgl_ignite.bench.figures import ratio, summary
-from cgl_ignite.config.schema import Pipeline
+from cgl_ignite.bench.passes import repetitions
+from cgl_ignite.bench.progress import rounds_done
+from cgl_ignite.config.schema import Loss, Pipeline
 from cgl_ignite.handlers.interruption import Interruption
 from cgl_ignite.pipeline import run
 from cgl_ignite.pipeline.assemble import Parts, assemble, find_device, read_data
 from cgl_ignite.pipeline.forecast import forecast
 from cgl_ignite.tracking.memory import MemoryTracker
 
-__all__ = ["ONE_EPOCH", "PADDED", "Race", "contestants", "hold", "make_clock", "measure", "train"]
+__all__ = ["ONE_EPOCH", "PADDED", "Race", "contestants", "has_loops", "hold", "make_clock", "measure", "train"]
 
-ONE_EPOCH = ("run.epochs=1", "run.passes_per_epoch=100000", "method.ramp.end=0.0")
+ONE_EPOCH = ("run.epochs=1", "run.passes_per_epoch=100000", "method.ramp.start=0.0", "method.ramp.end=0.0")
 """Changes of a pipeline after which it does nothing but iterations, with φ = 1."""
 
 WARM_UP = 2
+MOST_ITERATIONS = 200
 PADDED = "bare loop, padded to the greatest length"
 TOLERANCE = 1e-3
 
@@ -50,7 +53,7 @@ class Race:
     Args:
         others: what takes turns with the trainer.
         rounds: how many there are.
-        iterations: of a round.
+        iterations: of a round; 0 chooses them by the second one, which is then a round of its own like the first.
         clock: tells the seconds.
         compare: whether the losses must agree.
     """
@@ -66,7 +69,7 @@ class Race:
     ) -> None:
         self.others = others
         self.rounds = rounds
-        self.iterations = iterations
+        self.iterations = iterations or 1
         self.clock = clock
         self.compare = compare
         self.inputs: list[float] = []
@@ -74,6 +77,7 @@ class Race:
         self.deviation = 0.0
         self.threads = 0
         self._outputs: list[Any] = []
+        self._choose = not iterations
         self._read = 0
         self._since = 0.0
 
@@ -99,8 +103,12 @@ class Race:
             self._note(name)
             if self.compare and len(self.times["trainer"]) == 1 and isinstance(results[0], tuple):
                 self._compare(name, results[0])
-        if len(self.times["trainer"]) == self.rounds:
+        done = len(self.times["trainer"])
+        rounds_done(done, self.rounds)
+        if done == self.rounds:
             raise Finished
+        if self._choose and done == WARM_UP:
+            self.iterations = repetitions(self.times["trainer"][-1], MOST_ITERATIONS)
         self._outputs.clear()
         self._read = 0
         self._since = self.clock()
@@ -116,8 +124,26 @@ class Race:
                 raise AssertionError(f"{name} computes another loss: {theirs.tolist()}, the trainer {mine.tolist()}")
 
 
+def has_loops(pipeline: Pipeline) -> bool:
+    """Tell whether the loops written by hand do what this pipeline does: Adam, and one network alone or Eqs. 3 to 6."""
+    method, optim = pipeline.method, pipeline.optim
+    if optim.kind != "adam" or optim.options["weight_decay"]:
+        return False
+    if method.students == 1:
+        return method.loss.label_weight == 1
+    formula = method.loss.model_copy(update={"temperature": Loss().temperature}) == Loss()
+    own = method.statistics == "student" and method.subsets.kind == "disjoint"
+    return formula and own and method.weigh.kind == "mean"
+
+
 def contestants(pipeline: Pipeline, given: Given, device: torch.device) -> dict[str, Iterator[Any]]:
     """Return the loops that run against the trainer, and the making of batches, which all of them share."""
+    return {**_loops(pipeline, given, device), "batches alone": given.batches.stream(0)}
+
+
+def _loops(pipeline: Pipeline, given: Given, device: torch.device) -> dict[str, Iterator[Any]]:
+    if not has_loops(pipeline):
+        return {}
     setting = (pipeline, given, pipeline.seeds[0], device)
     longest = given.splits.spec.shape[0] if given.splits.train.lengths is not None else None
     if pipeline.method.students == 1:
@@ -131,7 +157,7 @@ def contestants(pipeline: Pipeline, given: Given, device: torch.device) -> dict[
         }
         if longest:
             loops[PADDED] = loop_over_students(*setting, at_once=False, length=longest)
-    return {**loops, "batches alone": given.batches.stream(0)}
+    return loops
 
 
 def hold(
@@ -163,7 +189,7 @@ def without_dropout(pipeline: Pipeline) -> Pipeline:
 def measure(
     case: str, pipeline: Pipeline, rounds: int, iterations: int, clock: str, warm_up: int = WARM_UP
 ) -> dict[str, Any]:
-    """Run one case and return its figures, in milliseconds per iteration."""
+    """Run one case and return its figures, in milliseconds per iteration; ``iterations`` = 0 makes rounds of 0.3 s."""
     device, alike = find_device(pipeline.run.device), without_dropout(pipeline)
     first = None if alike is pipeline else hold(alike, device, 1, 1, clock, compare=True)[0]
     race, parts = hold(pipeline, device, rounds + warm_up, iterations, clock, compare=first is None)
@@ -180,7 +206,7 @@ def measure(
         "device": str(device),
         "threads": race.threads,
         "clock": clock,
-        "iterations_per_round": iterations,
+        "iterations_per_round": race.iterations,
         "deviation_of_first_losses": (first or race).deviation,
         "multiply_adds": {"trainer": planned.multiply_adds, "bare loop": planned.without_sharing},
         "milliseconds": {name: summary(values) for name, values in times.items()},

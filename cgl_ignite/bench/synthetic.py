@@ -1,56 +1,86 @@
-"""Random images in the shape of CIFAR-10 and random texts, for timing where the real ones are not at hand."""
+"""Random images and random texts in the shape of a data set, for timing where the real ones are not at hand."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from cgl_ignite.data import DATASETS, ENCODINGS, Coder, DataSource, Encoding, Examples, TokenIds
+from cgl_ignite.catalogue import input_of, load_pipeline
+from cgl_ignite.config.dump import values
+from cgl_ignite.config.schema import Pipeline
+from cgl_ignite.data import DATASETS, ENCODINGS, Coder, DataSource, Encoding, Examples, TokenIds, data_root
 from cgl_ignite.data.base import Rows
 from cgl_ignite.data.encoding import Pad
 from cgl_ignite.data.ragged import Ragged
 from cgl_ignite.spec import InputSpec
 
-__all__ = ["CHARACTERS", "SUBWORDS", "is_present", "synthetic", "synthetic_text", "synthetic_tokens"]
+__all__ = ["is_absent", "made_up", "synthetic", "synthetic_text", "synthetic_tokens"]
 
-TEXTS = ("data.kind=synthetic_text", "data.holdout=2000", "data.encoding.kind=synthetic_tokens")
-CHARACTERS = (*TEXTS, "data.encoding.length=1024", "data.encoding.vocabulary=69", "data.encoding.pad=full")
-SUBWORDS = (*TEXTS, "data.encoding.length=512", "data.encoding.vocabulary=16000")
-TEXT_ROWS, TEXT_CLASSES, IDS = 25_000, 5, 2**14
+TEXT_ROWS, HOLDOUT, IDS = 25_000, 2000, 2**14
 MEDIAN, SPREAD = 230, 0.6
 """Of the log-normal lengths: those of IMDB in pieces of words, nearly."""
 
-SHAPE, CLASSES, ROWS, TEST_ROWS = (3, 32, 32), 10, 50_000, 10_000
+ROWS, TEST_ROWS = 50_000, 10_000
+
+Count = Annotated[int, Field(ge=1)]
 
 
-def is_present(kind: str, root: Path) -> bool:
-    """Tell whether the official files of a data set lie below the data root."""
-    return bool(DATASETS.facts(kind)["files"].present(root))
+def is_absent(pipeline: Pipeline) -> bool:
+    """Tell whether the data of a pipeline would have to be fetched."""
+    files = DATASETS.facts(pipeline.data.kind).get("files")
+    return files is not None and not files.present(data_root(pipeline.data.root))
+
+
+def made_up(pipeline: Pipeline) -> Pipeline:
+    """Return the pipeline with random inputs of the same shape, in as many classes, in place of its data.
+
+    There are as many rows, but at most 50,000 images or 25,000 texts, and no more of them for the holdout than 5,000
+    or 2,000. Texts have the lengths of film reviews.
+    """
+    data, facts = pipeline.data, DATASETS.facts(pipeline.data.kind)
+    spec, classes, _ = input_of(data.kind, data.encoding)
+    text = spec.modality == "text"
+    most, holdout = (TEXT_ROWS, HOLDOUT) if text else (ROWS, ROWS // 10)
+    rows = min(most, facts["rows"][0]) if facts.get("rows") else most
+    drawn: dict[str, Any] = {"kind": "synthetic", "shape": list(spec.shape)}
+    if text:
+        pad = getattr(data.encoding, "pad", "full")
+        encoding = {"kind": "synthetic_tokens", "length": spec.shape[0], "vocabulary": spec.vocabulary, "pad": pad}
+        drawn = {"kind": "synthetic_text", "encoding": encoding}
+    drawn |= {"classes": classes, "rows": rows, "holdout": min(holdout, data.holdout)}
+    tree = values(pipeline)
+    kept = {key: tree["data"][key] for key in ("limit", "augment") if key in tree["data"]}
+    return load_pipeline({**tree, "data": kept | drawn})
 
 
 @DATASETS.register(
     "synthetic",
     title="Random images",
     modality="image",
-    shape=SHAPE,
-    classes=CLASSES,
-    rows=(ROWS, TEST_ROWS),
+    shape=None,
+    classes=None,
+    rows=None,
     files=None,
     where="drawn when they are asked for",
 )
-def synthetic(root: Path) -> DataSource:
+def synthetic(root: Path, *, shape: list[Count], classes: Count, rows: Count) -> DataSource:
     """Draw images and labels."""
-    return DataSource(draw(ROWS), lambda: draw(TEST_ROWS), tuple(map(str, range(CLASSES))), InputSpec("image", SHAPE))
+    names = tuple(map(str, range(classes)))
+    spec = InputSpec("image", tuple(shape))
+    return DataSource(draw(rows, shape, classes), lambda: draw(TEST_ROWS, shape, classes), names, spec)
 
 
-def draw(rows: int) -> Examples:
+def draw(rows: int, shape: Sequence[int], classes: int) -> Examples:
     """Draw as many examples."""
     generator = torch.Generator().manual_seed(rows)
-    inputs = torch.randint(256, (rows, *SHAPE), generator=generator, dtype=torch.uint8)
-    return Examples(inputs, torch.randint(CLASSES, (rows,), generator=generator))
+    inputs = torch.randint(256, (rows, *shape), generator=generator, dtype=torch.uint8)
+    return Examples(inputs, torch.randint(classes, (rows,), generator=generator))
 
 
 @DATASETS.register(
@@ -58,19 +88,19 @@ def draw(rows: int) -> Examples:
     title="Random texts",
     modality="text",
     shape=None,
-    classes=TEXT_CLASSES,
-    rows=(TEXT_ROWS, TEXT_ROWS),
+    classes=None,
+    rows=None,
     files=None,
     where="drawn when they are asked for",
 )
-def synthetic_text(root: Path) -> DataSource:
+def synthetic_text(root: Path, *, classes: Count, rows: Count) -> DataSource:
     """Draw texts of different lengths, as numbers that :func:`synthetic_tokens` makes tokens of."""
     generator = torch.Generator().manual_seed(0)
-    lengths = (MEDIAN * torch.randn(TEXT_ROWS, generator=generator).mul(SPREAD).exp()).long().clamp(min=1)
+    lengths = (MEDIAN * torch.randn(rows, generator=generator).mul(SPREAD).exp()).long().clamp(min=1)
     numbers = torch.randint(IDS, (int(lengths.sum()) + 1,), generator=generator, dtype=torch.int16)
     texts = Ragged(numbers, 1 + lengths.cumsum(0) - lengths, lengths)
-    part = Examples(texts, torch.randint(TEXT_CLASSES, (TEXT_ROWS,), generator=generator))
-    return DataSource(part, lambda: part, tuple(map(str, range(TEXT_CLASSES))), InputSpec("text", ()))
+    part = Examples(texts, torch.randint(classes, (rows,), generator=generator))
+    return DataSource(part, lambda: part, tuple(map(str, range(classes))), InputSpec("text", ()))
 
 
 @ENCODINGS.register("synthetic_tokens", modality="text")

@@ -68,6 +68,7 @@ class ModularNetwork(nn.Module):
         """Establish the students: their paths, and the running statistics each of them keeps.
 
         Students that read the same data along the same path prefix have the same statistics there, and share a row.
+        Where a layer keeps no statistics all have the same row, and scoring computes prefixes that they share once.
 
         Args:
             paths: (K, L) table of module indices; a classifier left out belongs to the last module of a path.
@@ -80,6 +81,8 @@ class ModularNetwork(nn.Module):
         else:
             grouped = number_prefixes([(group, *row) for group, row in zip(reads, rows, strict=True)])
             slots = [list(row[1:]) for row in grouped]
+        kept = [any(isinstance(part, StudentBatchNorm) for part in layer.modules()) for layer in self.layers]
+        slots = [[slot * keeps for slot, keeps in zip(row, kept, strict=True)] for row in slots]
         self.routes = RouteTable(rows, slots)
         for layer, column in zip(self.layers, zip(*slots, strict=True), strict=True):
             for part in layer.modules():

@@ -178,13 +178,14 @@ def test_large_nodes_run_one_by_one_to_the_same_effect(monkeypatch: pytest.Monke
     ("paths", "reads", "reading", "slots"),
     [
         ([[0, 0, 0], [0, 1, 0]], [0, 1], "shared", [[0, 0, 0], [0, 0, 0]]),
-        ([[0, 0, 0], [0, 0, 0]], [0, 1], "student", [[0, 0, 0], [1, 1, 1]]),
-        ([[0, 0, 0], [0, 1, 0], [0, 1, 1]], [0, 0, 0], "student", [[0, 0, 0], [0, 1, 1], [0, 1, 2]]),
-        ([[0, 0, 0], [1, 0, 0], [0, 0, 1]], [0, 0, 1], "student", [[0, 0, 0], [1, 1, 1], [2, 2, 2]]),
+        ([[0, 0, 0], [0, 0, 0]], [0, 1], "student", [[0, 0, 0], [1, 1, 0]]),
+        ([[0, 0, 0], [0, 1, 0], [0, 1, 1]], [0, 0, 0], "student", [[0, 0, 0], [0, 1, 0], [0, 1, 0]]),
+        ([[0, 0, 0], [1, 0, 0], [0, 0, 1]], [0, 0, 1], "student", [[0, 0, 0], [1, 1, 0], [2, 2, 0]]),
     ],
     ids=["one row a module", "own data", "a shared trunk on the same data", "same data but other paths"],
 )
 def test_rows_of_running_statistics(paths, reads: list[int], reading: str, slots: list[list[int]]) -> None:
+    """The last layer of this pool keeps none."""
     pool = make_pool(paths, reads, reading)
     assert [list(row) for row in pool.routes.slots] == slots
     for layer in (0, 1):
@@ -253,3 +254,20 @@ class Twice(nn.Module):
 def test_a_norm_under_two_names_is_replaced_under_both() -> None:
     pool = ModularNetwork([Twice], [1], seed=1)
     assert not any(type(part) is nn.BatchNorm1d for part in pool.modules())
+
+
+def test_scoring_shares_prefixes_up_to_the_first_statistics_that_differ() -> None:
+    """Layers 0 and 1 keep none; from layer 2 on students with data of their own are computed by themselves."""
+    keeping = [lambda: nn.Linear(2, 2), lambda: nn.Linear(2, 2), lambda: nn.BatchNorm1d(2), lambda: nn.Linear(2, 2)]
+    pool = ModularNetwork(keeping, [1, 2, 1, 1], seed=1)
+    pool.route(torch.tensor([[0, 0, 0, 0], [0, 0, 0, 0], [0, 1, 0, 0]]), [0, 1, 2])
+    units = [Unit(student, 0, own=False, gradient=False) for student in range(3)]
+    plan = plan_forward(pool.routes, units, training=False)
+    assert [sum(len(call.sources) for call in calls) for calls in plan.layers] == [1, 2, 3, 3]
+    for layer in pool.layers[2].modules():
+        if isinstance(layer, StudentBatchNorm):
+            layer.running_mean.copy_(torch.arange(6.0).view(3, 2))
+    inputs = torch.randn(4, 2, generator=torch.Generator().manual_seed(1))
+    outputs = pool.eval()([inputs], plan).logits
+    for student in range(3):
+        torch.testing.assert_close(outputs[plan.outputs[student, 0]], extract_student(pool, student)(inputs))
