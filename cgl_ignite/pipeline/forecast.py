@@ -21,6 +21,11 @@ PROBED_DRAWS = 16
 CPU_CHUNK_BYTES = 512 * 2**20
 COPIES_OF_WEIGHTS = 5
 BYTES = 4
+HELD_BY_MALLOC = 1.2
+"""On a CPU: freed blocks that the C library keeps between those in use."""
+
+PASSING = 3
+"""Tensors that exist at the same time while the backward pass goes through a layer: gradients of both its ends."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class Forecast:
         without_sharing: the same if no prefix were shared.
         alone: of one batch of one student trained alone.
         batches_per_chunk: how many batches go through the pool together.
-        kept: bytes kept for the backward pass of the largest chunk.
+        kept: bytes kept for the backward pass of the largest chunk, with what passes and what the allocator holds.
         weights: bytes of weights, gradients, two moments of the optimizer and the selected copy.
     """
 
@@ -94,11 +99,16 @@ def forecast(
         without_sharing=fmean(separate),
         alone=alone,
         batches_per_chunk=chunk,
-        kept=max(sum(sorted((plan.kept for plan in row), reverse=True)[:chunk]) for row in plans),
+        kept=max(_needed(sorted(row, key=lambda plan: plan.kept)[-chunk:], device) for row in plans),
         weights=COPIES_OF_WEIGHTS
         * BYTES
         * sum(m * cost.parameters for m, cost in zip(follow(routing.modules, len(costs)), costs, strict=True)),
     )
+
+
+def _needed(plans: Sequence[PlanCost], device: torch.device) -> int:
+    held = HELD_BY_MALLOC if device.type == "cpu" else 1.0
+    return round(held * sum(plan.kept for plan in plans) + PASSING * sum(plan.widest for plan in plans))
 
 
 def _chunk(kept: int, device: torch.device) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
 from cgl_ignite.backbones.base import LayerBuilder
+from cgl_ignite.pool.network import LARGE
 from cgl_ignite.pool.plan import Plan
 from cgl_ignite.pool.precision import lowered
 from cgl_ignite.seeding import global_stream
@@ -19,7 +21,7 @@ from cgl_ignite.spec import InputSpec
 
 __all__ = ["LayerCost", "PlanCost", "measure_layers", "plan_cost"]
 
-PROBE = 2
+PROBE, FLOAT = 2, 4
 
 Shape = tuple[int, ...]
 
@@ -44,11 +46,15 @@ class LayerCost:
 
 @dataclass(frozen=True)
 class PlanCost:
-    """Work of a plan: layer runs on one batch, multiply-adds, and bytes kept for the backward pass."""
+    """Work of a plan: layer runs on one batch, multiply-adds, and bytes kept for the backward pass.
+
+    ``widest``: bytes of what the layer with the largest outputs makes at once: all nodes, or one that runs alone.
+    """
 
     runs: int
     multiply_adds: int
     kept: int
+    widest: int = 0
 
 
 def measure_layers(
@@ -63,27 +69,33 @@ def measure_layers(
         spec: the form of one input; texts are measured at their full length.
         precision: of the layers' arithmetic, in which they keep what the backward pass needs.
     """
-    costs = []
+    costs: list[LayerCost] = []
+    counted = False
     values = torch.ones(PROBE, *spec.shape, dtype=torch.int64 if spec.modality == "text" else torch.float32)
     for number, builder in enumerate(layers):
         with global_stream(0, "probe", number):
             module = builder().train()
         with lowered(precision, values.device):
-            cost, values = _measure(module, values.detach().requires_grad_(number > 0))
-        costs.append(cost)
+            kept, counted = _kept(module, values.requires_grad_(number > 0), counted)
+            cost, values = _measure(module, values)
+        costs.append(replace(cost, kept=kept))
+        values = values.detach()
     return costs
 
 
 def plan_cost(plan: Plan, layers: Sequence[LayerCost], sizes: Sequence[int]) -> PlanCost:
     """Add up a plan's nodes; ``sizes`` are the rows of its batches."""
-    runs = work = kept = 0
+    runs = work = kept = widest = 0
     for calls, layer in zip(plan.layers, layers, strict=True):
+        width = math.prod(layer.output) * FLOAT
+        nodes = [sizes[batch] * width for call in calls for batch in call.batches]
+        widest = max(widest, max(nodes) if max(nodes) >= LARGE else sum(nodes))
         for call in calls:
             rows = sum(sizes[batch] for batch in call.batches)
             runs += len(call.sources)
             work += rows * (layer.forward + layer.backward * call.gradient)
             kept += rows * layer.kept * call.gradient
-    return PlanCost(runs, work, kept)
+    return PlanCost(runs, work, kept, widest)
 
 
 def _measure(module: nn.Module, values: Tensor) -> tuple[LayerCost, Tensor]:
@@ -95,15 +107,23 @@ def _measure(module: nn.Module, values: Tensor) -> tuple[LayerCost, Tensor]:
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         forward=forward.get_total_flops() // (2 * PROBE),
         backward=backward.get_total_flops() // (2 * PROBE),
-        kept=(_kept(module, torch.cat([values, values])) - _kept(module, values)) // PROBE,
+        kept=0,
         output=tuple(result.shape[1:]),
     )
     return cost, result
 
 
-def _kept(module: nn.Module, values: Tensor) -> int:
-    """Count the bytes that a pass keeps for the way back, weights left out."""
-    own = {parameter.untyped_storage().data_ptr() for parameter in module.parameters()}
+def _kept(module: nn.Module, values: Tensor, counted: bool) -> tuple[int, bool]:
+    """Count the bytes that a pass keeps for the way back, per sample, and tell whether its result is among them.
+
+    Weights are left out, casts of them too, and the inputs if the layer before has ``counted`` them.
+    """
+    (few, _), (many, result) = (_storages(module, rows, counted) for rows in (values, torch.cat([values, values])))
+    return (sum(many.values()) - sum(few.values())) // len(values), result in many
+
+
+def _storages(module: nn.Module, values: Tensor, counted: bool) -> tuple[dict[int, int], int]:
+    own = {tensor.untyped_storage().data_ptr() for tensor in (*module.parameters(), *([values] if counted else []))}
     kept: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:
@@ -113,8 +133,8 @@ def _kept(module: nn.Module, values: Tensor) -> int:
         return tensor
 
     with saved_tensors_hooks(keep, lambda tensor: tensor):
-        module(values)
-    return sum(kept.values())
+        result = module(values)
+    return kept, result.untyped_storage().data_ptr()
 
 
 def _attention(query: Shape, key: Shape, value: Shape, *_: Any, **__: Any) -> int:

@@ -15,9 +15,9 @@ PIPELINES = Path(__file__).resolve().parents[2] / "pipelines"
 def test_growth_stands_beside_what_is_predicted() -> None:
     found = measure_memory(load_pipeline(PIPELINES / "digits_resnet.toml"))
     predicted, measured = found["predicted_mib"], found["measured_mib"]
-    assert predicted["together"] == predicted["weights"] + predicted["activations"] == pytest.approx(18.9, abs=0.1)
+    assert predicted["together"] == predicted["weights"] + predicted["activations"] == pytest.approx(21, abs=1)
     assert 5 < measured["growth"] == measured["peak"] - measured["before"] < 200
-    assert found["measured_over_predicted"] == measured["growth"] / predicted["together"]
+    assert 0.5 < found["measured_over_predicted"] == measured["growth"] / predicted["together"] < 2
 
 
 def test_texts_have_their_greatest_length() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
+from torch import nn
 from torch.autograd.graph import saved_tensors_hooks
 
 from cgl_ignite.backbones.resnet import resnet8, resnet18, resnet34
@@ -68,6 +71,24 @@ def test_bytes_kept_are_those_a_pass_through_the_pool_keeps(
     predicted = plan_cost(plan, measure_layers(layers, COLOUR, precision), [8] * students).kept
     assert output[0].requires_grad
     assert predicted == pytest.approx(sum(kept.values()), rel=0.3)
+
+
+def test_what_two_layers_share_is_kept_once() -> None:
+    """A ReLU keeps its result, which a linear layer behind it keeps as its input; a linear layer keeps no result."""
+    spec, last = InputSpec("image", (4,)), lambda: nn.Linear(4, 2)
+    activated = measure_layers([lambda: nn.Sequential(nn.Linear(4, 4), nn.ReLU()), last], spec)
+    linear = measure_layers([lambda: nn.Linear(4, 4), last], spec)
+    assert [cost.kept for cost in activated] == [2 * 4 * 4, 0]
+    assert [cost.kept for cost in linear] == [4 * 4, 4 * 4]
+
+
+def test_the_widest_layer_counts_all_nodes_or_one_that_runs_alone() -> None:
+    table = RouteTable([[0, 0], [0, 1]], [[0, 0], [0, 1]])
+    plan = plan_of(table, [0, 1], [[False] * 2] * 2)
+    narrow, wide = (replace(LAYERS[0], output=(width,)) for width in (10, 20))
+    assert plan_cost(plan, [wide, narrow], [3, 5]).widest == 8 * 20 * 4
+    large = replace(LAYERS[0], output=(2**18,))
+    assert plan_cost(plan, [large, narrow], [3, 5]).widest == 5 * 2**18 * 4
 
 
 def test_measuring_draws_nothing_from_the_global_generator() -> None:
