@@ -93,6 +93,9 @@ def loop_over_students(
         losses: list[Losses] = []
         waiting: list[Tensor] = []
         for student, (inputs, targets) in enumerate(pieces):
+            if not len(targets):
+                losses.append((torch.zeros((), device=device), torch.zeros((), device=device)))
+                continue
             members = [other for other, chosen in enumerate(imitated[student]) if chosen]
             with arithmetic(pipeline, device):
                 own, others = students.passes(student, members, inputs)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from cgl_ignite.errors import InputError
@@ -49,14 +48,19 @@ class StudentBatchNorm(nn.Module):
         self.running_var = self.running_var.new_ones(slots, channels)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        slots, sizes = self.scope.slots, self.scope.sizes
-        if len(slots) == 1:
-            return self._normalise(inputs, slots[0])
-        return torch.cat([self._normalise(*node) for node in zip(inputs.split(sizes), slots, strict=True)])
+        slots, sizes, training = self.scope.slots, self.scope.sizes, self.training
+        if training and min(sizes) * inputs.shape[2:].numel() == 1:
+            raise InputError("batch normalisation needs more than one value in each channel: make batches larger")
+        weight, bias, means, variances = self.weight, self.bias, self.running_mean, self.running_var
 
-    def _normalise(self, rows: Tensor, slot: int | None) -> Tensor:
-        mean, variance = (None, None) if slot is None else (self.running_mean[slot], self.running_var[slot])
-        return F.batch_norm(rows, mean, variance, self.weight, self.bias, self.training, self.momentum, self.eps)
+        def normalise(rows: Tensor, slot: int | None) -> Tensor:
+            mean, variance = (None, None) if slot is None else (means[slot], variances[slot])
+            options = training, self.momentum, self.eps, torch.backends.cudnn.enabled
+            return torch.batch_norm(rows, weight, bias, mean, variance, *options)
+
+        if len(slots) == 1:
+            return normalise(inputs, slots[0])
+        return torch.cat([normalise(*node) for node in zip(inputs.split(sizes), slots, strict=True)])
 
     def plain(self, slot: int) -> _BatchNorm:
         """Return the ordinary layer of one slot, for a student taken out of the pool."""

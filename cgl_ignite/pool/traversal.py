@@ -1,8 +1,7 @@
-"""The order in which the calls of a plan run: each as soon as the nodes it reads are there.
+"""The order in which the calls of a plan run: layer by layer, until nodes are large.
 
-Small nodes wait for each other and run in one call. A large node, which fills a CPU's cache, goes on alone through
-layer after layer while it is still in there, as far as nobody has to be waited for; and what everybody has read is
-let go.
+Small nodes run in one call. A large node, which fills a CPU's cache, goes on alone through layer after layer while it
+is still in there, until it is small and has to wait for others. What everybody has read is let go.
 """
 
 from __future__ import annotations
@@ -47,13 +46,28 @@ class Traversal:
         self.divide = divide
         self.kept = {*kept, len(plan.layers)}
         self.values = [Nodes(batches), *(Nodes() for _ in plan.layers)]
-        self._layers = [_Layer(calls) for calls in plan.layers]
+        self._layers: list[_Layer] = []
 
     def __call__(self) -> list[Nodes]:
         """Run everything; return the values between the layers: what layer l reads is at l."""
-        for batch in range(len(self.sizes)):
-            self._arrive(0, batch)
+        for depth, calls in enumerate(self.plan.layers):
+            if self.values[depth].bytes_of(calls[0].sources[0]) >= self.large:
+                self._layers = [_Layer(calls) for calls in self.plan.layers]
+                for node in sorted(self._layers[depth].readers):
+                    self._arrive(depth, node)
+                break
+            self._together(depth, calls)
         return self.values
+
+    def _together(self, depth: int, calls: Sequence[Call]) -> None:
+        """Run a whole layer."""
+        if self.divide:
+            for node, readers in _readers(calls).items():
+                self.values[depth].divide_gradient(node, readers)
+        for call in calls:
+            self._go_through(depth, call)
+        if depth not in self.kept:
+            self.values[depth] = Nodes()
 
     def _arrive(self, depth: int, node: int) -> None:
         """Go on with a node that is there now, which the layer at this depth reads."""
@@ -62,23 +76,24 @@ class Traversal:
         layer, values = self._layers[depth], self.values[depth]
         if self.divide:
             values.divide_gradient(node, layer.readers[node])
-        for number in layer.calls_of.get(node, ()):
+        for number in layer.calls_of[node]:
             if number not in layer.apart:
                 layer.apart[number] = values.bytes_of(node) >= self.large
             for call in layer.ready(number, node):
                 self._go_through(depth, call)
+                if depth not in self.kept:
+                    layer.let_go(values, call)
                 for made in range(call.first, call.first + len(call.sources)):
                     self._arrive(depth + 1, made)
 
     def _go_through(self, depth: int, call: Call) -> None:
-        values, layer = self.values[depth], self._layers[depth]
-        result = self.run(depth, call, values.join(call.sources))
+        result = self.run(depth, call, self.values[depth].join(call.sources))
         self.values[depth + 1].add(call.first, result, tuple(self.sizes[batch] for batch in call.batches))
-        if depth not in self.kept:
-            for source in call.sources:
-                layer.waiting[source] -= 1
-                if not layer.waiting[source]:
-                    values.drop(source)
+
+
+def _readers(calls: Sequence[Call]) -> Counter[int]:
+    """Count the nodes that read each node of the layer before."""
+    return Counter(source for call in calls for source in call.sources)
 
 
 class _Layer:
@@ -86,7 +101,7 @@ class _Layer:
 
     def __init__(self, calls: Sequence[Call]) -> None:
         self.calls = calls
-        self.readers = Counter(source for call in calls for source in call.sources)
+        self.readers = _readers(calls)
         self.waiting = self.readers.copy()
         self.missing = [len(set(call.sources)) for call in calls]
         self.calls_of: dict[int, list[int]] = {}
@@ -103,3 +118,10 @@ class _Layer:
             return [part for part in call.apart() if part.sources[0] == node]
         self.missing[number] -= 1
         return () if self.missing[number] else (call,)
+
+    def let_go(self, values: Nodes, call: Call) -> None:
+        """Drop what nobody reads after this call."""
+        for source in call.sources:
+            self.waiting[source] -= 1
+            if not self.waiting[source]:
+                values.drop(source)

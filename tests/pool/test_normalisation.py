@@ -146,3 +146,12 @@ def test_the_plain_layer_of_a_slot(kind, affine: bool) -> None:
 def test_norms_without_moving_statistics_are_refused(options: dict) -> None:
     with pytest.raises(InputError, match="needs running statistics with a momentum"):
         StudentBatchNorm(nn.BatchNorm2d(CHANNELS, **options), Scope())
+
+
+@pytest.mark.parametrize("sizes", [(1,), (3, 1)])
+def test_one_value_in_a_channel_has_no_variance(sizes: tuple[int, ...]) -> None:
+    scope = Scope(sizes=sizes, slots=(0,) * len(sizes))
+    layer = StudentBatchNorm(nn.BatchNorm1d(2), scope)
+    with pytest.raises(InputError, match="more than one value in each channel"):
+        layer(torch.ones(sum(sizes), 2))
+    assert layer.eval()(torch.ones(sum(sizes), 2)).shape == (sum(sizes), 2)

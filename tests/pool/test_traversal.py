@@ -57,11 +57,11 @@ def test_every_unit_goes_along_its_path_whatever_is_large(large: float) -> None:
         assert torch.equal(outputs[node], ROWS[batch] * product)
 
 
-def test_small_nodes_wait_for_each_other() -> None:
+def test_small_nodes_run_layer_by_layer() -> None:
     recorder = Recorder()
     recorder.pass_through(PLAN, math.inf)
     ran = [(layer, module) for layer, module, _ in recorder.ran]
-    assert ran == [(0, 0), (1, 0), (0, 1), (1, 1), (2, 1), (2, 0)]
+    assert ran == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)]
     assert sum(len(sources) for _, _, sources in recorder.ran) == 2 * (2 + 3 + 3)
 
 
