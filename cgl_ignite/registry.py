@@ -32,15 +32,20 @@ class Registry(Generic[T]):
         self.what = what
         self._builders: dict[str, T] = {}
         self._facts: dict[str, Mapping[str, Any]] = {}
+        self._listed: list[str] = []
 
-    def register(self, kind: str, **facts: Any) -> Callable[[T], T]:
-        """Return a decorator that files a builder under ``kind``, with facts known before building."""
+    def register(self, kind: str, *, listed: bool = True, **facts: Any) -> Callable[[T], T]:
+        """Return a decorator that files a builder under ``kind``, with facts known before building.
+
+        A kind that is not ``listed`` can be chosen by those who know it, and is offered to nobody.
+        """
 
         def decorate(builder: T) -> T:
             if kind in self._builders:
                 raise ValueError(f"{self.what} {kind!r} is registered twice")
             self._builders[kind] = builder
             self._facts[kind] = facts
+            self._listed += [kind] * listed
             return builder
 
         return decorate
@@ -49,8 +54,8 @@ class Registry(Generic[T]):
         return kind in self._builders
 
     def kinds(self) -> tuple[str, ...]:
-        """Name all registered kinds, in order of registration."""
-        return tuple(self._builders)
+        """Name all kinds that are offered, in order of registration."""
+        return tuple(self._listed)
 
     def get(self, kind: str) -> T:
         """Return the builder of a kind."""

@@ -61,3 +61,14 @@ def test_an_unknown_kind_is_met_with_the_known_ones(shapes: Registry, ask: str) 
     message = r"unknown shape 'squar'; did you mean 'square'\?.*'square' or 'dot'"
     with pytest.raises(InputError, match=message):
         getattr(shapes, ask)("squar")
+
+
+def test_what_is_not_listed_is_there_for_those_who_know_it() -> None:
+    registry: Registry = Registry("part")
+    registry.register("open")(lambda: 1)
+    registry.register("quiet", listed=False)(lambda: 2)
+    assert registry.kinds() == ("open",)
+    assert "quiet" in registry
+    assert registry.get("quiet")() == 2
+    with pytest.raises(InputError, match=r"\(known: 'open'\)$"):
+        registry.get("other")

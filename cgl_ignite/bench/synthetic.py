@@ -61,6 +61,7 @@ def made_up(pipeline: Pipeline) -> Pipeline:
 
 @DATASETS.register(
     "synthetic",
+    listed=False,
     title="Random images",
     modality="image",
     shape=None,
@@ -85,6 +86,7 @@ def draw(rows: int, shape: Sequence[int], classes: int) -> Examples:
 
 @DATASETS.register(
     "synthetic_text",
+    listed=False,
     title="Random texts",
     modality="text",
     shape=None,
@@ -103,7 +105,7 @@ def synthetic_text(root: Path, *, classes: Count, rows: Count) -> DataSource:
     return DataSource(part, lambda: part, tuple(map(str, range(classes))), InputSpec("text", ()))
 
 
-@ENCODINGS.register("synthetic_tokens", modality="text")
+@ENCODINGS.register("synthetic_tokens", listed=False, modality="text")
 def synthetic_tokens(*, length: int, vocabulary: int, pad: Pad = "batch") -> Encoding:
     """Make token ids of random texts."""
     return _Tokens(InputSpec("text", (length,), vocabulary=vocabulary), length if pad == "full" else None)

@@ -59,7 +59,7 @@ def _variant(model: type[Model], fields: tuple[tuple[str, type[Table]], ...]) ->
 def _with_options(
     part: type[Part], registry: Registry[Callable[..., Any]], kinds: tuple[str, ...], kind: str | None
 ) -> type[Part]:
-    names: Any = Literal[kinds]
+    names: Any = Literal[kinds if kind is None or kind in kinds else (*kinds, kind)]
     if kind is None:
         lenient = {"extra": "ignore"}
         return create_model(part.__name__, __base__=part, __cls_kwargs__=lenient, kind=(names, ...))
