@@ -33,7 +33,8 @@ def evaluate(
     """Measure a trained student on a data set.
 
     FILE is a student file, a run or a checkpoint. DATA is a kind of data set (see: cgl data list), a folder with
-    a folder per class, or a table of texts; its test part is used.
+    a folder per class, or a table of texts. Its test part is used; of a folder or table that has none, and that the
+    student was not trained on, everything.
     """
     import json
     from dataclasses import asdict

@@ -58,7 +58,7 @@ def local_images(
         path: the folder.
         size: scale and crop all images to so many lines and columns; without it they must be of one size.
         test_fraction: how much of ``<path>/<class>/*`` is the test set, the same in every run; not used
-            where there is a folder ``test``.
+            where there is a folder ``test``. Nothing can be learned with 1: then all of it is judged.
 
     Raises:
         InputError: a folder that is missing or not laid out so, a class without images, an image that
@@ -81,6 +81,8 @@ def _find(folder: Path, test_fraction: float) -> tuple[Files, Files, tuple[str, 
     if "train" in names and not any(child.is_file() for child in (folder / "train").iterdir()):
         raise InputError(f"{folder / 'train'} has no folder {folder / 'test'} beside it\n{_layout(folder)}")
     files = _list(folder, _classes(folder))
+    if test_fraction == 1:
+        return files, files, names
     targets = torch.tensor([target for _, target in files])
     rows = max(1, round(test_fraction * len(files)))
     chosen = set(choose_stratified(targets, rows, stream(0, "local_images test")).tolist())

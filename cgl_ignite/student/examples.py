@@ -64,7 +64,8 @@ def read_test_part(
     """Read the test rows of a data set as a student's inputs and labels.
 
     The data set that the student was trained on gets the options it had there, and the same ``limit`` chooses
-    the same rows.
+    the same rows. A table or a folder of the user's that is not divided into training and test is taken whole,
+    unless it bears the name of the one that the student was trained on: then its test part is cut off as it was.
 
     Args:
         which: a kind of data set; a folder with a folder per class, or a table of texts.
@@ -107,6 +108,8 @@ def _source(which: str, card: Card, root: Path) -> DataSource:
             f"{which!r} is neither {wanted} nor a data set{nearest(which, known)} (known: {choices(known)})"
         )
     options = card.dataset.options if card.dataset.kind == own else {}
+    if path.resolve().name != Path(str(options.get("path", ""))).name:
+        options = {**options, "test_fraction": 1.0}
     return _built(own, root, {**options, **_size(card), "path": which})
 
 

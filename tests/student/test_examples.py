@@ -84,7 +84,15 @@ def test_a_folder_is_cut_as_it_was_in_training(trained, digits, tmp_path):
     expected = DATASETS.get("local_images")(tmp_path, **options).test()
     for which in (str(tmp_path), "local_images"):
         assert torch.equal(read_test_part(which, card).inputs, expected.inputs)
-    assert len(read_test_part(str(tmp_path), trained.card(0))) == 20
+
+
+def test_a_folder_that_the_student_was_not_trained_on_is_taken_whole(trained, digits, tmp_path):
+    save_split(tmp_path, ".", digits.train.take(torch.arange(100)), digits.classes)
+    assert len(read_test_part(str(tmp_path), trained.card(0))) == 100
+    other = trained.card(0, dataset=Chosen(kind="local_images", options={"path": str(tmp_path / "other")}))
+    assert len(read_test_part(str(tmp_path), other)) == 100
+    moved = trained.card(0, dataset=Chosen(kind="local_images", options={"path": f"elsewhere/{tmp_path.name}"}))
+    assert len(read_test_part(str(tmp_path), moved)) == 20
 
 
 def fault_of(which, card):

@@ -112,6 +112,18 @@ def test_the_test_part_is_the_one_of_the_run(reviewed: tuple[RunResult, Path]) -
     assert len(read_test_part("local_text", card, folder, 12, encoder)) == 12
 
 
+def test_a_table_that_the_student_was_not_trained_on_is_taken_whole(
+    reviewed: tuple[RunResult, Path], tmp_path: Path
+) -> None:
+    result, folder = reviewed
+    student, card = read_student(Path(result.student))
+    table = tmp_path / "new.tsv"
+    table.write_text((folder / "reviews" / "test.tsv").read_text())
+    examples = read_test_part(str(table), card, tmp_path, encoder=encoder_of(student))
+    assert len(examples) == 30
+    assert measure(student, examples).accuracy == pytest.approx(result.test_accuracy)
+
+
 def test_classes_by_their_number(reviewed: tuple[RunResult, Path], tmp_path: Path) -> None:
     """A table may number the classes from 1, as the published ones do."""
     result, folder = reviewed

@@ -66,7 +66,7 @@ def local_text(
         classes: the names of the classes; by default the labels themselves, or the lines of a
             ``classes.txt`` in the folder if the labels are their numbers from 1.
         test_fraction: how much of the only file is the test set, the same in every run; not used where
-            there is a file ``test``.
+            there is a file ``test``. Nothing can be learned with 1: then all of it is judged.
 
     Raises:
         InputError: a file or column that is missing, a damaged row, or fewer than two classes.
@@ -91,6 +91,8 @@ def local_text(
     spec = InputSpec("text", ())
     if test is not None:
         return DataSource(part(train), partial(part, test), names, spec)
+    if test_fraction == 1:
+        return DataSource(part(train), partial(part, train), names, spec)
     targets = torch.tensor([labels[name] for name in found])[torch.from_numpy(codes)]
     taught, judged = (part(train).only(rows) for rows in _divided(train, targets, names, test_fraction))
     return DataSource(taught, lambda: judged, names, spec)
