@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -77,8 +77,8 @@ def measure_layers(
             module = builder().train()
         with lowered(precision, values.device):
             kept, counted = _kept(module, values.requires_grad_(number > 0), counted)
-            cost, values = _measure(module, values)
-        costs.append(replace(cost, kept=kept))
+            cost, values = _measure(module, values, kept)
+        costs.append(cost)
         values = values.detach()
     return costs
 
@@ -98,7 +98,7 @@ def plan_cost(plan: Plan, layers: Sequence[LayerCost], sizes: Sequence[int]) -> 
     return PlanCost(runs, work, kept, widest)
 
 
-def _measure(module: nn.Module, values: Tensor) -> tuple[LayerCost, Tensor]:
+def _measure(module: nn.Module, values: Tensor, kept: int) -> tuple[LayerCost, Tensor]:
     with FlopCounterMode(display=False, custom_mapping=ATTENTION) as forward:
         result = module(values)
     with FlopCounterMode(display=False, custom_mapping=ATTENTION) as backward:
@@ -107,7 +107,7 @@ def _measure(module: nn.Module, values: Tensor) -> tuple[LayerCost, Tensor]:
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         forward=forward.get_total_flops() // (2 * PROBE),
         backward=backward.get_total_flops() // (2 * PROBE),
-        kept=0,
+        kept=kept,
         output=tuple(result.shape[1:]),
     )
     return cost, result
