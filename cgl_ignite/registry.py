@@ -32,7 +32,7 @@ class Registry(Generic[T]):
         self.what = what
         self._builders: dict[str, T] = {}
         self._facts: dict[str, Mapping[str, Any]] = {}
-        self._listed: list[str] = []
+        self._unlisted: set[str] = set()
 
     def register(self, kind: str, *, listed: bool = True, **facts: Any) -> Callable[[T], T]:
         """Return a decorator that files a builder under ``kind``, with facts known before building.
@@ -45,7 +45,7 @@ class Registry(Generic[T]):
                 raise ValueError(f"{self.what} {kind!r} is registered twice")
             self._builders[kind] = builder
             self._facts[kind] = facts
-            self._listed += [kind] * listed
+            self._unlisted |= set() if listed else {kind}
             return builder
 
         return decorate
@@ -55,7 +55,7 @@ class Registry(Generic[T]):
 
     def kinds(self) -> tuple[str, ...]:
         """Name all kinds that are offered, in order of registration."""
-        return tuple(self._listed)
+        return tuple(kind for kind in self._builders if kind not in self._unlisted)
 
     def get(self, kind: str) -> T:
         """Return the builder of a kind."""

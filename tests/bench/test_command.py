@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -115,7 +116,14 @@ def test_mistakes(tmp_path: Path, arguments: tuple[str, ...], message: str) -> N
 
 def test_it_can_be_stopped(tmp_path: Path) -> None:
     arguments = command(DIGITS, "--part", "floor", "--rounds", "100000", "-o", "out")
-    process = subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        arguments,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
     assert process.stderr is not None
     assert process.stderr.readline().startswith("digits_resnet: ")
     time.sleep(2)
