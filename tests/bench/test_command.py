@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -114,16 +113,30 @@ def test_mistakes(tmp_path: Path, arguments: tuple[str, ...], message: str) -> N
     assert "Traceback" not in done.stderr
 
 
+LISTENING = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from cgl_ignite.cli.main import cgl
+cgl(prog_name="cgl")
+"""
+"""The command in a shell that does not ignore interrupts, as some do for what runs in the background."""
+
+
 def test_it_can_be_stopped(tmp_path: Path) -> None:
-    arguments = command(DIGITS, "--part", "floor", "--rounds", "100000", "-o", "out")
-    process = subprocess.Popen(
-        arguments,
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-    )
+    arguments = [
+        sys.executable,
+        "-c",
+        LISTENING,
+        "bench",
+        str(DIGITS),
+        "--part",
+        "floor",
+        "--rounds",
+        "100000",
+        "-o",
+        "out",
+    ]
+    process = subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     assert process.stderr.readline().startswith("digits_resnet: ")
     time.sleep(2)
