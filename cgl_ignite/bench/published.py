@@ -26,7 +26,7 @@ from cgl_ignite import compat
 from cgl_ignite.bench.bare import Given, Losses, Students, build_modules
 from cgl_ignite.bench.figures import ratio, summary
 from cgl_ignite.bench.passes import ready
-from cgl_ignite.bench.race import Race, make_clock, train
+from cgl_ignite.bench.race import Race, described, make_clock, train
 from cgl_ignite.config.schema import Loss, Pipeline
 from cgl_ignite.data import Normaliser, Splits
 from cgl_ignite.errors import InputError
@@ -201,18 +201,10 @@ def measure_published(
     planned = forecast(pipeline, parts.routing, parts.subsets.reads, parts.costs, pipeline.seeds[0], device)
     times = {name: [1e3 * second for second in seconds[WARM_UP:]] for name, seconds in race.times.items()}
     return {
-        "case": case,
-        "data": pipeline.data.kind,
-        "backbone": pipeline.backbone.model_dump(),
-        "batch_size": pipeline.optim.batch_size,
-        "students": pipeline.method.students,
-        "device": str(device),
-        "threads": race.threads,
-        "clock": clock,
+        **described(case, pipeline, race, clock),
         "workers_per_loader": workers,
         "loaders": len(parts.subsets.sizes),
         "worker_milliseconds": 1e3 * working,
-        "iterations_per_round": race.iterations,
         "multiply_adds": {"trainer": planned.multiply_adds, "published": planned.without_sharing},
         "milliseconds": {name: summary(values) for name, values in times.items()},
         "trainer_over_published": ratio(times["trainer"], times["published"]),

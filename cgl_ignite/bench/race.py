@@ -26,7 +26,18 @@ from cgl_ignite.pipeline.assemble import Parts, assemble, find_device, read_data
 from cgl_ignite.pipeline.forecast import forecast
 from cgl_ignite.tracking.memory import MemoryTracker
 
-__all__ = ["ONE_EPOCH", "PADDED", "Race", "contestants", "has_loops", "hold", "make_clock", "measure", "train"]
+__all__ = [
+    "ONE_EPOCH",
+    "PADDED",
+    "Race",
+    "contestants",
+    "described",
+    "has_loops",
+    "hold",
+    "make_clock",
+    "measure",
+    "train",
+]
 
 ONE_EPOCH = ("run.epochs=1", "run.passes_per_epoch=100000", "method.ramp.start=0.0", "method.ramp.end=0.0")
 """Changes of a pipeline after which it does nothing but iterations, with φ = 1."""
@@ -197,22 +208,29 @@ def measure(
     times = {name: [1e3 * second for second in seconds[warm_up:]] for name, seconds in race.times.items()}
     loops = [name for name in times if name.startswith("bare")]
     return {
-        "case": case,
-        "data": pipeline.data.kind,
-        "backbone": pipeline.backbone.model_dump(),
-        "batch_size": pipeline.optim.batch_size,
-        "students": pipeline.method.students,
+        **described(case, pipeline, race, clock),
         "batches_per_chunk": parts.batches_per_chunk,
-        "device": str(device),
-        "threads": race.threads,
-        "clock": clock,
-        "iterations_per_round": race.iterations,
         "deviation_of_first_losses": (first or race).deviation,
         "multiply_adds": {"trainer": planned.multiply_adds, "bare loop": planned.without_sharing},
         "milliseconds": {name: summary(values) for name, values in times.items()},
         "trainer_over": {name: ratio(times["trainer"], times[name]) for name in loops},
         "inputs_per_iteration": race.inputs[warm_up:],
         "rounds": times,
+    }
+
+
+def described(case: str, pipeline: Pipeline, race: Race, clock: str) -> dict[str, Any]:
+    """Say what raced, and how."""
+    return {
+        "case": case,
+        "data": pipeline.data.kind,
+        "backbone": pipeline.backbone.model_dump(),
+        "batch_size": pipeline.optim.batch_size,
+        "students": pipeline.method.students,
+        "device": str(find_device(pipeline.run.device)),
+        "threads": race.threads,
+        "clock": clock,
+        "iterations_per_round": race.iterations,
     }
 
 
