@@ -76,8 +76,7 @@ def measure_layers(
         with global_stream(0, "probe", number):
             module = builder().train()
         with lowered(precision, values.device):
-            kept, counted = _kept(module, values.requires_grad_(number > 0), counted)
-            cost, values = _measure(module, values, kept)
+            cost, values, counted = _measure(module, values.requires_grad_(number > 0), counted)
         costs.append(cost)
         values = values.detach()
     return costs
@@ -98,31 +97,28 @@ def plan_cost(plan: Plan, layers: Sequence[LayerCost], sizes: Sequence[int]) -> 
     return PlanCost(runs, work, kept, widest)
 
 
-def _measure(module: nn.Module, values: Tensor, kept: int) -> tuple[LayerCost, Tensor]:
+def _measure(module: nn.Module, values: Tensor, counted: bool) -> tuple[LayerCost, Tensor, bool]:
+    """Measure one layer; return its result, too, and whether what it keeps includes that.
+
+    Of what is kept, weights and casts of them are left out, and the inputs if the layer before has ``counted`` them.
+    """
     with FlopCounterMode(display=False, custom_mapping=ATTENTION) as forward:
-        result = module(values)
+        few, result = _keep(module, values, counted)
     with FlopCounterMode(display=False, custom_mapping=ATTENTION) as backward:
         result.sum().backward()
+    many, _ = _keep(module, torch.cat([values, values]), counted)
     cost = LayerCost(
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         forward=forward.get_total_flops() // (2 * PROBE),
         backward=backward.get_total_flops() // (2 * PROBE),
-        kept=kept,
+        kept=(sum(many.values()) - sum(few.values())) // PROBE,
         output=tuple(result.shape[1:]),
     )
-    return cost, result
+    return cost, result, result.untyped_storage().data_ptr() in few
 
 
-def _kept(module: nn.Module, values: Tensor, counted: bool) -> tuple[int, bool]:
-    """Count the bytes that a pass keeps for the way back, per sample, and tell whether its result is among them.
-
-    Weights are left out, casts of them too, and the inputs if the layer before has ``counted`` them.
-    """
-    (few, _), (many, result) = (_storages(module, rows, counted) for rows in (values, torch.cat([values, values])))
-    return (sum(many.values()) - sum(few.values())) // len(values), result in many
-
-
-def _storages(module: nn.Module, values: Tensor, counted: bool) -> tuple[dict[int, int], int]:
+def _keep(module: nn.Module, values: Tensor, counted: bool) -> tuple[dict[int, int], Tensor]:
+    """Run a layer and list the storages that it keeps for the way back, with their bytes."""
     own = {tensor.untyped_storage().data_ptr() for tensor in (*module.parameters(), *([values] if counted else []))}
     kept: dict[int, int] = {}
 
@@ -133,8 +129,8 @@ def _storages(module: nn.Module, values: Tensor, counted: bool) -> tuple[dict[in
         return tensor
 
     with saved_tensors_hooks(keep, lambda tensor: tensor):
-        result = module(values)
-    return kept, result.untyped_storage().data_ptr()
+        result: Tensor = module(values)
+    return kept, result
 
 
 def _attention(query: Shape, key: Shape, value: Shape, *_: Any, **__: Any) -> int:
