@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import Batches, Splits
 from cgl_ignite.imitation import Choice
-from cgl_ignite.pipeline.assemble import Parts, blueprint
+from cgl_ignite.pipeline.assemble import Parts, blueprint, find_precision
 from cgl_ignite.pool import Routing, follow, modular_layers
 from cgl_ignite.seeding import global_stream, stream
 
@@ -160,7 +160,7 @@ def losses_of(own: Tensor, imitated: list[Tensor], targets: Tensor, temperature:
 
 def arithmetic(pipeline: Pipeline, device: torch.device) -> AbstractContextManager[Any]:
     """Let layers compute in the precision of a pipeline."""
-    precision = getattr(torch, pipeline.run.precision)
+    precision = find_precision(pipeline)
     return nullcontext() if precision == torch.float32 else torch.autocast(device.type, precision)
 
 

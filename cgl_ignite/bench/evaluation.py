@@ -15,7 +15,7 @@ from cgl_ignite.bench.race import make_clock
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import Batch, Splits, evaluation_batches, evaluation_order
 from cgl_ignite.engine.evaluate import ROWS, pool_logits
-from cgl_ignite.pipeline.assemble import Parts, cpu_threads, find_device
+from cgl_ignite.pipeline.assemble import Parts, cpu_threads, find_device, find_precision
 from cgl_ignite.pool import ModularNetwork, Unit, extract_student, plan_forward
 from cgl_ignite.pool.cost import LayerCost, plan_cost
 from cgl_ignite.pool.precision import full, lowered
@@ -39,7 +39,7 @@ def measure_evaluation(pipeline: Pipeline, rounds: int, clock: str) -> dict[str,
     Raises:
         AssertionError: the two do not compute the same logits.
     """
-    device, precision = find_device(pipeline.run.device), getattr(torch, pipeline.run.precision)
+    device, precision = find_device(pipeline.run.device), find_precision(pipeline)
     seconds = make_clock(clock, device)
     with cpu_threads(pipeline.run.threads):
         parts = ready(pipeline)

@@ -15,7 +15,7 @@ from cgl_ignite.bench.passes import PlannedPass, ready, repetitions, typical_bat
 from cgl_ignite.bench.progress import rounds_done
 from cgl_ignite.bench.race import make_clock
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.pipeline.assemble import Parts, blueprint, cpu_threads, find_device
+from cgl_ignite.pipeline.assemble import Parts, blueprint, cpu_threads, find_device, find_precision
 from cgl_ignite.pool import Plan, modular_layers
 from cgl_ignite.pool.cost import LayerCost, measure_layers, plan_cost
 
@@ -96,7 +96,7 @@ def _layers(pipeline: Pipeline, parts: Parts, planned: PlannedPass, clock: str) 
     """Build the layers alone, for inputs of the length that the batch has."""
     backbone, _ = blueprint(pipeline, parts.splits.spec, len(parts.splits.classes))
     builders = modular_layers(backbone)
-    precision = getattr(torch, pipeline.run.precision)
+    precision = find_precision(pipeline)
     inputs = planned.batch.inputs
     costs = measure_layers(builders, replace(parts.splits.spec, shape=tuple(inputs.shape[1:])), precision)
     seconds = make_clock(clock, inputs.device)

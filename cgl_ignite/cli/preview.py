@@ -11,7 +11,7 @@ from cgl_ignite.catalogue import input_of
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import DATASETS, SUBSETS, Subsets, iterations_of_a_pass
 from cgl_ignite.pipeline.artifacts import count_parameters
-from cgl_ignite.pipeline.assemble import blueprint, build_weigher, find_device
+from cgl_ignite.pipeline.assemble import blueprint, build_weigher, find_device, find_precision
 from cgl_ignite.pipeline.forecast import Forecast, forecast
 from cgl_ignite.pool import follow, modular_layers
 from cgl_ignite.pool.cost import LayerCost, measure_layers
@@ -49,7 +49,7 @@ class Preview:
         spec, classes, certain = input_of(pipeline.data.kind, pipeline.data.encoding)
         seed = pipeline.seeds[0]
         backbone, routing = blueprint(pipeline, spec, classes)
-        costs = costs or measure_layers(modular_layers(backbone), spec, getattr(torch, pipeline.run.precision))
+        costs = costs or measure_layers(modular_layers(backbone), spec, find_precision(pipeline))
         paths = routing.sample(stream(seed, "paths")).tolist()
         rows = _rows(pipeline)
         subsets = _subsets(pipeline, rows or 2 * pipeline.method.students)

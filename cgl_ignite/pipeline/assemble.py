@@ -38,7 +38,16 @@ from cgl_ignite.pool.cost import LayerCost, measure_layers
 from cgl_ignite.seeding import global_stream
 from cgl_ignite.spec import InputSpec
 
-__all__ = ["Parts", "assemble", "blueprint", "build_weigher", "cpu_threads", "find_device", "read_data"]
+__all__ = [
+    "Parts",
+    "assemble",
+    "blueprint",
+    "build_weigher",
+    "cpu_threads",
+    "find_device",
+    "find_precision",
+    "read_data",
+]
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,12 @@ def find_device(wanted: str) -> torch.device:
     if wanted == "cuda" and not torch.cuda.is_available():
         raise InputError("run.device = 'cuda': PyTorch finds no CUDA device here; take 'cpu' or 'auto'")
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def find_precision(pipeline: Pipeline) -> torch.dtype:
+    """Return the type that the layers of a run compute in."""
+    precision: torch.dtype = getattr(torch, pipeline.run.precision)
+    return precision
 
 
 @contextmanager
@@ -129,7 +144,7 @@ def assemble(
     splits, subsets = _divide(pipeline, source, seed)
     backbone, routing = blueprint(pipeline, splits.spec, len(splits.classes))
     layers = modular_layers(backbone)
-    precision: torch.dtype = getattr(torch, pipeline.run.precision)
+    precision = find_precision(pipeline)
     pool = ModularNetwork(layers, routing.modules, seed, precision)
     pool.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     costs = measure_layers(layers, splits.spec, precision)
