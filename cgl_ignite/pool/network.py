@@ -109,9 +109,9 @@ class ModularNetwork(nn.Module):
         self.scope.iteration = iteration
         self.scope.groups = tuple(range(len(batches)) if groups is None else groups)
         self.scope.rows = tuple(len(batch) for batch in batches)
-        large = LARGE if batches[0].device.type == "cpu" else math.inf
+        self.scope.large = LARGE if batches[0].device.type == "cpu" else math.inf
         kept = (self.trunk, len(self.layers) - 1)
-        traversal = Traversal(plan, batches, self._run, large, divide=divide_gradients, kept=kept)
+        traversal = Traversal(plan, batches, self._run, self.scope.large, divide=divide_gradients, kept=kept)
         with lowered(self.precision, batches[0].device):
             values = traversal()
         trunk = (values[self.trunk], plan.layers[self.trunk - 1]) if self.trunk else None

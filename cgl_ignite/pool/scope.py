@@ -6,6 +6,7 @@ batch normalisation (statistics are those of one student on one batch) and dropo
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from cgl_ignite.pool.plan import Call
@@ -18,6 +19,8 @@ class Scope:
     """The current call: rows of each node, its statistics slot, and the address of its random masks.
 
     ``rows`` and ``groups`` are those of every batch of the pass, ``sizes`` and ``batches`` those of the call's nodes.
+
+    ``large`` is how many bytes fill the device's cache: a node of that size gains nothing from being beside others.
 
     ``draws`` counts the masks drawn in this call so far, so that two dropouts of one module differ.
     One object is shared by all converted layers of a pool; the network sets it before each call.
@@ -33,6 +36,7 @@ class Scope:
     iteration: int = 0
     rows: tuple[int, ...] = ()
     groups: tuple[int, ...] = ()
+    large: float = math.inf
 
     def enter(self, layer: int, call: Call) -> None:
         """Tell the layers which call comes now."""
