@@ -40,7 +40,7 @@ from cgl_ignite.cli.render import LiveScreen
 from cgl_ignite.data import AUGMENTATIONS, data_root
 from cgl_ignite.handlers.checkpoint import Checkpointer
 from cgl_ignite.handlers.recording import Recorder
-from cgl_ignite.pipeline.assemble import cpu_threads, find_device
+from cgl_ignite.pipeline.device import find_device, lend_cpu
 from cgl_ignite.seeding import stream
 from cgl_ignite.tracking import Journal, SystemMetrics
 from cgl_ignite.tracking.mlflow import MLflowTracker
@@ -101,7 +101,7 @@ def augmentation(rounds: int, clock: str, root: Path, sizes: Sizes) -> dict[str,
     """Pad, crop, mirror and normalise batches of images, together and one by one, in turns."""
     pipeline = find_pipeline("cifar10-baseline", root, ("run.threads=1",))
     seconds, rows = make_clock(clock, torch.device("cpu")), pipeline.optim.batch_size
-    with cpu_threads(1):
+    with lend_cpu(1):
         splits = ready(pipeline).splits
         augment = AUGMENTATIONS.build(pipeline.data.augment, splits.spec)
         pictures, inputs = Pictures(splits, **pipeline.data.augment.options), splits.train.dense

@@ -24,7 +24,7 @@ from cgl_ignite.bench.figures import facts
 from cgl_ignite.bench.race import ONE_EPOCH, measure
 from cgl_ignite.bench.synthetic import is_absent, made_up
 from cgl_ignite.data import data_root
-from cgl_ignite.pipeline.assemble import find_device
+from cgl_ignite.pipeline.device import find_device
 
 PIPELINES = Path(__file__).resolve().parents[1] / "pipelines"
 

@@ -35,7 +35,7 @@ from cgl_ignite.bench.memory import measure_memory
 from cgl_ignite.bench.published import measure_published
 from cgl_ignite.bench.race import measure
 from cgl_ignite.data import data_root
-from cgl_ignite.pipeline.assemble import find_device
+from cgl_ignite.pipeline.device import find_device
 
 RESULTS = Path(__file__).resolve().parent / "results"
 

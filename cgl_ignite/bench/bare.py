@@ -17,7 +17,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import Batches, Splits
 from cgl_ignite.imitation import Choice
-from cgl_ignite.pipeline.assemble import Parts, blueprint, find_precision
+from cgl_ignite.pipeline.assemble import Parts, blueprint
+from cgl_ignite.pipeline.device import find_precision
 from cgl_ignite.pool import Routing, follow, modular_layers
 from cgl_ignite.seeding import global_stream, stream
 

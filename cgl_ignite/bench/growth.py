@@ -29,7 +29,8 @@ from cgl_ignite.errors import ConfigError
 from cgl_ignite.handlers.state import StudentLosses
 from cgl_ignite.imitation import CHOICES
 from cgl_ignite.pipeline.artifacts import count_parameters
-from cgl_ignite.pipeline.assemble import Parts, cpu_threads, find_device
+from cgl_ignite.pipeline.assemble import Parts
+from cgl_ignite.pipeline.device import find_device, lend_cpu
 from cgl_ignite.pipeline.forecast import forecast
 from cgl_ignite.spec import InputSpec
 
@@ -187,7 +188,7 @@ def measure_growth(
         "batches_per_chunk": BATCHES_PER_CHUNK,
         "methods": {},
     }
-    with cpu_threads(setting.threads):
+    with lend_cpu(setting.threads):
         for method in methods:
             record["methods"][method] = _race(setting, method, counts, rounds, make_clock(clock, device), source)
     if SMALL_GROUPS in methods and set(FLAT) <= set(counts):
@@ -255,7 +256,7 @@ def alone(question: str) -> None:
     setting = Setting(*values)
     device, before = find_device(setting.device), peak_mib()
     pipeline = setting.pipeline(SMALL_GROUPS, students)
-    with cpu_threads(setting.threads):
+    with lend_cpu(setting.threads):
         steps = training(pipeline, ready(pipeline, setting.source()))
         for _ in range(max(1, CHUNKS * BATCHES_PER_CHUNK // students)):
             next(steps)

@@ -23,7 +23,8 @@ from cgl_ignite.config.dump import values
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import Batch, DataSource
 from cgl_ignite.errors import CglError, InputError, RunFailed
-from cgl_ignite.pipeline.assemble import Parts, cpu_threads, find_device, read_data
+from cgl_ignite.pipeline.assemble import Parts, read_data
+from cgl_ignite.pipeline.device import find_device, lend_cpu
 from cgl_ignite.pipeline.forecast import forecast
 
 __all__ = ["main", "measure_memory"]
@@ -68,7 +69,7 @@ def main() -> None:
 def grow(pipeline: Pipeline) -> dict[str, Any]:
     """Train in this process and tell its memory, predicted and measured, in MiB."""
     device = find_device(pipeline.run.device)
-    with cpu_threads(pipeline.run.threads):
+    with lend_cpu(pipeline.run.threads):
         source = read_data(pipeline)
         warm_up(pipeline, source)
         parts = ready(pipeline, source)

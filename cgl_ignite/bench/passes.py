@@ -17,7 +17,8 @@ from cgl_ignite.engine.step import CollaborativeStep
 from cgl_ignite.handlers.interruption import Interruption
 from cgl_ignite.handlers.state import state_of
 from cgl_ignite.imitation import imitation_units
-from cgl_ignite.pipeline.assemble import Parts, assemble, find_device, read_data
+from cgl_ignite.pipeline.assemble import Parts, assemble, read_data
+from cgl_ignite.pipeline.device import find_device
 from cgl_ignite.pool import Plan, plan_forward
 from cgl_ignite.pool.plan import Unit
 from cgl_ignite.seeding import stream

@@ -22,7 +22,8 @@ from cgl_ignite.bench.progress import rounds_done
 from cgl_ignite.config.schema import Loss, Pipeline
 from cgl_ignite.handlers.interruption import Interruption
 from cgl_ignite.pipeline import run
-from cgl_ignite.pipeline.assemble import Parts, assemble, find_device, read_data
+from cgl_ignite.pipeline.assemble import Parts, assemble, read_data
+from cgl_ignite.pipeline.device import find_device
 from cgl_ignite.pipeline.forecast import forecast
 from cgl_ignite.tracking.memory import MemoryTracker
 

@@ -116,7 +116,7 @@ def _head(pipeline: Pipeline, rounds: int, clock: str) -> dict[str, Any]:
     import torch
 
     from cgl_ignite.bench.figures import facts
-    from cgl_ignite.pipeline.assemble import find_device
+    from cgl_ignite.pipeline.device import find_device
 
     device = find_device(pipeline.run.device)
     return {

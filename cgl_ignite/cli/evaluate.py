@@ -41,7 +41,7 @@ def evaluate(
 
     from cgl_ignite.cli.reading import reading
     from cgl_ignite.export import import_plugins, load_student
-    from cgl_ignite.pipeline.assemble import find_device
+    from cgl_ignite.pipeline.device import find_device
     from cgl_ignite.student import encoder_of, measure, read_test_part
 
     import_plugins(plugins)

@@ -11,7 +11,8 @@ from cgl_ignite.catalogue import input_of
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import DATASETS, SUBSETS, Subsets, iterations_of_a_pass
 from cgl_ignite.pipeline.artifacts import count_parameters
-from cgl_ignite.pipeline.assemble import blueprint, build_weigher, find_device, find_precision
+from cgl_ignite.pipeline.assemble import blueprint, build_weigher
+from cgl_ignite.pipeline.device import find_device, find_precision
 from cgl_ignite.pipeline.forecast import Forecast, forecast
 from cgl_ignite.pool import follow, modular_layers
 from cgl_ignite.pool.cost import LayerCost, measure_layers

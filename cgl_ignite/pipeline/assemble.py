@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -27,11 +26,11 @@ from cgl_ignite.data import (
 )  # fmt: skip
 from cgl_ignite.engine.evaluate import build_evaluator, evaluate
 from cgl_ignite.engine.optim import OPTIMIZERS
-from cgl_ignite.errors import InputError
 from cgl_ignite.handlers.checkpoint import Stateful
 from cgl_ignite.handlers.interruption import Interruption
 from cgl_ignite.handlers.state import Scores
 from cgl_ignite.imitation import CHOICES, WEIGHINGS, Choice, View
+from cgl_ignite.pipeline.device import find_precision
 from cgl_ignite.pipeline.forecast import forecast
 from cgl_ignite.pool import ROUTINGS, ModularNetwork, Routing, add_classifier, modular_layers, trunk_of
 from cgl_ignite.pool.cost import LayerCost, measure_layers
@@ -43,9 +42,6 @@ __all__ = [
     "assemble",
     "blueprint",
     "build_weigher",
-    "cpu_threads",
-    "find_device",
-    "find_precision",
     "read_data",
 ]
 
@@ -71,34 +67,6 @@ class Parts:
     def trained(self) -> dict[str, Stateful]:
         """What training changes, by name."""
         return {"pool": self.pool, "weigher": self.weigher, "optimizer": self.optimizer}
-
-
-def find_device(wanted: str) -> torch.device:
-    """Return the device of a run; ``auto`` takes a GPU where there is one.
-
-    Raises:
-        InputError: CUDA is asked for and not there.
-    """
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise InputError("run.device = 'cuda': PyTorch finds no CUDA device here; take 'cpu' or 'auto'")
-    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
-
-
-def find_precision(pipeline: Pipeline) -> torch.dtype:
-    """Return the type that the layers of a run compute in."""
-    precision: torch.dtype = getattr(torch, pipeline.run.precision)
-    return precision
-
-
-@contextmanager
-def cpu_threads(wanted: int | None) -> Iterator[None]:
-    """Lend PyTorch so many threads for a run; None leaves it as many as it has."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(wanted or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def read_data(pipeline: Pipeline) -> DataSource:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.pipeline.assemble import find_device
 from cgl_ignite.pipeline.cells import Board, ComparisonFolder, NoBoard, identify
 from cgl_ignite.pipeline.contest import Contest, Equal
+from cgl_ignite.pipeline.device import find_device
 from cgl_ignite.pipeline.standings import Standings
 from cgl_ignite.tracking import Screen, Tracker, locate, make_tracker
 

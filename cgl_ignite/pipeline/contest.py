@@ -15,9 +15,10 @@ from cgl_ignite.config.presets import REFERENCE
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import DataSource
 from cgl_ignite.errors import Interrupted
-from cgl_ignite.pipeline.assemble import find_device, read_data
+from cgl_ignite.pipeline.assemble import read_data
 from cgl_ignite.pipeline.budget import budgets, with_passes
 from cgl_ignite.pipeline.cells import Board, Cell, ComparisonFolder, find_cell
+from cgl_ignite.pipeline.device import find_device
 from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.result import RunResult, read_result, summarise
 from cgl_ignite.pipeline.single import run_info

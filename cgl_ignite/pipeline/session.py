@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from cgl_ignite.config.dump import fingerprint
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.errors import Interrupted
-from cgl_ignite.pipeline.assemble import cpu_threads, find_device, read_data
+from cgl_ignite.pipeline.assemble import read_data
+from cgl_ignite.pipeline.device import find_device, lend_cpu
 from cgl_ignite.pipeline.folder import RunFolder, unfinished_run
 from cgl_ignite.pipeline.result import RunResult, read_result, summarise
 from cgl_ignite.pipeline.single import Setting, run_info, run_seed
@@ -52,7 +53,7 @@ def run(
     if source is not None:
         group = Group(tracker, run_info(pipeline, None, None), _group_of(found), warn)
         setting = Setting(pipeline, source, device, runs, tracker, group.id, screen, warn)
-        with _ending(group), cpu_threads(pipeline.run.threads):
+        with _ending(group), lend_cpu(pipeline.run.threads):
             for seed in waiting:
                 done[seed] = run_seed(setting, seed, found[seed])
             group.summarise(summarise([done[seed] for seed in pipeline.seeds]))

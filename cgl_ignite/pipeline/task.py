@@ -15,7 +15,7 @@ from cgl_ignite.config.dump import fingerprint, values
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import DataSource
 from cgl_ignite.errors import CglError
-from cgl_ignite.pipeline.assemble import cpu_threads, find_device
+from cgl_ignite.pipeline.device import find_device, lend_cpu
 from cgl_ignite.pipeline.folder import unfinished_run
 from cgl_ignite.pipeline.result import RunResult
 from cgl_ignite.pipeline.single import Setting, run_seed
@@ -73,7 +73,7 @@ class Task:
         again = unfinished_run(runs, fingerprint(pipeline), self.seed, **self.marks)
         device = find_device(pipeline.run.device)
         setting = Setting(pipeline, source, device, runs, tracker, self.group, screen, warn, self.marks)
-        with cpu_threads(pipeline.run.threads):
+        with lend_cpu(pipeline.run.threads):
             return run_seed(setting, self.seed, again)
 
 

@@ -66,7 +66,7 @@ class _NormaliseNodes(Function):
         values = _by_node(inputs, nodes)
         mean = values.mean(OVER, keepdim=True, dtype=weight.dtype)
         centred = values - mean
-        variance = centred.square().mean(OVER, keepdim=True)
+        variance = (centred * centred).mean(OVER, keepdim=True)
         inverse = (variance + eps).rsqrt_()
         scale = inverse * weight[:, None]
         result = torch.empty_like(inputs)
