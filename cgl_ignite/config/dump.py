@@ -21,6 +21,7 @@ _NO_MATHEMATICS = (
     "run.batches_per_chunk",
     "run.checkpoint_every",
     "run.device",
+    "run.graphs",
     "run.threads",
     "tracking",
 )

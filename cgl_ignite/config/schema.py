@@ -161,6 +161,8 @@ class Run(Table):
 
     ``precision``: of the layers' arithmetic. With ``bfloat16`` convolutions and matrix products run in it (PyTorch's
     autocast); weights, statistics, losses and the optimizer stay in float32.
+
+    ``graphs``: a GPU replays iterations that launch the same kernels as earlier ones, instead of launching them.
     """
 
     epochs: Count
@@ -168,6 +170,7 @@ class Run(Table):
     precision: Literal["float32", "bfloat16"] = "float32"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Count | None = None
+    graphs: bool = False
     batches_per_chunk: Count | None = None
     checkpoint_every: CheckpointEvery = CheckpointEvery(epochs=1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import torch
 from ignite.engine import Engine
@@ -11,10 +12,12 @@ from torch.optim import Optimizer
 
 from cgl_ignite.config.schema import Loss
 from cgl_ignite.data import Batch
+from cgl_ignite.engine.replay import Recorder, Replay, launch
+from cgl_ignite.engine.work import Tables, Work, lay_out
 from cgl_ignite.handlers.state import StudentLosses, state_of
-from cgl_ignite.imitation import Evidence, imitation_units
+from cgl_ignite.imitation import Evidence
 from cgl_ignite.objective import MIXES, batch_mean, cross_entropy, teacher_logits
-from cgl_ignite.pool import ModularNetwork, padded, plan_forward
+from cgl_ignite.pool import ModularNetwork, padded
 
 __all__ = ["CollaborativeStep"]
 
@@ -37,6 +40,7 @@ class CollaborativeStep:
         reads: for each student, the data group it learns from.
         loss: its constants.
         batches_per_chunk: how many batches go through the pool together.
+        recorder: records iterations that come again, to replay them (:mod:`cgl_ignite.engine.replay`).
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class CollaborativeStep:
         reads: Sequence[int],
         loss: Loss,
         batches_per_chunk: int,
+        recorder: Recorder | None = None,
     ) -> None:
         self.pool = pool
         self.weigher = weigher
@@ -54,59 +59,85 @@ class CollaborativeStep:
         self.reads = reads
         self.loss = loss
         self.batches_per_chunk = batches_per_chunk
+        self._run = Replay(recorder, optimizer) if recorder else launch
+        self._apart = recorder is not None and len(set(reads)) > 1
 
     def __call__(self, engine: Engine, batch: Batch) -> StudentLosses:
         """Train one iteration; reads ``state.imitated``, ``state.ramp`` and ``state.iteration``."""
         if not self.pool.training:
             self.pool.train()
-        self.optimizer.zero_grad(set_to_none=True)
-        state, constants = state_of(engine), self.loss
-        zero = torch.zeros((), device=batch.targets.device)
-        parts = [(zero, zero)] * len(self.reads)
-        for groups in self._chunks(batch):
-            learners = [k for group in groups for k, read in enumerate(self.reads) if read == group]
-            ce, kl, teacher_ce = self._losses(batch, groups, learners, state.imitated, state.iteration)
-            imitation = constants.imitation_weight * state.ramp * kl
-            teachers = constants.teacher_label_weight / len(self.reads) * teacher_ce
-            (constants.label_weight * ce + imitation + teachers).sum().backward()
-            for student, *losses in zip(learners, ce.detach(), kl.detach(), strict=True):
-                parts[student] = (losses[0], losses[1])
-        self.optimizer.step()
-        sizes = tuple(batch.sizes[group] for group in self.reads)
-        ce, kl = (torch.stack(values) for values in zip(*parts, strict=True))
-        return StudentLosses(ce, kl, sizes)
+        state, reads = state_of(engine), self.reads
+        works = tuple(
+            lay_out(
+                self.pool.routes,
+                reads,
+                groups,
+                batch.sizes,
+                state.imitated,
+                gradient=self.loss.imitated_learn,
+                apart=self._apart,
+            )
+            for groups in self._chunks(batch)
+        )
+        ramp = torch.tensor(self.loss.imitation_weight * state.ramp, dtype=torch.float64)
+        tensors = (batch.inputs, batch.targets, ramp, *(table for work in works for table in work.tables))
+        even = len(set(batch.sizes)) == 1
+        key = (works, batch.inputs.shape) if even else None
+        ce, kl = self._run(key, partial(self._train, works, batch.sizes, state.iteration), tensors)
+        return StudentLosses(ce, kl, tuple(batch.sizes[group] for group in reads))
 
     def _chunks(self, batch: Batch) -> Iterator[list[int]]:
         active = [group for group, size in enumerate(batch.sizes) if size]
         for start in range(0, len(active), self.batches_per_chunk):
             yield active[start : start + self.batches_per_chunk]
 
+    def _train(
+        self,
+        works: Sequence[Work],
+        sizes: tuple[int, ...],
+        iteration: int,
+        inputs: Tensor,
+        targets: Tensor,
+        ramp: Tensor,
+        *tables: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Work off the chunks and update; everything that changes between equal iterations is in the tensors."""
+        self.optimizer.zero_grad(set_to_none=True)
+        zero = torch.zeros((), device=targets.device)
+        parts = [(zero, zero)] * len(self.reads)
+        rows, labels = inputs.split(sizes), targets.split(sizes)
+        for number, work in enumerate(works):
+            own = Tables(*tables[number * len(Tables._fields) :][: len(Tables._fields)])
+            ce, kl, teacher_ce = self._losses(work, own, rows, labels, iteration)
+            teachers = self.loss.teacher_label_weight / len(self.reads) * teacher_ce
+            (self.loss.label_weight * ce + ramp * kl + teachers).sum().backward()
+            for student, *losses in zip(work.learners, ce.detach(), kl.detach(), strict=True):
+                parts[student] = (losses[0], losses[1])
+        self.optimizer.step()
+        ce, kl = (torch.stack(values) for values in zip(*parts, strict=True))
+        return ce, kl
+
     def _losses(
-        self, batch: Batch, groups: list[int], learners: list[int], imitated: Tensor, iteration: int
+        self, work: Work, tables: Tables, rows: Sequence[Tensor], labels: Sequence[Tensor], iteration: int
     ) -> tuple[Tensor, Tensor, Tensor | float]:
         """Return cross-entropy and divergence of each learner, and the cross-entropy of its teacher."""
-        units = imitation_units(groups, self.reads, imitated.tolist(), gradient=self.loss.imitated_learn)
-        plan = plan_forward(self.pool.routes, units, training=True)
-        inputs, labels = batch.inputs.split(batch.sizes), batch.targets.split(batch.sizes)
         divide = self.loss.trunk_gradient == "mean"
-        output = self.pool([inputs[group] for group in groups], plan, iteration, groups, divide)
-        batches = [groups.index(self.reads[k]) for k in learners]
-        sizes = tuple(batch.sizes[self.reads[k]] for k in learners)
-        own = padded([output.logits[plan.outputs[place]] for place in zip(learners, batches, strict=True)])
-        targets = padded([labels[self.reads[k]] for k in learners])
+        output = self.pool(work.inputs(rows, tables.sources), work.plan, iteration, work.groups, divide)
+        evidence = Evidence(work.plan, output, work.learners, work.batches, tables.imitated, tables.members)
+        sizes = tuple(work.sizes[batch] for batch in work.batches)
+        own = padded([output.logits[node] for node in evidence.own])
+        targets = padded([labels[self.reads[k]] for k in work.learners])
         ce = batch_mean(cross_entropy(own, targets), sizes)
-        taught = imitated[learners].any(dim=1)
-        if not taught.any():
+        if not work.taught:
             return ce, torch.zeros_like(ce), 0.0
-        evidence = Evidence(plan, output, learners, batches, imitated[learners])
         kl, teacher_ce = self._imitate(evidence, own, targets)
-        mask = taught.to(ce, non_blocking=True)
+        mask = tables.imitated.any(dim=1).to(ce)
         return ce, batch_mean(kl, sizes) * mask, batch_mean(teacher_ce, sizes) * mask
 
     def _imitate(self, evidence: Evidence, own: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return each sample's divergence from its teacher, and the teacher's cross-entropy."""
         loss, logits = self.loss, padded(evidence.output.logits)
-        weights = self.weigher(evidence).to(logits, non_blocking=True)
+        weights = self.weigher(evidence).to(logits)
         teacher_ce = torch.zeros_like(own[..., 0])
         if loss.teacher_label_weight:
             teacher_ce = cross_entropy(teacher_logits(weights, logits), targets)

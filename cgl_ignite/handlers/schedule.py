@@ -7,6 +7,7 @@ from typing import Annotated
 
 from ignite.engine import Engine, Events
 from pydantic import Field
+from torch import Tensor
 from torch.optim import Optimizer
 
 from cgl_ignite.handlers.state import state_of
@@ -61,4 +62,7 @@ class LearningRate:
     def __call__(self, engine: Engine) -> None:
         state_of(engine).learning_rate = self.learning_rate * self.schedule(state_of(engine).epoch)
         for group in self.optimizer.param_groups:
-            group["lr"] = state_of(engine).learning_rate
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(state_of(engine).learning_rate)
+            else:
+                group["lr"] = state_of(engine).learning_rate

@@ -39,7 +39,8 @@ class Attention(nn.Module):
     ) -> None:
         super().__init__()
         self.summarise = view.summarise
-        self.leader = students - 1 if leader else None
+        self.leads: Tensor
+        self.register_buffer("leads", torch.arange(students) == (students - 1 if leader else -1), persistent=False)
         inner = max(1, view.features // factor)
         self.query = nn.Linear(view.features, inner, bias=False)
         self.key = nn.Linear(view.features, inner, bias=False)
@@ -49,9 +50,8 @@ class Attention(nn.Module):
         features = evidence.everyone(self.summarise)
         query = self.query(torch.stack([features[node] for node in evidence.own]))
         key = self.key(features)
-        counts = evidence.members.sum(dim=1)
-        leads = torch.tensor([student == self.leader for student in evidence.learners]).view(-1, 1, 1)
-        counts, leads = counts.unsqueeze(2).to(query, non_blocking=True), leads.to(query.device, non_blocking=True)
+        counts = evidence.members.sum(dim=1).unsqueeze(2).to(query)
+        leads = torch.stack([self.leads[student] for student in evidence.learners]).view(-1, 1, 1)
         scores = torch.einsum("sbd,ubd->sub", query, key).masked_fill(leads, 0.0)
         lowest = torch.finfo(scores.dtype).min
         return (scores + counts.log().clamp(min=lowest / 2)).softmax(dim=1) * (counts > 0)

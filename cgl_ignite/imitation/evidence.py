@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -38,7 +37,8 @@ class Evidence:
         output: what it left.
         learners: the S students that learn.
         batches: for each learner, the position of its batch.
-        imitated: (S, K) bool on the CPU; ``[s, j]`` = learner s imitates student j.
+        imitated: (S, K) bool; ``[s, j]`` = learner s imitates student j.
+        members: (S, K, U), which output node is which imitated student, 0 or 1.
     """
 
     plan: Plan
@@ -46,20 +46,11 @@ class Evidence:
     learners: Sequence[int]
     batches: Sequence[int]
     imitated: Tensor
-
-    @cached_property
-    def members(self) -> Tensor:
-        """Which output node is which imitated student, (S, K, U) float64 on the CPU, 0 or 1."""
-        table = torch.zeros(*self.imitated.shape, self.plan.nodes, dtype=torch.float64)
-        chosen = self.imitated.nonzero().tolist()
-        if chosen:
-            places = [(s, j, self.plan.outputs[j, self.batches[s]]) for s, j in chosen]
-            table[tuple(torch.tensor(places).T)] = 1.0
-        return table
+    members: Tensor
 
     def spread(self, weights: Tensor) -> Tensor:
         """Turn weights of students into weights of output nodes. Shape: (S, K, ...) to (S, U, ...)."""
-        return torch.einsum("sk...,sku->su...", weights, self.members.to(weights, non_blocking=True))
+        return torch.einsum("sk...,sku->su...", weights, self.members.to(weights))
 
     @property
     def own(self) -> list[int]:

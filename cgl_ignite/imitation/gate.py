@@ -49,7 +49,7 @@ class Gate(nn.Module):
     def forward(self, evidence: Evidence) -> Tensor:
         """Weigh output nodes for each sample, (S, U, B)."""
         scores = padded(self.scores(evidence)).transpose(1, 2)
-        chosen = evidence.imitated.unsqueeze(2).to(scores.device, non_blocking=True)
+        chosen = evidence.imitated.unsqueeze(2)
         shares = scores.masked_fill(~chosen, torch.finfo(scores.dtype).min).softmax(dim=1)
         return evidence.spread(shares * chosen)
 

@@ -40,7 +40,7 @@ class Mean(nn.Module):
         self.expected = expected
 
     def forward(self, evidence: Evidence) -> Tensor:
-        """Weigh output nodes on the CPU, (S, U) float64."""
+        """Weigh output nodes, (S, U) float64."""
         return evidence.spread(imitation_weights(evidence.imitated, self.divisor, self.expected))
 
 
