@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,15 @@ KINDS = {
     ),
     "normalisation": ("native_batch_norm", "cudnn_batch_norm", "native_layer_norm", "native_group_norm"),
     "activations and pooling": ("threshold_backward", "clamp_min", "gelu", "mean", "max_pool", "topk", "div"),
-    "sums of gradients": ("add", "add_", "sum", "embedding_dense_backward"),
+    "other sums and products": (
+        "add", "add_", "sum", "sub", "mul", "addcmul", "rsqrt", "lerp", "embedding_dense_backward",
+    ),
     "joining and copying": ("cat", "copy_", "index", "index_select", "gather", "scatter", "stack", "embedding"),
     "update": ("_fused_adam", "_fused_sgd"),
 }  # fmt: skip
+OVERHEAD = "views, allocations, Python"
+JOINT = "_NormaliseNodes"
+"""The normalisation of many nodes, which consists of sums and products."""
 WARM_UP = 2
 
 
@@ -44,7 +50,7 @@ def kind_of(operator: str) -> str | None:
 
     Example:
         >>> kind_of("aten::native_batch_norm_backward"), kind_of("aten::add_"), kind_of("aten::as_strided")
-        ('normalisation', 'sums of gradients', None)
+        ('normalisation', 'other sums and products', None)
     """
     name = operator.removeprefix("aten::")
     stem = name.removesuffix("_").removesuffix("_backward")
@@ -52,6 +58,13 @@ def kind_of(operator: str) -> str | None:
         if any(name == one or stem == one.removesuffix("_") or (len(one) > 8 and one in name) for one in names):
             return kind
     return None
+
+
+def _around(event: Any) -> Iterator[Any]:
+    """Yield what an event ran in, from the innermost."""
+    while event.cpu_parent is not None:
+        event = event.cpu_parent
+        yield event
 
 
 def measure(case: str, pipeline: Pipeline, iterations: int) -> dict[str, Any]:
@@ -68,10 +81,12 @@ def measure(case: str, pipeline: Pipeline, iterations: int) -> dict[str, Any]:
                 planned(iteration)
     counts: dict[str, float] = defaultdict(float)
     times: dict[str, float] = defaultdict(float)
-    for event in seen.key_averages():
-        kind = kind_of(event.key) or "views, allocations, Python"
-        counts[kind] += event.count / iterations if kind_of(event.key) else 0
-        times[kind] += event.self_cpu_time_total / 1000 / iterations
+    for event in seen.events():
+        kind = kind_of(event.name)
+        if kind and any(JOINT in outer.name for outer in _around(event)):
+            kind = "normalisation"
+        counts[kind or OVERHEAD] += 1 / iterations if kind else 0
+        times[kind or OVERHEAD] += event.self_cpu_time_total / 1000 / iterations
     plans = [planned.plan(iteration) for iteration in range(WARM_UP + 1, WARM_UP + 1 + iterations)]
     return {
         "case": case,

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import click
 import machinery
 from overhead import find_pipeline
+from sizes import FULL, TINY, TWO_CORES, Case, Sizes
 from verdicts import lines_of, markdown, suite_figure
 
 from cgl_ignite import Pipeline
@@ -30,46 +31,15 @@ from cgl_ignite.bench.curves import growth_figure
 from cgl_ignite.bench.evaluation import measure_evaluation
 from cgl_ignite.bench.figures import facts
 from cgl_ignite.bench.floor import measure_floor
-from cgl_ignite.bench.growth import COUNTS, FLAT, METHODS, SMALL_GROUPS, Setting, measure_growth
+from cgl_ignite.bench.growth import measure_growth
 from cgl_ignite.bench.memory import measure_memory
+from cgl_ignite.bench.precision import measure_precision
 from cgl_ignite.bench.published import measure_published
-from cgl_ignite.bench.race import measure
+from cgl_ignite.bench.race import PADDED, measure
 from cgl_ignite.data import data_root
 from cgl_ignite.pipeline.device import find_device
 
 RESULTS = Path(__file__).resolve().parent / "results"
-
-
-class Case(NamedTuple):
-    """One setting of a part.
-
-    Attributes:
-        title: what it is called.
-        name: of ``overhead.py``, the setting and the preset of the method.
-        changes: of its pipeline.
-        target: the most that the ratio may be.
-    """
-
-    title: str
-    name: str
-    changes: tuple[str, ...] = ()
-    target: float | None = None
-
-
-class Sizes(NamedTuple):
-    """What is measured, part by part."""
-
-    baseline: tuple[Case, ...]
-    cgl: tuple[Case, ...]
-    floor: tuple[Case, ...]
-    evaluation: tuple[Case, ...]
-    memory: tuple[Case, ...]
-    published: tuple[Case, ...]
-    growth: Setting = Setting()
-    methods: tuple[str, ...] = tuple(METHODS)
-    counts: tuple[int, ...] = COUNTS
-    processes: int = 3
-    machinery: machinery.Sizes = machinery.Sizes()
 
 
 class Options(NamedTuple):
@@ -89,84 +59,13 @@ class Options(NamedTuple):
             yield case, find_pipeline(case.name, self.root, (f"run.threads={self.threads}", *case.changes))
 
 
-def of_batch(size: int, *changes: str) -> tuple[str, ...]:
-    """Return the changes of a pipeline that make its batches smaller."""
-    return (f"optim.batch_size={size}", *changes)
-
-
-WIDE = "backbone.width=64"
-DIGITS = Case("ResNet-8 on digits", "digits-cgl", (), 0.5)
-RESNET = Case("ResNet-18 of width 16", "cifar10-cgl", (), 0.85)
-SHARED_RESNET = RESNET._replace(title="ResNet-18 of width 16, shared statistics", changes=("method.statistics=shared",))
-WIDE_RESNET = Case("ResNet-18 of width 64", "cifar10-cgl", (WIDE,), 0.96)
-VDCNN = Case("VDCNN-9", "vdcnn9-cgl", (), 0.95)
-TRANSFORMER = Case("Transformer", "transformer-cgl", (), 0.78)
-BASELINES = (
-    Case("ResNet-8 on digits", "digits-baseline"),
-    Case("ResNet-18 of width 16", "cifar10-baseline", (), 1.03),
-    Case("VDCNN-9", "vdcnn9-baseline", (), 1.03),
-    Case("Transformer", "transformer-baseline", (), 1.03),
-)
-PUBLISHED = (
-    Case("Baseline, ResNet-18 of width 16", "cifar10-baseline"),
-    Case("DML, ResNet-18 of width 16", "cifar10-dml"),
-    Case("CGL, ResNet-18 of width 16", "cifar10-cgl"),
-)
-
-FULL = Sizes(
-    baseline=BASELINES,
-    cgl=(DIGITS, RESNET, WIDE_RESNET, VDCNN, TRANSFORMER),
-    floor=(DIGITS, RESNET, WIDE_RESNET, VDCNN, TRANSFORMER),
-    evaluation=(DIGITS, RESNET, SHARED_RESNET, WIDE_RESNET, VDCNN, TRANSFORMER),
-    memory=(DIGITS, RESNET, WIDE_RESNET, VDCNN, TRANSFORMER),
-    published=PUBLISHED,
-    growth=Setting("cifar10", 64),
-)
-"""The batch sizes of the paper."""
-
-SMALL_RESNET = RESNET._replace(changes=of_batch(16))
-SMALL_WIDE_RESNET = WIDE_RESNET._replace(changes=of_batch(4, WIDE))
-SMALL_VDCNN = VDCNN._replace(changes=of_batch(4))
-SMALL_TRANSFORMER = TRANSFORMER._replace(
-    title="Transformer, texts cut to 256", changes=of_batch(2, "data.encoding.length=256")
-)
-EVALUATED_TRANSFORMER = TRANSFORMER._replace(
-    title="Transformer, texts cut to 128", changes=("data.encoding.length=128",)
-)
-TWO_CORES = Sizes(
-    baseline=(*BASELINES[:2], *(case._replace(changes=of_batch(8)) for case in BASELINES[2:])),
-    cgl=(DIGITS, RESNET, SMALL_WIDE_RESNET, SMALL_VDCNN, SMALL_TRANSFORMER),
-    floor=(DIGITS, RESNET, SMALL_TRANSFORMER),
-    evaluation=(DIGITS, RESNET, SHARED_RESNET, EVALUATED_TRANSFORMER),
-    memory=(DIGITS, SMALL_RESNET, SMALL_WIDE_RESNET, SMALL_TRANSFORMER),
-    published=(PUBLISHED[0], *(case._replace(changes=of_batch(16)) for case in PUBLISHED[1:])),
-)
-"""A quarter of an hour on two cores with one thread; an iteration of CGL on VDCNN-9 takes seconds even so."""
-
-TINIEST = (Case("the smallest ResNet-8 on digits", "digits-cgl", of_batch(4, "backbone.width=4")),)
-TINY = Sizes(
-    baseline=(TINIEST[0]._replace(name="digits-baseline"),),
-    cgl=TINIEST,
-    floor=TINIEST,
-    evaluation=TINIEST,
-    memory=TINIEST,
-    published=TINIEST,
-    growth=Setting(batch_size=2),
-    methods=(SMALL_GROUPS,),
-    counts=FLAT,
-    processes=1,
-    machinery=machinery.TINY,
-)
-"""To see that all of it runs."""
-
-
 def race(part: str, options: Options) -> list[dict[str, Any]]:
     """Race the trainer against loops written by hand."""
     return [
         {
             "title": case.title,
             "target": case.target,
-            **measure(case.name, pipeline, options.rounds, 0, options.clock),
+            **measure(case.name, pipeline, options.rounds, 0, options.clock, leave_out=(PADDED,)),
         }
         for case, pipeline in options.cases(part)
     ]
@@ -191,6 +90,14 @@ def evaluation(part: str, options: Options) -> list[dict[str, Any]]:
 def memory(part: str, options: Options) -> list[dict[str, Any]]:
     """Compare the memory of a process with what is predicted."""
     return [{"title": case.title, **measure_memory(pipeline)} for case, pipeline in options.cases(part)]
+
+
+def precision(part: str, options: Options) -> list[dict[str, Any]]:
+    """Compare bfloat16 with float32."""
+    return [
+        {"title": case.title, **measure_precision(pipeline, options.rounds, options.clock)}
+        for case, pipeline in options.cases(part)
+    ]
 
 
 def growth(part: str, options: Options) -> dict[str, Any]:
@@ -226,6 +133,7 @@ PARTS: dict[str, Callable[[str, Options], Any]] = {
     "floor": floor,
     "evaluation": evaluation,
     "memory": memory,
+    "precision": precision,
     "growth": growth,
     "published": published,
     "machinery": surroundings,

@@ -60,6 +60,7 @@ def lines_of(parts: Mapping[str, Any]) -> list[Line]:
         "floor": _floor,
         "evaluation": _evaluation,
         "memory": _memory,
+        "precision": _precision,
         "growth": _growth,
         "published": _published,
         "machinery": _machinery,
@@ -127,6 +128,12 @@ def _memory(rows: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
             1 - far,
             note=f"batch {row['batch_size']}, {measured:,.0f} / {predicted:,.0f} MiB",
         )
+
+
+def _precision(rows: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+    for row in rows:
+        value, note = row["bfloat16_over_float32"], _setting(row)
+        yield Line("precision", f"bfloat16 / float32, {row['title']}", value, note=note)
 
 
 def _growth(record: Mapping[str, Any]) -> Iterator[Line]:

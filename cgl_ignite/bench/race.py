@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -173,11 +173,19 @@ def _loops(pipeline: Pipeline, given: Given, device: torch.device) -> dict[str, 
 
 
 def hold(
-    pipeline: Pipeline, device: torch.device, rounds: int, iterations: int, clock: str, *, compare: bool
+    pipeline: Pipeline,
+    device: torch.device,
+    rounds: int,
+    iterations: int,
+    clock: str,
+    *,
+    compare: bool,
+    leave_out: Collection[str] = (),
 ) -> tuple[Race, Parts]:
-    """Run the trainer and let the others train in between."""
+    """Run the trainer and let the others train in between, but for some of them."""
     parts = assemble(pipeline, read_data(pipeline), pipeline.seeds[0], device, Interruption())
-    others = contestants(pipeline, Given.of(parts), device)
+    everyone = contestants(pipeline, Given.of(parts), device)
+    others = {name: other for name, other in everyone.items() if name not in leave_out}
     race = Race(others, rounds, iterations, make_clock(clock, device), compare=compare)
     train(pipeline, race)
     return race, parts
@@ -199,12 +207,21 @@ def without_dropout(pipeline: Pipeline) -> Pipeline:
 
 
 def measure(
-    case: str, pipeline: Pipeline, rounds: int, iterations: int, clock: str, warm_up: int = WARM_UP
+    case: str,
+    pipeline: Pipeline,
+    rounds: int,
+    iterations: int,
+    clock: str,
+    warm_up: int = WARM_UP,
+    *,
+    leave_out: Collection[str] = (),
 ) -> dict[str, Any]:
     """Run one case and return its figures, in milliseconds per iteration; ``iterations`` = 0 makes rounds of 0.3 s."""
     device, alike = find_device(pipeline.run.device), without_dropout(pipeline)
     first = None if alike is pipeline else hold(alike, device, 1, 1, clock, compare=True)[0]
-    race, parts = hold(pipeline, device, rounds + warm_up, iterations, clock, compare=first is None)
+    race, parts = hold(
+        pipeline, device, rounds + warm_up, iterations, clock, compare=first is None, leave_out=leave_out
+    )
     planned = forecast(pipeline, parts.routing, parts.subsets.reads, parts.costs, pipeline.seeds[0], device)
     times = {name: [1e3 * second for second in seconds[warm_up:]] for name, seconds in race.times.items()}
     loops = [name for name in times if name.startswith("bare")]
