@@ -22,6 +22,8 @@ WARM_UP = 3
 """How often an iteration runs before it is recorded: libraries choose their kernels in the first ones."""
 MOST = 16
 """Recordings that are kept; further kinds of iterations are launched."""
+REMEMBERED = 4096
+"""Kinds of iterations that are counted."""
 
 
 class Recorder(Protocol):
@@ -74,7 +76,7 @@ class Replay:
     def __init__(self, recorder: Recorder, optimizer: Optimizer) -> None:
         self.recorder = recorder
         self.optimizer = optimizer
-        self.seen: Counter[Hashable] = Counter()
+        self.seen: Counter[int] = Counter()
         self.recordings: dict[Hashable, _Recording] = {}
 
     def __call__(self, key: Hashable, function: Function, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -84,11 +86,17 @@ class Replay:
         """
         if key not in self.recordings:
             self._prepare(tensors[0].device)
-            self.seen[key] += 1
-            if key is None or self.seen[key] <= WARM_UP or len(self.recordings) == MOST:
+            if key is None or not self._often(key) or len(self.recordings) == MOST:
                 return self.recorder.launch(lambda: launch(key, function, tensors))
             self.recordings[key] = _Recording(self.recorder, function, tensors)
         return self.recordings[key](tensors)
+
+    def _often(self, key: Hashable) -> bool:
+        """Count a key, by its hash; sub-groups that are drawn freely hardly ever come again, and are forgotten."""
+        if len(self.seen) == REMEMBERED:
+            self.seen.clear()
+        self.seen[hash(key)] += 1
+        return self.seen[hash(key)] > WARM_UP
 
     def _prepare(self, device: torch.device) -> None:
         for group in self.optimizer.param_groups:

@@ -164,6 +164,14 @@ def test_only_so_many_recordings_are_kept(monkeypatch: pytest.MonkeyPatch) -> No
     assert both("baseline", rows=lambda number: 6 if number % 2 else 5).recorded == 1
 
 
+def test_kinds_that_never_come_again_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay, "REMEMBERED", 5)
+    run = replay.Replay(TapeRecorder(), torch.optim.SGD([nn.Parameter(torch.ones(1))]))
+    for number in range(20):
+        run(number, lambda rows: (rows,), (torch.ones(1),))
+    assert len(run.seen) <= 5
+
+
 def test_uneven_batches_are_launched() -> None:
     world = world_of("cgl", RING)
     method, parts = world.pipeline.method, world.parts
