@@ -83,6 +83,7 @@ class PlannedPass:
             parts.subsets.reads,
             self.loss,
             parts.batches_per_chunk,
+            parts.recorder,
         )
         self._engine = Engine(lambda engine, batch: None)
         state_of(self._engine).ramp = 1.0

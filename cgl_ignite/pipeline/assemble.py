@@ -26,6 +26,7 @@ from cgl_ignite.data import (
 )  # fmt: skip
 from cgl_ignite.engine.evaluate import build_evaluator, evaluate
 from cgl_ignite.engine.optim import OPTIMIZERS
+from cgl_ignite.engine.replay import Recorder, find_recorder
 from cgl_ignite.handlers.checkpoint import Stateful
 from cgl_ignite.handlers.interruption import Interruption
 from cgl_ignite.handlers.state import Scores
@@ -60,6 +61,7 @@ class Parts:
     weigher: nn.Module
     optimizer: Optimizer
     batches_per_chunk: int
+    recorder: Recorder | None
     evaluate_holdout: Callable[[], Scores]
     evaluate_test: Callable[[], Scores]
 
@@ -135,6 +137,7 @@ def assemble(
         weigher=weigher,
         optimizer=OPTIMIZERS.build(optim, [*pool.parameters(), *weigher.parameters()], optim.learning_rate),
         batches_per_chunk=forecast(pipeline, routing, subsets.reads, costs, seed, device).batches_per_chunk,
+        recorder=find_recorder(pipeline.run.graphs, device, pool),
         evaluate_holdout=lambda: scores(holdout),
         evaluate_test=lambda: scores(splits.test().to(device)),
     )

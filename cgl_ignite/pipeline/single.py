@@ -15,7 +15,6 @@ from ignite.engine import Engine
 from cgl_ignite.config.dump import fingerprint, flat, values
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import DataSource, Normaliser, Splits, dump_encoder
-from cgl_ignite.engine.replay import find_recorder
 from cgl_ignite.engine.step import CollaborativeStep
 from cgl_ignite.engine.trainer import Handler, build_trainer, train
 from cgl_ignite.errors import Interrupted, RunFailed
@@ -113,7 +112,7 @@ def _trainer(
         parts.subsets.reads,
         method.loss,
         parts.batches_per_chunk,
-        find_recorder(run.graphs, setting.device, parts.pool),
+        parts.recorder,
     )
     publish = partial(keep_routing, journal=journal)
     system = SystemMetrics(cuda=setting.device.type == "cuda")
