@@ -33,7 +33,8 @@ class AddressedDropout(nn.Module):
         if not self.training or self.p == 0:
             return inputs
         self.scope.draws += 1
-        return inputs * torch.cat([self._mask(rows, node) for node, rows in enumerate(inputs.split(self.scope.sizes))])
+        masks = [self._mask(rows, node) for node, rows in enumerate(inputs.split(self.scope.sizes))]
+        return inputs * (torch.cat(masks) if len(masks) > 1 else masks[0])
 
     def plain(self) -> nn.Module:
         """Return the ordinary layer, for a student taken out of the pool."""
