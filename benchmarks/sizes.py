@@ -84,15 +84,13 @@ FULL = Sizes(
 SMALL_WIDE_RESNET = WIDE_RESNET._replace(changes=of_batch(4, WIDE))
 SMALL_VDCNN = VDCNN._replace(changes=of_batch(4))
 SMALL_TRANSFORMER = TRANSFORMER._replace(
-    title="Transformer, texts cut to 256", changes=of_batch(4, "data.encoding.length=256")
+    title="Transformer, texts cut to 128", changes=of_batch(4, "data.encoding.length=128")
 )
-EVALUATED_TRANSFORMER = TRANSFORMER._replace(
-    title="Transformer, texts cut to 128", changes=("data.encoding.length=128",)
-)
+EVALUATED_TRANSFORMER = TRANSFORMER._replace(title="Transformer, texts cut to 64", changes=("data.encoding.length=64",))
 TWO_CORES = Sizes(
     baseline=(*BASELINES[:2], *(case._replace(changes=of_batch(8)) for case in BASELINES[2:])),
     cgl=(DIGITS, SMALL_RESNET, RESNET, SMALL_WIDE_RESNET, SMALL_VDCNN, SMALL_TRANSFORMER),
-    floor=(DIGITS, RESNET, SMALL_TRANSFORMER),
+    floor=(DIGITS, SMALL_RESNET, SMALL_TRANSFORMER),
     evaluation=(DIGITS, RESNET, SHARED_RESNET, EVALUATED_TRANSFORMER),
     memory=(DIGITS, SMALL_RESNET, SMALL_WIDE_RESNET, SMALL_TRANSFORMER),
     precision=tuple(case._replace(changes=of_batch(8)) for case in BASELINES[1:]),
