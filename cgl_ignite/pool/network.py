@@ -28,6 +28,9 @@ __all__ = ["ModularNetwork", "modular_layers"]
 LARGE = 512 * 2**10
 """A node of so many bytes fills a CPU's cache: joined with others it would only be copied, not run faster."""
 
+BUSY = 2 * 2**20
+"""A node of so many bytes keeps a GPU busy for longer than its launches take: it is normalised by itself."""
+
 
 def modular_layers(backbone: Backbone) -> tuple[LayerBuilder, ...]:
     """Return the layers a pool is built of: those of the backbone, and its classifier."""
@@ -109,9 +112,9 @@ class ModularNetwork(nn.Module):
         self.scope.iteration = iteration
         self.scope.groups = tuple(range(len(batches)) if groups is None else groups)
         self.scope.rows = tuple(len(batch) for batch in batches)
-        self.scope.large = LARGE if batches[0].device.type == "cpu" else math.inf
+        self.scope.large, large = (LARGE, LARGE) if batches[0].device.type == "cpu" else (BUSY, math.inf)
         kept = (self.trunk, len(self.layers) - 1)
-        traversal = Traversal(plan, batches, self._run, self.scope.large, divide=divide_gradients, kept=kept)
+        traversal = Traversal(plan, batches, self._run, large, divide=divide_gradients, kept=kept)
         with lowered(self.precision, batches[0].device):
             values = traversal()
         trunk = (values[self.trunk], plan.layers[self.trunk - 1]) if self.trunk else None

@@ -1,8 +1,8 @@
 """Batch normalisation in a shared module: statistics of one student on one batch, affine parameters of all.
 
 Rows of several nodes arrive in one tensor; each node is normalised by itself. Many small nodes go through a fixed
-number of kernels (:mod:`cgl_ignite.pool.joint`). A CPU has faster ones of its own for a large node, which fills its
-cache, and for values whose channels do not lie together: there nodes are normalised one by one.
+number of kernels (:mod:`cgl_ignite.pool.joint`). PyTorch's own kernel is faster for a large node and, on a CPU, for
+values whose channels do not lie together: there nodes are normalised one by one.
 """
 
 from __future__ import annotations

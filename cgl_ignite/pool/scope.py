@@ -20,7 +20,7 @@ class Scope:
 
     ``rows`` and ``groups`` are those of every batch of the pass, ``sizes`` and ``batches`` those of the call's nodes.
 
-    ``large`` is how many bytes fill the device's cache: a node of that size gains nothing from being beside others.
+    A node of ``large`` bytes gains nothing from being normalised together with others.
 
     ``draws`` counts the masks drawn in this call so far, so that two dropouts of one module differ.
     One object is shared by all converted layers of a pool; the network sets it before each call.

@@ -174,6 +174,13 @@ def test_large_nodes_run_one_by_one_to_the_same_effect(monkeypatch: pytest.Monke
             torch.testing.assert_close(value, together[name])
 
 
+@pytest.mark.parametrize(("device", "large"), [("cpu", network.LARGE), ("meta", network.BUSY)])
+def test_what_is_normalised_together_depends_on_the_device(device: str, large: int) -> None:
+    pool = make_pool([[0, 0, 0], [0, 1, 0]], [0, 1]).to(device)
+    run(pool, [Unit(0, 0, own=True, gradient=True), Unit(1, 1, own=True, gradient=True)], *[BATCH.to(device)] * 2)
+    assert pool.scope.large == large
+
+
 @pytest.mark.parametrize(
     ("paths", "reads", "reading", "slots"),
     [
