@@ -1,3 +1,3 @@
-"""The training step, the evaluator, the trainer and the optimizers."""
+"""The training step and its replay, the evaluator, the trainer and the optimizers."""
 
 __all__: list[str] = []
