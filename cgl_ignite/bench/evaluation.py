@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from cgl_ignite.bench.figures import ratio, summary
 from cgl_ignite.bench.passes import PlannedPass, ready, repetitions, typical_batch
-from cgl_ignite.bench.progress import rounds_done
+from cgl_ignite.bench.progress import take_turns
 from cgl_ignite.bench.race import make_clock
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import Batch, Splits, evaluation_batches, evaluation_order
@@ -55,14 +55,9 @@ def measure_evaluation(pipeline: Pipeline, rounds: int, clock: str) -> dict[str,
             TOGETHER: lambda: [pool_logits(parts.pool, batch.inputs) for batch in batches],
             ALONE: lambda: [[_logits(one, batch.inputs, precision) for batch in batches] for one in students],
         }
-        times: dict[str, list[float]] = {name: [] for name in ways}
-        for done in range(1, rounds + 1):
-            for name, way in ways.items():
-                since = seconds()
-                way()
-                times[name].append(1e3 * (seconds() - since) / len(batches))
-            rounds_done(done, rounds)
+        taken = take_turns(ways, rounds, seconds)
         threads = torch.get_num_threads()
+    times = {name: [1e3 * second / len(batches) for second in values] for name, values in taken.items()}
     return {
         "students": len(students),
         "rows": [len(batch.targets) for batch in batches],

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import torch
 
 from cgl_ignite.bench.figures import ratio, summary
 from cgl_ignite.bench.passes import PlannedPass, ready, repetitions, typical_batch
-from cgl_ignite.bench.progress import rounds_done
+from cgl_ignite.bench.progress import take_turns
 from cgl_ignite.bench.race import make_clock
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.pipeline.assemble import read_data
@@ -39,16 +41,11 @@ def measure_precision(pipeline: Pipeline, rounds: int, clock: str) -> dict[str, 
             passes[precision](1)
         since = seconds()
         passes["float32"](2)
-        times: dict[str, list[float]] = {name: [] for name in PRECISIONS}
         numbers = range(3, 3 + repetitions(seconds() - since, MOST_PASSES))
-        for done in range(1, rounds + 1):
-            for precision, planned in passes.items():
-                since = seconds()
-                for number in numbers:
-                    planned(number)
-                times[precision].append(1e3 * (seconds() - since) / len(numbers))
-            rounds_done(done, rounds)
+        ways = {name: partial(_work_off, planned, numbers) for name, planned in passes.items()}
+        taken = take_turns(ways, rounds, seconds)
         threads = torch.get_num_threads()
+    times = {name: [1e3 * second / len(numbers) for second in values] for name, values in taken.items()}
     return {
         "batch_size": pipeline.optim.batch_size,
         "students": pipeline.method.students,
@@ -59,3 +56,8 @@ def measure_precision(pipeline: Pipeline, rounds: int, clock: str) -> dict[str, 
         "bfloat16_over_float32": ratio(times["bfloat16"], times["float32"]),
         "rounds": times,
     }
+
+
+def _work_off(planned: PlannedPass, numbers: Iterable[int]) -> None:
+    for number in numbers:
+        planned(number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import islice
 
 import torch
 from ignite.engine import Engine
@@ -106,8 +107,9 @@ class CollaborativeStep:
         zero = torch.zeros((), device=targets.device)
         parts = [(zero, zero)] * len(self.reads)
         rows, labels = inputs.split(sizes), targets.split(sizes)
-        for number, work in enumerate(works):
-            own = Tables(*tables[number * len(Tables._fields) :][: len(Tables._fields)])
+        handed = iter(tables)
+        for work in works:
+            own = Tables(*islice(handed, len(Tables._fields)))
             ce, kl, teacher_ce = self._losses(work, own, rows, labels, iteration)
             teachers = self.loss.teacher_label_weight / len(self.reads) * teacher_ce
             (self.loss.label_weight * ce + ramp * kl + teachers).sum().backward()

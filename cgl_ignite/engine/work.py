@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cgl_ignite.imitation import imitation_units
 from cgl_ignite.pool import Plan, plan_forward
-from cgl_ignite.pool.plan import Call, RouteTable, Unit
+from cgl_ignite.pool.plan import RouteTable, Unit
 
 __all__ = ["Tables", "Work", "lay_out"]
 
@@ -35,7 +35,7 @@ class Work:
     """What a chunk of an iteration runs. Two of them are equal if the same kernels run, whatever is in the tables.
 
     Attributes:
-        calls: the calls of the plan, layer by layer.
+        plan: of the forward pass.
         learners: the S students that learn.
         batches: for each learner, the batch of the plan that it reads.
         sizes: rows of each batch of the plan.
@@ -44,14 +44,13 @@ class Work:
         groups: the data group of each batch of the plan.
     """
 
-    calls: tuple[tuple[Call, ...], ...]
+    plan: Plan
     learners: tuple[int, ...]
     batches: tuple[int, ...]
     sizes: tuple[int, ...]
     taught: bool
     apart: bool
     groups: tuple[int, ...] = field(compare=False)
-    plan: Plan = field(compare=False)
     tables: Tables = field(compare=False)
 
     def inputs(self, rows: Sequence[Tensor], sources: Tensor) -> list[Tensor]:
@@ -97,14 +96,13 @@ def lay_out(
     if places:
         members[tuple(torch.tensor([(s, j, plan.outputs[j, batch]) for s, j, batch in places]).T)] = 1.0
     return Work(
-        calls=plan.layers,
+        plan=plan,
         learners=learners,
         batches=tuple(held[k, position[reads[k]]] for k in learners),
         sizes=tuple(sizes[groups[source]] for source in sources),
         taught=bool(places),
         apart=apart,
         groups=tuple(groups[source] for source in sources),
-        plan=plan,
         tables=Tables(chosen, members, torch.tensor([groups[source] for source in sources])),
     )
 

@@ -9,7 +9,7 @@ statistics must agree as well.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["Call", "Plan", "RouteTable", "Unit", "plan_forward"]
 
@@ -63,7 +63,7 @@ class Plan:
 
     layers: tuple[tuple[Call, ...], ...]
     nodes: int
-    outputs: dict[tuple[int, int], int]
+    outputs: dict[tuple[int, int], int] = field(hash=False)
 
     def rows(self, students: Sequence[int], batch: int) -> list[int]:
         """Return the output nodes of some students on one batch."""
