@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
-SMALLEST = ["--rounds", "2", "--iterations", "1", "--threads", "1", "--set", "backbone.width=4"]
+SMALLEST = ["--rounds", "2", "--iterations", "1", "--threads", "1"]
 FEWEST = ["optim.batch_size=2", "data.limit=2100", "data.encoding.length=64", "backbone.embedding=4"]
 PADDED = "bare loop, padded to the greatest length"
 LOOPS = {"digits-baseline": {"bare loop"}, "digits-cgl": {"bare loop", "bare loop, backward per student"}}
@@ -207,3 +207,62 @@ def test_time_within_a_call_is_booked_once(script: Any) -> None:
     assert ledger.spent == {"inner": [2.0], "outer": [8.0]}
     shares = script("ledger").share_of_a_minute({"save": [0.6, 3.0, 0.6], "draw": [1.0, 2.0]}, ["save"], ["draw"], 60.0)
     assert shares == pytest.approx({"save": 0.01, "draw": 0.05, "together": 0.06})
+
+
+SCORES = {
+    "seed": 1,
+    "rows": {"holdout": 10, "test": 100},
+    "holdout_right": [[8, 9], [9, 9], [7, 8], [9, 8], [8, 9]],
+    "holdout_ce": [[0.9, 0.5], [0.6, 0.4], [0.9, 0.9], [0.4, 0.9], [0.3, 0.7]],
+    "test_right": [[1, 2], [3, 4], [5, 6], [7, 8], [9, 10]],
+}
+"""Five epochs of two students. Right over three epochs: 24 and 26 after the third, 25 and 25, 24 and 25."""
+
+
+@pytest.mark.parametrize(
+    ("rule", "state"),
+    [
+        ("accuracy, ties to the earliest epoch", (1, 1)),
+        ("accuracy", (4, 0)),
+        ("cross-entropy", (5, 0)),
+        ("accuracy over three epochs", (3, 1)),
+        ("last epoch", (5, 1)),
+    ],
+)
+def test_the_rules_that_select(script: Any, rule: str, state: tuple[int, int]) -> None:
+    selection = script("selection")
+    chosen = selection.RULES[rule](selection.history_of(SCORES))
+    assert (chosen.epoch, chosen.student) == state
+    assert chosen.test == 2 * state[0] - (1 - state[1])
+
+
+def test_the_table_of_rules(script: Any) -> None:
+    better = {
+        **SCORES,
+        "seed": 2,
+        "test_right": [[right + 10 * epoch for right in row] for epoch, row in enumerate(SCORES["test_right"])],
+    }
+    rows = {row["rule"]: row for row in script("selection").table([SCORES, better])}
+    assert rows["accuracy, ties to the earliest epoch"]["difference"] == 0
+    assert rows["accuracy"]["test_accuracy"] == pytest.approx((7 + 37) / 2)
+    assert rows["accuracy"]["difference"] == pytest.approx((5 + 35) / 2)
+    assert rows["accuracy"]["interval"] == pytest.approx([20 - 12.7062 * 15, 20 + 12.7062 * 15], abs=1e-2)
+
+
+def test_selection_goes_on_with_the_missing_seeds(tmp_path: Path) -> None:
+    options = ["digits-cgl", "--folder", str(tmp_path), "--set", "run.epochs=1"]
+
+    def call(seeds: int) -> str:
+        command = [sys.executable, str(BENCHMARKS / "selection.py"), *options, "--seeds", str(seeds)]
+        return subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path).stdout
+
+    assert "digits-cgl: 1 seeds" in call(1)
+    (path,) = tmp_path.iterdir()
+    first = json.loads(path.read_text("utf-8"))
+    assert first.keys() >= {"date", "commit", "command", "versions", "hardware"}
+    assert "seed 1 in" not in call(2)
+    runs = json.loads(path.read_text("utf-8"))["runs"]
+    assert [run["seed"] for run in runs] == [1, 2]
+    assert runs[0] == first["runs"][0]
+    assert {len(run[key]) for run in runs for key in ("holdout_right", "holdout_ce", "test_right")} == {1}
+    assert {len(run["test_right"][0]) for run in runs} == {8}
