@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -67,7 +68,7 @@ def ui(folder: Path, uri: str | None, port: int, browser: bool, only_print: bool
     command = _command(store, port)
     address = f"http://{HOST}:{port}"
     if only_print:
-        click.echo(" ".join(command), err=True)
+        click.echo(shlex.join(command), err=True)
         click.echo(_charts(store, address))
         return
     _check_port(port)

@@ -49,8 +49,9 @@ def compare(
     home = first.tracking.folder.expanduser().absolute()
     find_device(first.run.device)
     folder = ComparisonFolder.open(home / "comparisons", identify(pipelines, seeds, equal))
-    tracker = tracker or make_tracker(locate(first.tracking.folder, first.tracking.uri))
+    board = board or NoBoard()
+    tracker = tracker or make_tracker(locate(first.tracking.folder, first.tracking.uri), board.note)
     with folder.locked():
-        contest = Contest(dict(pipelines), list(seeds), equal, home / "runs", folder, board or NoBoard(), tracker)
+        contest = Contest(dict(pipelines), list(seeds), equal, home / "runs", folder, board, tracker)
         contest.deviations = deviations or {}
         return contest.hold(jobs, screen)

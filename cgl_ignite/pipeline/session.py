@@ -47,7 +47,7 @@ def run(
     device = find_device(pipeline.run.device)
     waiting = [seed for seed in found if seed not in finished]
     source = read_data(pipeline) if waiting else None
-    tracker = tracker or make_tracker(locate(pipeline.tracking.folder, pipeline.tracking.uri))
+    tracker = tracker or make_tracker(locate(pipeline.tracking.folder, pipeline.tracking.uri), warn)
     for seed, again in finished.items():
         settle(again.path, tracker, run_info(pipeline, seed, again.facts.get("group")), warn)
     if source is not None:

@@ -81,7 +81,8 @@ class Workplace:
         try:
             task = Task.read(line)
             pipeline = task.load()
-            self.tracker = self.tracker or make_tracker(locate(pipeline.tracking.folder, pipeline.tracking.uri))
+            store = locate(pipeline.tracking.folder, pipeline.tracking.uri)
+            self.tracker = self.tracker or make_tracker(store, self.reporter.note)
             self.source = self.source or read_data(pipeline)
             result = task.run(pipeline, self.source, self.tracker, self.reporter, self.reporter.note)
         except (Interrupted, KeyboardInterrupt):

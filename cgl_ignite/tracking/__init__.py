@@ -4,9 +4,11 @@ MLflow is imported by :mod:`cgl_ignite.tracking.mlflow` alone, when :func:`make_
 """
 
 import os
+from collections.abc import Callable
 
-from cgl_ignite.tracking.base import Row, RunInfo, Status, StudentModel, Tracker, TrackerError
+from cgl_ignite.tracking.base import Row, RunInfo, Status, StudentModel, Tracker, TrackerError, UnknownRun
 from cgl_ignite.tracking.group import Group
+from cgl_ignite.tracking.guard import warn_by_log
 from cgl_ignite.tracking.journal import Journal, settle
 from cgl_ignite.tracking.keys import epoch_values, final_values
 from cgl_ignite.tracking.screen import Screen, Summary
@@ -26,6 +28,7 @@ __all__ = [
     "SystemMetrics",
     "Tracker",
     "TrackerError",
+    "UnknownRun",
     "epoch_values",
     "final_values",
     "locate",
@@ -36,8 +39,8 @@ __all__ = [
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 
-def make_tracker(store: Store) -> Tracker:
-    """Return the tracker of a store; nothing is opened before its first call."""
+def make_tracker(store: Store, warn: Callable[[str], None] = warn_by_log) -> Tracker:
+    """Return the tracker of a store, which tells ``warn`` of repairs; nothing is opened before its first call."""
     from cgl_ignite.tracking.mlflow import MLflowTracker
 
-    return MLflowTracker(store)
+    return MLflowTracker(store, warn)

@@ -14,13 +14,17 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.export import ExportedProgram
 
-__all__ = ["Row", "RunInfo", "Status", "StudentModel", "Tracker", "TrackerError"]
+__all__ = ["Row", "RunInfo", "Status", "StudentModel", "Tracker", "TrackerError", "UnknownRun"]
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 
 class TrackerError(CglError):
     """The store cannot be reached or refuses a call; a journal keeps what it did not take."""
+
+
+class UnknownRun(TrackerError):
+    """The store answers, but has no run of this id, as after it was deleted."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,8 @@ class StudentModel:
 class Tracker(Protocol):
     """A store of runs. Every method raises :class:`TrackerError` when the store fails, and only then.
 
+    A method that is given the id of a run raises :class:`UnknownRun` where the store has no such run.
+
     Nothing is contacted before the first call of a method.
     """
 
@@ -86,6 +92,10 @@ class Tracker(Protocol):
 
     def reopen(self, run_id: str, parameters: Mapping[str, str]) -> None:
         """Go on with a run; a parameter that changed since is kept as a tag."""
+        ...
+
+    def status(self, run_id: str) -> str | None:
+        """Return the status of a run, such as ``RUNNING``; None if the store has no such run."""
         ...
 
     def last_epoch(self, run_id: str) -> int:

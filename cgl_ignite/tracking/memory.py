@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cgl_ignite.tracking.base import Row, RunInfo, Status, StudentModel, TrackerError
+from cgl_ignite.tracking.base import Row, RunInfo, Status, StudentModel, TrackerError, UnknownRun
 
 __all__ = ["MemoryRun", "MemoryTracker"]
 
@@ -48,6 +48,11 @@ class MemoryTracker:
         run.changed = {key: value for key, value in parameters.items() if before.get(key) != value}
         run.status = "RUNNING"
 
+    def status(self, run_id: str) -> str | None:
+        """Return the status of a run, None for an unknown one."""
+        self._called("status")
+        return self.runs[run_id].status if run_id in self.runs else None
+
     def last_epoch(self, run_id: str) -> int:
         """Return the newest recorded epoch."""
         rows = self._run("last_epoch", run_id).rows
@@ -77,6 +82,8 @@ class MemoryTracker:
 
     def _run(self, call: str, run_id: str) -> MemoryRun:
         self._called(call)
+        if run_id not in self.runs:
+            raise UnknownRun(f"no run {run_id}")
         return self.runs[run_id]
 
     def _called(self, call: str) -> None:

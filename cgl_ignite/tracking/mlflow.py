@@ -12,14 +12,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from requests import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
-from cgl_ignite.tracking.base import Row, RunInfo, Status, StudentModel, TrackerError
+from cgl_ignite.tracking.base import Row, RunInfo, Status, StudentModel, TrackerError, UnknownRun
+from cgl_ignite.tracking.database import prepare
+from cgl_ignite.tracking.guard import warn_by_log
 from cgl_ignite.tracking.process import gone, host, identity
 from cgl_ignite.tracking.store import Store
 
@@ -32,7 +34,7 @@ TALKATIVE = ("mlflow.store.db", "mlflow.store.db.utils", "alembic", "mlflow.mode
 EPOCH = "epoch"
 PARAMETER_LENGTH = 6000
 BATCH = 1000
-OPENING_SECONDS = 120.0
+GONE = "RESOURCE_DOES_NOT_EXIST"
 
 
 def _tracked(
@@ -52,7 +54,8 @@ def _tracked(
                 warnings.filterwarnings("ignore", ".*Any type hint is inferred as AnyType", UserWarning)
                 return method(self, *args, **kwargs)
         except FAULTS as error:
-            raise TrackerError(f"{self.uri}: {_one_line(error)}") from error
+            gone = isinstance(error, MlflowException) and error.error_code == GONE
+            raise (UnknownRun if gone else TrackerError)(f"{self.uri}: {_one_line(error)}") from error
 
     return call
 
@@ -60,8 +63,11 @@ def _tracked(
 class MLflowTracker:
     """A tracker on :class:`mlflow.MlflowClient`; MLflow's global state is left as it is."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, warn: Callable[[str], None] = warn_by_log) -> None:
         self.store = store
+        self.warn = warn
+        self._client: MlflowClient | None = None
+        self._opened: tuple[int, int] | None = None
         self._swept: set[str] = set()
         for name in TALKATIVE:
             logging.getLogger(name).setLevel(logging.WARNING)
@@ -74,17 +80,16 @@ class MLflowTracker:
         """Where the runs are."""
         return self.store.uri
 
-    @functools.cached_property
+    @property
     def client(self) -> MlflowClient:
-        """The client; a database that is not there yet is created by one process at a time."""
+        """The client; a database that is not there, or is another file than before, is made ready first."""
         database = self.store.database
-        if database is None:
-            return MlflowClient(self.uri)
-        database.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(database.with_name(f".{database.name}.lock"), timeout=OPENING_SECONDS):
-            client = MlflowClient(self.uri)
-            client.search_experiments(max_results=1)
-        return client
+        if self._client is None or (database is not None and _identity_of(database) != self._opened):
+            if database is not None:
+                prepare(self.store, database, self.warn)
+                self._opened = _identity_of(database)
+            self._client = MlflowClient(self.uri)
+        return self._client
 
     @_tracked
     def open(self, info: RunInfo) -> str:
@@ -113,6 +118,16 @@ class MLflowTracker:
         tags = [RunTag(key, value) for key, value in {**changed, **identity()}.items()]
         self.client.log_batch(run_id, tags=tags)
         self.client.update_run(run_id, status="RUNNING")
+
+    @_tracked
+    def status(self, run_id: str) -> str | None:
+        """Return the status of a run; None if the store has no such run."""
+        try:
+            return str(self.client.get_run(run_id).info.status)
+        except MlflowException as error:
+            if error.error_code != GONE:
+                raise
+            return None
 
     @_tracked
     def last_epoch(self, run_id: str) -> int:
@@ -191,6 +206,14 @@ class MLflowTracker:
                 epochs = self.client.get_metric_history(run.info.run_id, EPOCH)
                 end = max((metric.timestamp for metric in epochs), default=run.info.start_time)
                 self.client.set_terminated(run.info.run_id, "KILLED", end)
+
+
+def _identity_of(file: Path) -> tuple[int, int] | None:
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _batches(rows: Sequence[Row]) -> Iterator[list[Metric]]:

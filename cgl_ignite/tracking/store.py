@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from cgl_ignite.errors import InputError, choices
 
-__all__ = ["Store", "locate"]
+__all__ = ["Store", "locate", "own_store", "sqlite_uri"]
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 SERVERS = ("http", "https", "databricks", "databricks-uc", "uc")
-SQLITE = "sqlite:///"
+SQLITE = ("sqlite", "sqlite+pysqlite")
+DATABASE, ARTIFACTS = "mlflow.db", "artifacts"
 
 
 @dataclass(frozen=True)
 class Store:
-    """An MLflow store; a server (``artifacts`` is None) decides itself where its artifacts go."""
+    """An MLflow store; a server (``artifacts`` is None) decides itself where its artifacts go.
+
+    Attributes:
+        own: whether it is the database of a tracking folder, which moves with that folder.
+    """
 
     uri: str
     artifacts: Path | None
+    own: bool = field(default=False, compare=False)
 
     @property
     def database(self) -> Path | None:
         """The file of a SQLite store."""
-        return Path(self.uri.removeprefix(SQLITE)) if self.uri.startswith(SQLITE) else None
+        if not self.uri.startswith(SQLITE):
+            return None
+        name = _url(self.uri).database
+        return Path(name) if name else None
 
 
 def locate(folder: Path, uri: str | None = None) -> Store:
@@ -38,25 +49,86 @@ def locate(folder: Path, uri: str | None = None) -> Store:
         InputError: an address that MLflow cannot use.
 
     Example:
-        >>> locate(Path("/home/me/mlruns"), "sqlite:////data/runs.db")
-        Store(uri='sqlite:////data/runs.db', artifacts=PosixPath('/data/artifacts'))
-        >>> locate(Path("/home/me/mlruns"), "http://localhost:5000")
-        Store(uri='http://localhost:5000', artifacts=None)
+        >>> locate(Path("/home/me/mlruns"), "sqlite:////data/runs.db").uri
+        'sqlite:////data/runs.db'
+        >>> locate(Path("/home/me/100%"), "sqlite:////data/100%25/runs.db").artifacts
+        PosixPath('/data/100%/artifacts')
+        >>> locate(Path("/home/me/mlruns"), "http://localhost:5000").artifacts is None
+        True
     """
     source, address = ("tracking.uri", uri) if uri else ("MLFLOW_TRACKING_URI", _environment())
-    folder = folder.expanduser().absolute()
     if not address:
-        return Store(f"{SQLITE}{folder / 'mlflow.db'}", folder / "artifacts")
-    scheme = urlsplit(address).scheme.partition("+")[0]
-    if scheme not in DATABASES + SERVERS and not _folder_store_allowed(scheme):
+        return own_store(folder)
+    folder = folder.expanduser().absolute()
+    scheme = urlsplit(address).scheme
+    if scheme.partition("+")[0] not in DATABASES + SERVERS and not _folder_store_allowed(scheme):
         raise InputError(
             f"{source} = {address!r}: MLflow keeps runs in a database or on a server"
-            f" (known: {choices(DATABASES + SERVERS[:2])}), for instance '{SQLITE}{folder / 'mlflow.db'}'"
+            f" (known: {choices(DATABASES + SERVERS[:2])}), for instance '{_example(folder)}'"
         )
-    if address.startswith(SQLITE):
-        path = Path(address.removeprefix(SQLITE)).absolute()
-        return Store(f"{SQLITE}{path}", path.parent / "artifacts")
-    return Store(address, None if scheme in SERVERS else folder / "artifacts")
+    if scheme in SQLITE:
+        return _sqlite_store(source, address, folder)
+    return Store(address, None if scheme in SERVERS else folder / ARTIFACTS)
+
+
+def own_store(folder: Path) -> Store:
+    """Return the store of a tracking folder, whatever the environment says.
+
+    Raises:
+        InputError: a folder whose name cannot be written as an address.
+    """
+    folder = folder.expanduser().absolute()
+    return Store(sqlite_uri(folder / DATABASE), folder / ARTIFACTS, own=True)
+
+
+def sqlite_uri(path: Path, query: Mapping[str, Any] | None = None) -> str:
+    """Write the address of a SQLite file, whatever characters its name holds.
+
+    MLflow makes a folder of what follows ``sqlite:///`` before it decodes it; it leaves ``sqlite+pysqlite:///`` alone.
+
+    Raises:
+        InputError: a name that does not come back from the address.
+
+    Example:
+        >>> sqlite_uri(Path("/data/runs.db")), sqlite_uri(Path("/what?/runs.db"))
+        ('sqlite:////data/runs.db', 'sqlite+pysqlite:////what%3F/runs.db')
+    """
+    from sqlalchemy.engine import URL
+
+    try:
+        url = URL.create(SQLITE[0], database=str(path), query=dict(query or {}))
+        plain = URL.create(SQLITE[0], database=str(path)).render_as_string() == f"sqlite:///{path}"
+        uri = url.set(drivername=SQLITE[not plain]).render_as_string(hide_password=False)
+        readable = _url(uri).database == str(path)
+    except UnicodeEncodeError:
+        readable = False
+    if not readable:
+        raise InputError(
+            f"{str(path.parent)!r}: MLflow cannot keep its database in a folder of this name;"
+            " give another one with tracking.folder, or rename the folder"
+        )
+    return uri
+
+
+def _sqlite_store(source: str, address: str, folder: Path) -> Store:
+    url = _url(address)
+    if url.database in (None, "", ":memory:"):
+        raise InputError(
+            f"{source} = {address!r}: a database in memory ends with the process; name a file,"
+            f" for instance '{_example(folder)}'"
+        )
+    path = Path(str(url.database)).absolute()
+    return Store(sqlite_uri(path, url.query), path.parent / ARTIFACTS)
+
+
+def _example(folder: Path) -> str:
+    return sqlite_uri(folder / DATABASE)
+
+
+def _url(address: str) -> Any:
+    from sqlalchemy.engine import make_url
+
+    return make_url(address)
 
 
 def _environment() -> str | None:
