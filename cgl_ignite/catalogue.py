@@ -21,7 +21,7 @@ from cgl_ignite.config.schema import Part, Pipeline
 from cgl_ignite.config.specialise import Registries, specialise
 from cgl_ignite.config.validate import Checked, NotValid
 from cgl_ignite.config.variants import entries, faults, lost_changes, renamed, variant, without_methods
-from cgl_ignite.data import AUGMENTATIONS, DATASETS, ENCODINGS, SUBSETS
+from cgl_ignite.data import AUGMENTATIONS, DATASETS, ENCODINGS, SUBSETS, rows_held_out
 from cgl_ignite.engine.optim import OPTIMIZERS
 from cgl_ignite.errors import ConfigError, InputError, Problem, choices, nearest
 from cgl_ignite.handlers.schedule import SCHEDULES
@@ -187,7 +187,17 @@ def _placed(keys: Sequence[str], message: str, document: Document, full: Documen
 
 def _contradictions(checked: Checked[Pipeline]) -> Iterator[Contradiction]:
     """Find values that are allowed each for itself and do not go together."""
-    for rule in (_modalities, _routing, _imitation, _weighing, _selection, _augmentation, _optimization, _rows):
+    for rule in (
+        _modalities,
+        _routing,
+        _imitation,
+        _weighing,
+        _selection,
+        _augmentation,
+        _optimization,
+        _holdout,
+        _rows,
+    ):
         with suppress(NotValid):
             yield from rule(checked.get)
 
@@ -252,17 +262,24 @@ def _optimization(get: Callable[..., Any]) -> Iterator[Contradiction]:
     yield from _trial("schedule", ("optim.schedule", "run.epochs"), optim.schedule, epochs)
 
 
+def _holdout(get: Callable[..., Any]) -> Iterator[Contradiction]:
+    if get("data", "holdout") is None and not DATASETS.facts(get("data", "kind")).get("own_holdout"):
+        yield ("data.holdout",), "is missing; it must be a number of rows, or a share of them between 0 and 1"
+
+
 def _rows(get: Callable[..., Any]) -> Iterator[Contradiction]:
     """Judge the row counts where they are certain: a limit, or a data set without files to read."""
     limit, holdout, facts = get("data", "limit"), get("data", "holdout"), DATASETS.facts(get("data", "kind"))
     certain = facts["rows"][0] if facts.get("rows") and not facts.get("files") else None
     rows = min((count for count in (limit, certain) if count is not None), default=None)
-    if rows is None:
+    if holdout is None or rows is None:
         return
-    if holdout >= rows:
+    try:
+        held_out = rows_held_out(holdout, rows)
+    except InputError:
         yield ("data.holdout",), f"takes {holdout} of {rows} rows and leaves none to learn from"
         return
-    targets = torch.zeros(rows - holdout, dtype=torch.int64)
+    targets = torch.zeros(rows - held_out, dtype=torch.int64)
     subsets, students = get("method", "subsets"), get("method", "students")
     yield from _trial("subsets", ("method.subsets", "method.students"), subsets, targets, students, 0)
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Annotated
 
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
 from cgl_ignite import compat  # noqa: F401  (before torchvision: lets it import beside a CPU build of torch)
 from cgl_ignite.backbones.base import BACKBONES, Backbone, LayerBuilder, initialise
@@ -18,10 +18,6 @@ from torchvision.models.resnet import BasicBlock  # isort: skip
 __all__ = ["resnet8", "resnet18", "resnet34"]
 
 Width = Annotated[int, Field(ge=1)]
-
-VECTOR = 16
-"""Floats of a CPU's vector. oneDNN writes past its memory in the backward pass of a 1x1 convolution with a stride if
-the channels are no multiple of it (https://github.com/uxlfoundation/oneDNN/issues/6035)."""
 
 
 @BACKBONES.register("resnet8", modality="image")
@@ -61,26 +57,9 @@ def _stem(channels: int, width: int) -> nn.Module:
 def _block(channels: int, width: int, stride: int) -> nn.Module:
     shortcut = None
     if stride > 1 or channels != width:
-        shortcut = nn.Sequential(_projection(channels, width, stride), nn.BatchNorm2d(width))
+        projection = nn.Conv2d(channels, width, kernel_size=1, stride=stride, bias=False)
+        shortcut = nn.Sequential(projection, nn.BatchNorm2d(width))
     return initialise(BasicBlock(channels, width, stride, shortcut))
-
-
-def _projection(channels: int, width: int, stride: int) -> nn.Module:
-    if stride > 1 and channels % VECTOR:
-        return _SteppedProjection(channels, width, stride)
-    return nn.Conv2d(channels, width, kernel_size=1, stride=stride, bias=False)
-
-
-class _SteppedProjection(nn.Conv2d):
-    """A 1x1 convolution with a stride, which steps through rows and columns before it and not within it."""
-
-    def __init__(self, channels: int, width: int, step: int) -> None:
-        super().__init__(channels, width, kernel_size=1, bias=False)
-        self.step = step
-
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (the name it has in torch)
-        """Project every ``step``-th row and column, (B, C, H, W) to (B, width, ceil(H / step), ceil(W / step))."""
-        return super().forward(input[..., :: self.step, :: self.step])
 
 
 def _classifier(channels: int, classes: int) -> nn.Module:

@@ -14,7 +14,17 @@ from torch import Tensor
 from cgl_ignite.catalogue import input_of, load_pipeline
 from cgl_ignite.config.dump import values
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.data import DATASETS, ENCODINGS, Coder, DataSource, Encoding, Examples, TokenIds, data_root
+from cgl_ignite.data import (
+    DATASETS,
+    ENCODINGS,
+    Coder,
+    DataSource,
+    Encoding,
+    Examples,
+    TokenIds,
+    data_root,
+    rows_held_out,
+)
 from cgl_ignite.data.base import Rows
 from cgl_ignite.data.encoding import Pad
 from cgl_ignite.data.ragged import Ragged
@@ -53,7 +63,7 @@ def made_up(pipeline: Pipeline) -> Pipeline:
         pad = getattr(data.encoding, "pad", "full")
         encoding = {"kind": "synthetic_tokens", "length": spec.shape[0], "vocabulary": spec.vocabulary, "pad": pad}
         drawn = {"kind": "synthetic_text", "encoding": encoding}
-    drawn |= {"classes": classes, "rows": rows, "holdout": min(holdout, data.holdout)}
+    drawn |= {"classes": classes, "rows": rows, "holdout": min(holdout, rows_held_out(data.holdout or 0.1, rows))}
     tree = values(pipeline)
     kept = {key: tree["data"][key] for key in ("limit", "augment") if key in tree["data"]}
     return load_pipeline({**tree, "data": kept | drawn})

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
 
 from cgl_ignite.catalogue import input_of
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.data import DATASETS, SUBSETS, Subsets, iterations_of_a_pass
+from cgl_ignite.data import DATASETS, SUBSETS, Subsets, iterations_of_a_pass, rows_held_out
+from cgl_ignite.errors import InputError
 from cgl_ignite.pipeline.artifacts import count_parameters
 from cgl_ignite.pipeline.assemble import blueprint, build_weigher
 from cgl_ignite.pipeline.device import find_device, find_precision
@@ -136,7 +138,11 @@ def _rows(pipeline: Pipeline) -> int | None:
     """Count the rows that the students will learn from, where that is known without the files."""
     data, known = pipeline.data, DATASETS.facts(pipeline.data.kind).get("rows")
     counts = [count for count in (data.limit, known[0] if known else None) if count is not None]
-    return min(counts) - data.holdout if counts and min(counts) > data.holdout else None
+    if not counts or data.holdout is None:
+        return None
+    with suppress(InputError):
+        return min(counts) - rows_held_out(data.holdout, min(counts))
+    return None
 
 
 def _subsets(pipeline: Pipeline, rows: int) -> Subsets:

@@ -26,6 +26,9 @@ _NO_MATHEMATICS = (
     "tracking",
 )
 
+_DEFAULTS = 1
+"""Version of the defaults: raised whenever a default value, or what it means, changes."""
+
 
 def values(pipeline: Pipeline) -> dict[str, Any]:
     """Return every effective value of a pipeline as a tree of TOML values; what is not set is left out."""
@@ -93,10 +96,12 @@ def fingerprint(pipeline: Pipeline) -> str:
     """Hash what decides the numbers of a run besides its seed, to 12 hexadecimal digits.
 
     Left out are the name, the seeds, where data and results lie, and how the same mathematics is carried out; plugins
-    too, as a part of theirs that is used stands there by its kind.
+    too, as a part of theirs that is used stands there by its kind. Values that equal their defaults are left out as
+    well, so that a new key changes no fingerprint.
     """
-    kept = {key: value for key, value in flat(pipeline).items() if not _is_below(key, _NO_MATHEMATICS)}
-    return blake2b(json.dumps(kept, sort_keys=True).encode(), digest_size=6).hexdigest()
+    changed = dict(_flat(pipeline.model_dump(mode="json", exclude_none=True, exclude_defaults=True), ""))
+    kept = {key: value for key, value in changed.items() if not _is_below(key, _NO_MATHEMATICS)}
+    return blake2b(json.dumps([_DEFAULTS, kept], sort_keys=True).encode(), digest_size=6).hexdigest()
 
 
 def _flat(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 __all__ = [
     "Backbone",
@@ -33,6 +33,17 @@ __all__ = [
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
+
+
+def _rows_or_share(value: Any) -> Any:
+    whole, share = type(value) is int and value >= 1, type(value) is float and 0 < value < 1
+    if not whole and not share:
+        raise ValueError(f"must be a number of rows, or a share of them between 0 and 1, not {value!r}")
+    return value
+
+
+Holdout = Annotated[int | float, BeforeValidator(_rows_or_share)]
+"""How many rows select instead of training: a number of them, or a share."""
 
 
 def _each_once(seeds: list[int]) -> list[int]:
@@ -67,11 +78,14 @@ class Part(Table):
 
 
 class Data(Part):
-    """Which rows the pool reads: the data set, its root folder, how many rows are used, how texts are encoded."""
+    """Which rows the pool reads: the data set, its root folder, how many rows are used, how texts are encoded.
+
+    ``holdout``: how many of the training rows select the student; left out where the data set has a validation part.
+    """
 
     root: Path | None = None
     limit: Count | None = None
-    holdout: Count
+    holdout: Holdout | None = None
     encoding: Annotated[Part, Chooses("encoding")] = Part(kind="none")
     augment: Annotated[Part, Chooses("augmentation")] = Part(kind="none")
 

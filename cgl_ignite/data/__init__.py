@@ -11,7 +11,7 @@ from cgl_ignite.data.encoding import ENCODINGS, Coder, Encoder, Encoding, as_the
 from cgl_ignite.data.local_images import local_images
 from cgl_ignite.data.normalise import Normaliser, TokenIds, measure_normaliser
 from cgl_ignite.data.ragged import Ragged
-from cgl_ignite.data.splits import Splits, choose_stratified, prepare
+from cgl_ignite.data.splits import Splits, choose_stratified, prepare, rows_held_out
 from cgl_ignite.data.subsets import SUBSETS, Subsets, disjoint, whole
 from cgl_ignite.data.text import (
     CharacterEncoder,
@@ -67,6 +67,7 @@ __all__ = [
     "parse_encoder",
     "prepare",
     "restore_encoder",
+    "rows_held_out",
     "sentencepiece",
     "watching",
     "whole",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -73,20 +73,29 @@ class DataSource:
 
     ``test`` reads the test rows; until it is called they are not in memory. Of texts only their encoding
     knows shape and vocabulary.
+
+    Attributes:
+        holdout: reads the rows of a validation part; None if there is none.
+        notes: what was decided while reading, one short sentence each, for the user.
+        digest: what was read, so that other data are noticed (:mod:`cgl_ignite.data.digest`).
     """
 
     train: Rows
     test: Callable[[], Rows]
     classes: tuple[str, ...]
     spec: InputSpec
+    holdout: Callable[[], Rows] | None = None
+    notes: tuple[str, ...] = ()
+    digest: Mapping[str, str] = field(default_factory=dict)
 
 
 DATASETS: Registry[Callable[..., DataSource]] = Registry("data set")
 """Builders ``(root: Path, *, options) -> DataSource``.
 
 Facts of each kind: ``title`` and ``modality``; ``shape``, ``classes`` (their number) and ``rows`` (train,
-test), None where only the files tell; ``files``, the :class:`~cgl_ignite.data.archive.Archive` under the data
-root, or None with ``where`` saying in words where the rows come from.
+test), None where only the files tell; ``own_holdout``, True where the files may hold a validation part; ``files``,
+the :class:`~cgl_ignite.data.archive.Archive` under the data root, or None with ``where`` saying in words where the
+rows come from.
 """
 
 

@@ -38,6 +38,7 @@ _COLOUR = ("RGB", "RGBA", "P", "PA", "CMYK", "YCbCr", "LAB", "HSV", "RGBX")
     shape=None,
     classes=None,
     rows=None,
+    own_holdout=True,
     files=None,
     where="the folder data.path",
 )

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cgl_ignite.data.base import DataSource, Examples, InputSpec
+from cgl_ignite.data.base import DataSource, Examples, InputSpec, Rows
 from cgl_ignite.data.encoding import Encoder, Encoding, as_they_are
 from cgl_ignite.data.normalise import Normaliser, TokenIds
 from cgl_ignite.errors import InputError
 from cgl_ignite.seeding import stream
 
-__all__ = ["Splits", "choose_stratified", "prepare"]
+__all__ = ["Splits", "choose_stratified", "prepare", "rows_held_out"]
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,17 @@ class Splits:
 
 
 def prepare(
-    source: DataSource, *, holdout: int, limit: int | None, seed: int, encoding: Encoding | None = None
+    source: DataSource, *, holdout: float | None, limit: int | None, seed: int, encoding: Encoding | None = None
 ) -> Splits:
     """Cut the holdout off the training rows, after the choice of ``limit`` rows if one is asked for.
 
+    A data set with a validation part keeps all its training rows, and that part is the holdout.
+
     Args:
         source: the data set as published.
-        holdout: how many of the training rows select epoch and student instead of teaching.
+        holdout: how many of the training rows select epoch and student: a number, or a share (a float below 1).
         limit: at most so many rows of train and holdout together, and at most so many of test, chosen
-            at random with every class keeping its share; None takes all.
+            at random with every class keeping its share; None takes all. Of a validation part at most so many, too.
         seed: the run's seed.
         encoding: makes the rows ready; None leaves them as they are.
 
@@ -50,33 +52,52 @@ def prepare(
         InputError: nothing would be left to learn from, naming the keys at fault; or an encoding that
             does not fit the data.
     """
-    if limit is not None and limit <= holdout:
-        raise InputError(
-            f"data.limit = {limit} must be greater than data.holdout = {holdout}: "
-            "the holdout is cut from the limited rows, and the rest is the training part"
-        )
     encoding = encoding or as_they_are()
     rows = _limited(encoding.targets(source.train), limit, seed, "train")
-    if holdout >= len(rows):
-        raise InputError(f"data.holdout = {holdout} must be less than the {len(rows)} training rows")
+    held_out = 0 if source.holdout else rows_held_out(holdout, len(rows), limit)
     rows = rows[torch.randperm(len(rows), generator=stream(seed, "holdout"))]
-    taught = rows[holdout:].sort().values
-    coder = encoding.fit(source, taught)
-    train = coder.read(source.train, taught)
+    train_rows = rows[held_out:].sort().values
+    coder = encoding.fit(source, train_rows)
+    train = coder.read(source.train, train_rows)
 
-    def test() -> Examples:
-        part = source.test()
-        return coder.read(part, _limited(encoding.targets(part), limit, seed, "test"))
+    def whole(part: Rows, name: str) -> Examples:
+        return coder.read(part, _limited(encoding.targets(part), limit, seed, name))
 
+    selecting = coder.read(source.train, rows[:held_out].sort().values)
     return Splits(
         train=train,
-        holdout=coder.read(source.train, rows[:holdout].sort().values),
-        test=test,
+        holdout=whole(source.holdout(), "holdout") if source.holdout else selecting,
+        test=lambda: whole(source.test(), "test"),
         classes=source.classes,
         spec=coder.spec,
         normaliser=coder.normaliser(train),
         encoder=coder.encoder,
     )
+
+
+def rows_held_out(holdout: float | None, rows: int, limit: int | None = None) -> int:
+    """Tell how many of ``rows`` training rows are the holdout: a number of them, or a share (a float below 1).
+
+    Raises:
+        InputError: it is not given, or leaves nothing to learn from.
+
+    Example:
+        >>> rows_held_out(237, 1437), rows_held_out(0.1, 1437)
+        (237, 144)
+    """
+    if holdout is None:
+        raise InputError(
+            "data.holdout is missing, and the data have no validation part: set a number of rows or a share"
+        )
+    count = max(1, round(holdout * rows)) if isinstance(holdout, float) else int(holdout)
+    if count < rows:
+        return count
+    if limit is not None and limit <= count:
+        raise InputError(
+            f"data.limit = {limit} must be greater than data.holdout = {holdout}: "
+            "the holdout is cut from the limited rows, and the rest is the training part"
+        )
+    raise InputError(f"data.holdout = {holdout} must be less than the {rows} training rows")
 
 
 def _limited(targets: Tensor, limit: int | None, seed: int, part: str) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -74,12 +74,17 @@ class Parts:
 def read_data(pipeline: Pipeline) -> DataSource:
     """Read the data set of a pipeline and make sure that it has the rows the pipeline asks for.
 
+    The notes of the data set say, too, if its validation part replaces the holdout that the pipeline asks for.
+
     Raises:
         InputError: files that are missing or damaged, or too few rows.
     """
     source: DataSource = DATASETS.build(pipeline.data, data_root(pipeline.data.root))
     _divide(pipeline, source, pipeline.seeds[0])
-    return source
+    if source.holdout is None or pipeline.data.holdout is None:
+        return source
+    note = f"the validation part is the holdout, data.holdout = {pipeline.data.holdout} is not used"
+    return replace(source, notes=(*source.notes, note))
 
 
 def blueprint(pipeline: Pipeline, spec: InputSpec, classes: int) -> tuple[Backbone, Routing]:

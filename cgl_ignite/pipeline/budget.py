@@ -8,7 +8,7 @@ import torch
 
 from cgl_ignite.analysis.comparison import Cost
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.data import ENCODINGS, SUBSETS, DataSource, Subsets, iterations_of_a_pass
+from cgl_ignite.data import ENCODINGS, SUBSETS, DataSource, Subsets, iterations_of_a_pass, rows_held_out
 from cgl_ignite.pipeline.assemble import blueprint
 from cgl_ignite.pipeline.forecast import forecast
 from cgl_ignite.pool import modular_layers
@@ -60,7 +60,10 @@ def steps_of_a_pass(pipeline: Pipeline, source: DataSource) -> int:
 
 
 def _subsets(pipeline: Pipeline, source: DataSource) -> Subsets:
-    rows = len(ENCODINGS.build(pipeline.data.encoding).targets(source.train))
-    targets = torch.zeros(min(pipeline.data.limit or rows, rows) - pipeline.data.holdout, dtype=torch.int64)
+    data = pipeline.data
+    rows = len(ENCODINGS.build(data.encoding).targets(source.train))
+    used = min(data.limit or rows, rows)
+    held_out = 0 if source.holdout else rows_held_out(data.holdout, used, data.limit)
+    targets = torch.zeros(used - held_out, dtype=torch.int64)
     subsets: Subsets = SUBSETS.build(pipeline.method.subsets, targets, pipeline.method.students, pipeline.seeds[0])
     return subsets

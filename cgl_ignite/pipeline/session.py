@@ -47,6 +47,8 @@ def run(
     device = find_device(pipeline.run.device)
     waiting = [seed for seed in found if seed not in finished]
     source = read_data(pipeline) if waiting else None
+    for note in source.notes if source else ():
+        warn(note)
     tracker = tracker or make_tracker(locate(pipeline.tracking.folder, pipeline.tracking.uri), warn)
     for seed, again in finished.items():
         settle(again.path, tracker, run_info(pipeline, seed, again.facts.get("group")), warn)

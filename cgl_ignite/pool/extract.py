@@ -9,6 +9,7 @@ from torch import nn
 from cgl_ignite.pool.dropout import AddressedDropout
 from cgl_ignite.pool.network import ModularNetwork
 from cgl_ignite.pool.normalisation import StudentBatchNorm
+from cgl_ignite.pool.pointwise import StridedPointwise
 from cgl_ignite.pool.replace import replace_layers
 
 __all__ = ["extract_student"]
@@ -31,6 +32,6 @@ def _plain(module: nn.Module, slot: int) -> nn.Module:
     def ordinary(part: nn.Module) -> nn.Module | None:
         if isinstance(part, StudentBatchNorm):
             return part.plain(slot)
-        return part.plain() if isinstance(part, AddressedDropout) else None
+        return part.plain() if isinstance(part, (AddressedDropout, StridedPointwise)) else None
 
     return replace_layers(module, ordinary)

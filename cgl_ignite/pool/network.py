@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 import torch
@@ -16,6 +17,7 @@ from cgl_ignite.pool.dropout import AddressedDropout
 from cgl_ignite.pool.nodes import PoolOutput
 from cgl_ignite.pool.normalisation import StudentBatchNorm
 from cgl_ignite.pool.plan import Call, Plan, RouteTable, number_prefixes
+from cgl_ignite.pool.pointwise import with_safe_convolutions
 from cgl_ignite.pool.precision import lowered
 from cgl_ignite.pool.replace import replace_layers
 from cgl_ignite.pool.routing import follow, trunk_of
@@ -34,7 +36,11 @@ BUSY = 2 * 2**20
 
 def modular_layers(backbone: Backbone) -> tuple[LayerBuilder, ...]:
     """Return the layers a pool is built of: those of the backbone, and its classifier."""
-    return (*backbone.layers, backbone.classifier)
+    return tuple(partial(_build_safe, builder) for builder in (*backbone.layers, backbone.classifier))
+
+
+def _build_safe(builder: LayerBuilder) -> nn.Module:
+    return with_safe_convolutions(builder())
 
 
 class ModularNetwork(nn.Module):

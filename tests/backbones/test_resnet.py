@@ -112,26 +112,3 @@ def test_convolutions_are_drawn_as_he_does_and_norms_start_as_the_identity() -> 
             elif isinstance(part, nn.BatchNorm2d):
                 assert torch.equal(part.weight, torch.ones_like(part.weight))
                 assert not part.bias.any()
-
-
-@pytest.mark.parametrize("width", [3, 16])
-def test_projections_skip_rows_and_columns_as_a_stride_does(width: int) -> None:
-    """Odd widths take another way than a stride within the convolution, with the same output and gradients."""
-    block = parts(resnet8(COLOUR, 10, width=width))[2].double()
-    projection = block.downsample[0]
-    assert "downsample.0.weight" in block.state_dict()
-    inputs = torch.randn(2, width, 9, 8, dtype=torch.float64, requires_grad=True)
-    plain = torch.nn.functional.conv2d(inputs, projection.weight, stride=2)
-    assert plain.shape == (2, 2 * width, 5, 4)
-    torch.testing.assert_close(projection(inputs), plain)
-    wanted = (inputs, projection.weight)
-    found, expected = (torch.autograd.grad(out.square().sum(), wanted) for out in (projection(inputs), plain))
-    torch.testing.assert_close(found, expected)
-
-
-def test_no_convolution_runs_into_the_stride_that_overwrites_memory() -> None:
-    for width in (1, 4, 12, 16, 20, 64):
-        for part in parts(resnet8(COLOUR, 10, width=width)):
-            for module in part.modules():
-                if isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1):
-                    assert module.stride == (1, 1) or module.in_channels % 16 == 0

@@ -91,5 +91,20 @@ def test_fingerprint_notices_what_does(change: dict) -> None:
     assert fingerprint(pipeline(**change)) != fingerprint(pipeline())
 
 
+def test_a_new_key_changes_no_fingerprint() -> None:
+    class LongerRun(Run):
+        patience: int = 7
+
+    class LaterPipeline(Pipeline):
+        run: LongerRun
+
+    def later(patience: int) -> Pipeline:
+        run = LongerRun(epochs=3, patience=patience)
+        return LaterPipeline.model_construct(**{**dict(pipeline(run=Run(epochs=3))), "run": run})
+
+    assert fingerprint(later(7)) == fingerprint(pipeline(run=Run(epochs=3)))
+    assert fingerprint(later(8)) != fingerprint(later(7))
+
+
 def test_a_fingerprint_is_short() -> None:
     assert len(fingerprint(pipeline())) == 12

@@ -45,6 +45,17 @@ def test_augmentation_is_optional() -> None:
     assert Data(kind="digits", holdout=1).augment == Part(kind="none")
 
 
+@pytest.mark.parametrize("holdout", [1, 500, 0.1, 0.999, None])
+def test_the_holdout_is_a_number_or_a_share(holdout: float | None) -> None:
+    assert Data(kind="digits", holdout=holdout).holdout == holdout
+
+
+@pytest.mark.parametrize("holdout", [0, -3, 0.0, 1.0, 1.5, True, "10", float("nan")])
+def test_another_holdout_is_refused(holdout: object) -> None:
+    with pytest.raises(ValidationError, match="a number of rows, or a share of them between 0 and 1"):
+        Data.model_validate({"kind": "digits", "holdout": holdout})
+
+
 def test_fixed_keys_of_what_is_no_table() -> None:
     assert fixed_keys("nowhere", "at_all") == frozenset()
     assert fixed_keys("run", "epochs") == frozenset()

@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 
-from cgl_ignite.data import DataSource, Examples, InputSpec, Splits, choose_stratified, prepare
+from cgl_ignite.data import DataSource, Examples, InputSpec, Splits, choose_stratified, prepare, rows_held_out
 from cgl_ignite.errors import InputError
 from cgl_ignite.seeding import stream
 
@@ -19,7 +19,7 @@ def numbers(examples: Examples) -> list[int]:
     return (high * 256 + low).tolist()
 
 
-def split(make: Numbered, rows: int, holdout: int, limit: int | None = None, seed: int = 1) -> Splits:
+def split(make: Numbered, rows: int, holdout: float, limit: int | None = None, seed: int = 1) -> Splits:
     source = DataSource(make(rows, 10), lambda: make(rows // 2, 10), tuple("0123456789"), SPEC)
     return prepare(source, holdout=holdout, limit=limit, seed=seed)
 
@@ -38,6 +38,30 @@ def test_train_and_holdout_are_disjoint_and_all_there_is(
     assert not train & held
     assert train | held <= set(range(rows))
     assert parts.train.targets.tolist() == [n % 10 for n in numbers(parts.train)]
+
+
+@pytest.mark.parametrize(("share", "rows", "held_out"), [(0.1, 200, 20), (0.25, 10, 2), (0.001, 50, 1)])
+def test_the_holdout_may_be_a_share(numbered: Numbered, share: float, rows: int, held_out: int) -> None:
+    parts = split(numbered, rows, share)
+    assert (len(parts.holdout), len(parts.train)) == (held_out, rows - held_out)
+
+
+def test_a_share_is_one_of_the_limited_rows(numbered: Numbered) -> None:
+    assert len(split(numbered, 200, 0.1, limit=50).holdout) == 5
+
+
+@pytest.mark.parametrize("limit", [None, 30])
+def test_a_validation_part_is_the_holdout_and_training_keeps_its_rows(numbered: Numbered, limit: int | None) -> None:
+    held = numbered(60, 10)
+    source = DataSource(numbered(100, 10), lambda: numbered(9, 10), tuple("0123456789"), SPEC, lambda: held)
+    parts = prepare(source, holdout=40, limit=limit, seed=1)
+    assert (len(parts.train), len(parts.holdout)) == ((30, 30) if limit else (100, 60))
+    assert set(numbers(parts.holdout)) <= set(numbers(held))
+
+
+def test_without_a_validation_part_the_holdout_must_be_given(numbered: Numbered) -> None:
+    with pytest.raises(InputError, match=r"data\.holdout is missing"):
+        rows_held_out(None, 100)
 
 
 def test_splits_depend_on_the_seed_alone(numbered: Numbered) -> None:

@@ -52,9 +52,8 @@ def test_a_student_is_an_ordinary_network_in_evaluation_mode(reading: str) -> No
     assert len(student) == pool.routes.layers
     assert not any(type(part).__module__.startswith("cgl_ignite") for part in student.modules())
     assert not any(part.training for part in student.modules())
-    plain = nn.Sequential(
-        *(builder() for builder in modular_layers(resnet8(InputSpec("image", (1, 8, 8)), 5, width=4)))
-    )
+    backbone = resnet8(InputSpec("image", (1, 8, 8)), 5, width=4)
+    plain = nn.Sequential(*(builder() for builder in (*backbone.layers, backbone.classifier)))
     assert plain.state_dict().keys() == student.state_dict().keys()
     plain.load_state_dict(student.state_dict())
     assert torch.equal(plain.eval()(INPUTS), student(INPUTS))

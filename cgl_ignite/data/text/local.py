@@ -36,6 +36,7 @@ _FEW_ROWS = 20
     shape=None,
     classes=None,
     rows=None,
+    own_holdout=True,
     files=None,
     where="the file or folder data.path",
 )
