@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 __all__ = [
@@ -13,7 +13,9 @@ __all__ = [
     "Interrupted",
     "Problem",
     "RunFailed",
+    "Unreadable",
     "choices",
+    "listed",
     "nearest",
 ]
 
@@ -34,6 +36,15 @@ class InputError(CglError):
     """What the user gave is wrong: configuration, arguments, data or checkpoint."""
 
     exit_code = 2
+
+
+class Unreadable(InputError):
+    """One of several inputs cannot be read: its ``name``, and why, as the rest of a sentence (``fault``)."""
+
+    def __init__(self, name: str, fault: str) -> None:
+        super().__init__(f"{name} {fault}")
+        self.name = name
+        self.fault = fault
 
 
 class Interrupted(CglError):
@@ -84,3 +95,14 @@ def choices(names: Iterable[str]) -> str:
     """
     quoted = [repr(name) for name in names]
     return " or ".join([", ".join(quoted[:-1]), quoted[-1]]) if len(quoted) > 1 else "".join(quoted)
+
+
+def listed(faults: Sequence[object], most: int = 10) -> str:
+    """List faults one a line, at most so many, and then the number of the others.
+
+    Example:
+        >>> listed(["a is missing", "b is missing", "c is missing"], most=2).splitlines()
+        ['a is missing', 'b is missing', 'and 1 more']
+    """
+    more = [f"and {len(faults) - most} more"] if len(faults) > most else []
+    return "\n".join([*map(str, faults[:most]), *more])

@@ -9,6 +9,7 @@ from cgl_ignite.errors import (
     Interrupted,
     Problem,
     RunFailed,
+    Unreadable,
     choices,
     nearest,
 )
@@ -25,6 +26,12 @@ def test_a_config_error_says_everything() -> None:
     error = ConfigError(iter(problems))
     assert error.problems == tuple(problems)
     assert str(error) == "a.toml:1: run.epochs: is missing\n--set x: must be KEY=VALUE"
+
+
+def test_an_unreadable_input_has_a_name_and_a_fault() -> None:
+    error = Unreadable("a.png", "cannot be read")
+    assert (error.name, error.fault, error.exit_code) == ("a.png", "cannot be read", 2)
+    assert str(error) == "a.png cannot be read"
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ def evaluate(
     import json
     from dataclasses import asdict
 
+    from cgl_ignite.cli.notes import show_notes
     from cgl_ignite.cli.reading import reading
     from cgl_ignite.export import import_plugins, load_student
     from cgl_ignite.pipeline.device import find_device
@@ -48,7 +49,7 @@ def evaluate(
     place = find_device(device)
     student, card = load_student(file, folder, place)
     with reading(quiet=False):
-        examples = read_test_part(data, card, root, limit, encoder_of(student))
+        examples = read_test_part(data, card, root, limit, encoder_of(student), show_notes)
     measured = measure(student, examples, place)
     if as_json:
         described = {"run_id": card.run_id, "student": card.student, "epoch": card.epoch, "data": data}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
 from cgl_ignite.cli.options import folder_option, json_option, plugins_option
+from cgl_ignite.errors import CglError, InputError, Unreadable, listed
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from cgl_ignite.student import Card
 
 __all__ = ["predict"]
+
+Asked: TypeAlias = "list[str | Unreadable]"
 
 
 @click.command()
@@ -33,7 +37,8 @@ def predict(
     FILE is a student file, a run or a checkpoint. INPUT is what the student reads: a picture of any size and
     colour, or a folder of them; a text in quotes, a .txt file with a text per line, or - for the lines of
     standard input. Prints a line for each: its path or the text, then classes and their probabilities, the
-    likeliest first, between tabs.
+    likeliest first, between tabs. In the line of an input that cannot be read stands the error instead, and the
+    exit code is 1; it is 2, and nothing is printed, if none can be read.
     """
     import json
 
@@ -41,40 +46,65 @@ def predict(
 
     import_plugins(plugins)
     student, card = load_student(file, folder)
-    key, read = ("text", _read_texts) if card.modality == "text" else ("path", _read_pictures)
-    names, answers = read(inputs, student, card)
+    key, ask = ("text", _ask_texts) if card.modality == "text" else ("path", _ask_pictures)
+    asked, answers = ask(inputs, student, card)
     shares, numbers = answers.softmax(1).topk(min(top, len(card.classes)))
-    labels = [[card.classes[number] for number in row] for row in numbers.tolist()]
+    labels = ([card.classes[number] for number in row] for row in numbers.tolist())
+    entries = map(_entry, labels, shares.tolist())
+    rows = [
+        {key: one.name, "error": one.fault} if isinstance(one, Unreadable) else {key: one, **next(entries)}
+        for one in asked
+    ]
     if as_json:
-        entries = map(_entry, labels, shares.tolist())
-        predictions = [{key: name, **entry} for name, entry in zip(names, entries, strict=True)]
-        click.echo(json.dumps({"predictions": predictions}))
-        return
-    for name, row, probabilities in zip(names, labels, shares.tolist(), strict=True):
-        cells = [f"{label}\t{share:.4f}" for label, share in zip(row, probabilities, strict=True)]
-        click.echo("\t".join([" ".join(name.split()) if key == "text" else name, *cells]))
+        click.echo(json.dumps({"predictions": rows}, allow_nan=False))
+    else:
+        click.echo("\n".join(_line(key, row) for row in rows))
+    if faults := sum("error" in row for row in rows):
+        what = "files" if key == "path" else "texts and files"
+        raise CglError(f"{faults} of {len(rows)} {what} could not be read")
 
 
-def _read_pictures(places: Sequence[str], student: nn.Module, card: Card) -> tuple[list[str], Tensor]:
-    from rich.console import Console
+def _ask_pictures(places: Sequence[str], student: nn.Module, card: Card) -> tuple[Asked, Tensor]:
+    """Return the path of each picture, or what is wrong with it, and the answers to those that can be read."""
+    import torch
 
+    from cgl_ignite.cli.notes import show_notes
     from cgl_ignite.student import find_pictures, logits, read_pictures
 
-    paths = find_pictures(map(Path, places))
-    inputs, scaled = read_pictures(paths, card)
-    if scaled:
-        note = f"{scaled} of {len(paths)} pictures scaled and cropped to {card.shape[2]} x {card.shape[1]}"
-        Console(stderr=True).print(note, highlight=False, markup=False, soft_wrap=True)
-    return list(map(str, paths)), logits(student, inputs)
+    found, notes = find_pictures(map(Path, places))
+    read = read_pictures(found, card)
+    good = [one for one in read if not isinstance(one, Unreadable)]
+    if scaled := sum(fitted for _, fitted in good):
+        form = f"{card.shape[2]} x {card.shape[1]}"
+        notes = (*notes, f"{scaled} of {len(good)} pictures scaled and cropped to {form}")
+    asked: Asked = [two if isinstance(two, Unreadable) else str(one) for one, two in zip(found, read, strict=True)]
+    _check_any(asked)
+    show_notes(notes)
+    return asked, logits(student, torch.stack([picture for picture, _ in good]))
 
 
-def _read_texts(given: Sequence[str], student: nn.Module, card: Card) -> tuple[list[str], Tensor]:
+def _ask_texts(given: Sequence[str], student: nn.Module, card: Card) -> tuple[Asked, Tensor]:
+    """Return each text, or what is wrong with its file, and the answers to those that can be read."""
     from cgl_ignite.student import answer_texts, read_texts
 
-    texts = read_texts(given)
-    return texts, answer_texts(student, texts)
+    asked = read_texts(given)
+    _check_any(asked)
+    return asked, answer_texts(student, [one for one in asked if not isinstance(one, Unreadable)])
+
+
+def _check_any(asked: Asked) -> None:
+    if all(isinstance(one, Unreadable) for one in asked):
+        raise InputError(listed(asked))
 
 
 def _entry(labels: list[str], probabilities: list[float]) -> dict[str, Any]:
     best = [{"label": label, "probability": p} for label, p in zip(labels, probabilities, strict=True)]
     return {**best[0], "next": best[1:]}
+
+
+def _line(key: str, row: dict[str, Any]) -> str:
+    name = " ".join(row[key].split()) if key == "text" else os.fsencode(row[key]).decode("utf-8", "replace")
+    if "error" in row:
+        return f"{name}\terror: {row['error']}"
+    cells = [f"{answer['label']}\t{answer['probability']:.4f}" for answer in (row, *row["next"])]
+    return "\t".join([name, *cells])

@@ -8,7 +8,7 @@ from cgl_ignite.data.cifar import cifar10, cifar100
 from cgl_ignite.data.corpus import Block, Corpus
 from cgl_ignite.data.digits import digits
 from cgl_ignite.data.encoding import ENCODINGS, Coder, Encoder, Encoding, as_they_are, restore_encoder
-from cgl_ignite.data.local_images import local_images
+from cgl_ignite.data.images import local_images
 from cgl_ignite.data.normalise import Normaliser, TokenIds, measure_normaliser
 from cgl_ignite.data.ragged import Ragged
 from cgl_ignite.data.splits import Splits, choose_stratified, prepare, rows_held_out

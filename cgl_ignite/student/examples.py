@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from inspect import Parameter
 from pathlib import Path
@@ -59,7 +60,12 @@ class _AsTrained(Encoding):
 
 
 def read_test_part(
-    which: str, card: Card, root: Path | None = None, limit: int | None = None, encoder: Encoder | None = None
+    which: str,
+    card: Card,
+    root: Path | None = None,
+    limit: int | None = None,
+    encoder: Encoder | None = None,
+    tell: Callable[[Sequence[str]], object] | None = None,
 ) -> Examples:
     """Read the test rows of a data set as a student's inputs and labels.
 
@@ -73,16 +79,19 @@ def read_test_part(
         root: the folder of the data sets.
         limit: at most so many rows, chosen at random with every class keeping its share.
         encoder: of a student of texts.
+        tell: takes the notes of the data set, which say what was decided while reading.
 
     Raises:
         InputError: data that cannot be read, that has classes unknown to the student, or another form.
     """
     source = _source(which, card, data_root(root))
+    if tell is not None:
+        tell(source.notes)
     numbers = _class_numbers(which, source.classes, card.classes)
     if encoder is None:
         _check_form(which, source.spec.shape, card.shape)
     part = source.test()
-    alone = replace(source, train=part, test=lambda: part)
+    alone = replace(source, train=part, test=lambda: part, holdout=None)
     encoding = None if encoder is None else _AsTrained(encoder)
     examples = prepare(alone, holdout=0, limit=limit, seed=card.seed, encoding=encoding).test()
     inputs = examples.inputs

@@ -2,71 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
-from cgl_ignite import compat
-from cgl_ignite.data.local_images import read_image
-from cgl_ignite.errors import InputError
+from cgl_ignite.data.images import Unread, images_below, printable, read_image
+from cgl_ignite.errors import InputError, Unreadable
 from cgl_ignite.student.card import Card
 
 __all__ = ["find_pictures", "read_pictures"]
 
 
-def find_pictures(places: Iterable[Path]) -> list[Path]:
-    """List picture files; of a folder, all in it and below it, by name.
+def find_pictures(places: Iterable[Path]) -> tuple[list[Path | Unreadable], tuple[str, ...]]:
+    """List picture files, of a folder all in it and below it, and say what is passed over there.
 
-    Raises:
-        InputError: a place that is not there, a folder without pictures; all of them together.
+    In the place of a path that does not exist, or of a folder without pictures, stands what is wrong with it.
     """
-    found: list[Path] = []
-    faults: list[str] = []
+    found: list[Path | Unreadable] = []
+    unread = Unread()
     for place in places:
-        files = sorted(_below(place)) if place.is_dir() else [place]
-        if not files:
-            faults.append(f"{place} holds no picture")
-        elif not place.exists():
-            faults.append(f"there is no file {place}")
-        found += files
-    if faults:
-        raise InputError("\n".join(faults))
-    return found
+        if place.is_dir():
+            found += images_below(place, unread) or [Unreadable(printable(place), "holds no picture")]
+        else:
+            found.append(place if place.exists() else Unreadable(printable(place), "does not exist"))
+    return found, tuple(unread.notes())
 
 
-def read_pictures(paths: Sequence[Path], card: Card) -> tuple[Tensor, int]:
-    """Read pictures as inputs of a student, and count those that were scaled and cropped to its size.
+def read_pictures(places: Sequence[Path | Unreadable], card: Card) -> list[tuple[Tensor, bool] | Unreadable]:
+    """Read pictures as inputs of a student, several at a time.
 
-    Shape: result uint8 (N, C, H, W).
+    Shape: of each uint8 (C, H, W), and whether it was scaled and cropped to the size of the student; in the place of a
+    picture that cannot be read stands what is wrong with it.
 
     Raises:
-        InputError: pictures that cannot be read, all of them together; a student that reads none.
+        InputError: a student that reads no pictures.
     """
     if card.modality != "image" or card.shape[0] not in (1, 3):
         form = " x ".join(map(str, card.shape))
         raise InputError(f"the student reads {card.modality} of {form}, not pictures in grey or colour")
     with ThreadPoolExecutor() as pool:
-        read = list(pool.map(partial(_attempt, shape=card.shape), paths))
-    if faults := [str(one) for one in read if isinstance(one, InputError)]:
-        raise InputError("\n".join(faults))
-    pictures = [one for one in read if not isinstance(one, InputError)]
-    return torch.stack([picture for picture, _ in pictures]), sum(scaled for _, scaled in pictures)
+        return list(pool.map(partial(_attempt, shape=card.shape), places))
 
 
-def _below(folder: Path) -> Iterator[Path]:
-    compat.ensure_torchvision()
-    from torchvision.datasets.folder import IMG_EXTENSIONS
-
-    return (path for path in folder.rglob("*") if path.suffix.lower() in IMG_EXTENSIONS and path.is_file())
-
-
-def _attempt(path: Path, shape: tuple[int, ...]) -> tuple[Tensor, bool] | InputError:
+def _attempt(place: Path | Unreadable, shape: tuple[int, ...]) -> tuple[Tensor, bool] | Unreadable:
+    if isinstance(place, Unreadable):
+        return place
     channels, height, width = shape
     try:
-        return read_image(path, (width, height), grey=channels == 1)
-    except InputError as error:
-        return error
+        return read_image(place, (width, height), grey=channels == 1)
+    except Unreadable as fault:
+        return fault

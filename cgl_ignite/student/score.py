@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from cgl_ignite.data import Examples, Ragged
+from cgl_ignite.errors import InputError
 from cgl_ignite.metrics.scores import accuracy, cross_entropy
 
-__all__ = ["Measured", "logits", "measure"]
+__all__ = ["Measured", "finite", "logits", "measure"]
 
 ROWS = 128
 
@@ -28,6 +29,9 @@ def logits(student: nn.Module, inputs: Tensor | Ragged, device: torch.device | s
     """Return the logits of all inputs, on the CPU; texts of about the same length are read together.
 
     Shape: images uint8 (N, C, H, W), token ids int64 (N, T) or N rows; result float32 (N, classes).
+
+    Raises:
+        InputError: a student with damaged weights.
     """
     order = torch.arange(len(inputs))
     if isinstance(inputs, Ragged):
@@ -35,7 +39,18 @@ def logits(student: nn.Module, inputs: Tensor | Ragged, device: torch.device | s
         inputs = inputs.index_select(0, order)
     with torch.inference_mode():
         parts = [student(_ready(rows).to(device)).cpu() for rows in inputs.split(ROWS)]
-    return torch.cat(parts)[order.argsort()]
+    return finite(torch.cat(parts))[order.argsort()]
+
+
+def finite(answers: Tensor) -> Tensor:
+    """Return the answers of a student.
+
+    Raises:
+        InputError: one of them is NaN or infinite.
+    """
+    if not answers.isfinite().all():
+        raise InputError("the student answers NaN or infinity: its weights are damaged")
+    return answers
 
 
 def _ready(rows: Tensor | Ragged) -> Tensor:

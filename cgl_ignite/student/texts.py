@@ -9,25 +9,24 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from cgl_ignite.errors import InputError
+from cgl_ignite.errors import InputError, Unreadable
 from cgl_ignite.student.network import encoder_of
-from cgl_ignite.student.score import ROWS
+from cgl_ignite.student.score import ROWS, finite
 
 __all__ = ["answer_texts", "read_texts"]
 
 STANDARD_INPUT = "-"
 
 
-def read_texts(given: Iterable[str]) -> list[str]:
+def read_texts(given: Iterable[str]) -> list[str | Unreadable]:
     """Collect texts: of a ``.txt`` file each line, of ``-`` each line of standard input, else what is given.
 
+    In the place of a file that cannot be read, or is no ``.txt``, stands what is wrong with it.
+
     Raises:
-        InputError: files that cannot be read, or that are no ``.txt``, all of them together; no text at all.
+        InputError: nothing at all to read.
     """
-    read = list(map(_attempt, given))
-    if faults := [str(one) for one in read if isinstance(one, InputError)]:
-        raise InputError("\n".join(faults))
-    found = [text for one in read if not isinstance(one, InputError) for text in one]
+    found = [text for one in given for text in _attempt(one)]
     if not found:
         raise InputError("there is no line to read in what was given")
     return found
@@ -39,7 +38,7 @@ def answer_texts(student: nn.Module, texts: Sequence[str], device: torch.device 
     Shape: result float32 (N, classes).
 
     Raises:
-        InputError: a student of images.
+        InputError: a student of images, or one with damaged weights.
     """
     encoder = encoder_of(student)
     if encoder is None:
@@ -50,14 +49,14 @@ def answer_texts(student: nn.Module, texts: Sequence[str], device: torch.device 
         for start in range(0, len(order), ROWS):
             tokens = encoder.encode([texts[number] for number in order[start : start + ROWS]])
             parts.append(student(tokens.to(device)).cpu())
-    return torch.cat(parts)[torch.tensor(order).argsort()]
+    return finite(torch.cat(parts))[torch.tensor(order).argsort()]
 
 
-def _attempt(given: str) -> list[str] | InputError:
+def _attempt(given: str) -> Sequence[str | Unreadable]:
     try:
         return _texts(given)
-    except InputError as error:
-        return error
+    except Unreadable as fault:
+        return [fault]
 
 
 def _texts(given: str) -> list[str]:
@@ -69,11 +68,11 @@ def _texts(given: str) -> list[str]:
         try:
             return _lines(path.read_bytes(), given)
         except OSError as error:
-            raise InputError(f"cannot read {given} ({error.strerror})") from error
+            raise Unreadable(given, f"cannot be read: {error.strerror}") from error
     if given.strip() and _is_there(path):
-        raise InputError(f"{given} is no text but a file or folder; files of texts end with .txt and hold one per line")
+        raise Unreadable(given, "is no text but a file or folder; files of texts end with .txt and hold one per line")
     if not given.isascii() and any("\ud800" <= character <= "\udfff" for character in given):
-        raise InputError(f"{given!a} is not UTF-8 text")
+        raise Unreadable(ascii(given), "is not UTF-8 text")
     return [given]
 
 
@@ -89,6 +88,6 @@ def _lines(content: bytes, name: str) -> list[str]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise InputError(f"{name}: line {line} is not UTF-8 text (byte {error.start})") from error
+        raise Unreadable(name, f"is not UTF-8 text in line {line} (byte {error.start})") from error
     lines = text.removesuffix("\n").split("\n") if text else []
     return [line.removesuffix("\r") for line in lines]

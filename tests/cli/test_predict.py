@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import math
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ from PIL import Image
 from cgl_ignite.cli.main import cgl
 from cgl_ignite.data import DATASETS
 from cgl_ignite.pipeline import RunResult
-from cgl_ignite.student import logits, read_student
+from cgl_ignite.student import logits, read_student, write_student
 
 
 @pytest.fixture(scope="module")
@@ -63,20 +66,70 @@ def test_other_sizes_are_told(result: RunResult, pictures: Path, tmp_path: Path)
     Image.new("RGB", (30, 20)).save(tmp_path / "large.png")
     done = predict(result.student, pictures / "0.png", tmp_path / "large.png")
     assert done.exit_code == 0
-    assert done.stderr == "1 of 2 pictures scaled and cropped to 8 x 8\n"
+    assert done.stderr == "note: 1 of 2 pictures scaled and cropped to 8 x 8\n"
     assert len(done.stdout.splitlines()) == 2
 
 
-def test_pictures_that_cannot_be_read(result: RunResult, pictures: Path, tmp_path: Path) -> None:
-    (tmp_path / "bad.png").write_text("hello")
-    failed = predict(result.student, pictures / "0.png", tmp_path / "bad.png")
+def test_a_bad_picture_does_not_stop_the_others(result: RunResult, pictures: Path, tmp_path: Path) -> None:
+    good, bad, gone = pictures / "0.png", tmp_path / "bad.png", tmp_path / "gone.png"
+    bad.write_bytes(good.read_bytes()[:60])
+    alone = predict(result.student, good).stdout
+    done = predict(result.student, bad, good, gone)
+    assert (done.exit_code, done.stderr) == (1, "error: 2 of 3 files could not be read\n")
+    lines = done.stdout.splitlines(keepends=True)
+    assert lines[0].startswith(f"{bad}\terror: cannot be read as an image: ")
+    assert lines[1] == alone
+    assert lines[2:] == [f"{gone}\terror: does not exist\n"]
+    done = predict(result.student, bad, good, "--json")
+    assert done.exit_code == 1
+    first, second = json.loads(done.stdout)["predictions"]
+    assert [*first] == ["path", "error"]
+    assert first["path"] == str(bad)
+    assert [*second] == ["path", "label", "probability", "next"]
+
+
+def test_a_folder_with_other_files(result: RunResult, pictures: Path, tmp_path: Path) -> None:
+    shutil.copy(pictures / "0.png", tmp_path)
+    for name in (".DS_Store", "notes.txt"):
+        (tmp_path / name).touch()
+    done = predict(result.student, tmp_path)
+    assert (done.exit_code, len(done.stdout.splitlines())) == (0, 1)
+    assert done.stderr.splitlines() == [
+        "note: 1 hidden file, system file or broken link is passed over: .DS_Store",
+        "note: 1 file is no image that can be read: .txt",
+    ]
+
+
+def test_no_picture_can_be_read(result: RunResult, tmp_path: Path) -> None:
+    for number in range(12):
+        (tmp_path / f"{number:02}.png").write_text("hello")
+    failed = predict(result.student, tmp_path, tmp_path / "gone.png")
     assert (failed.exit_code, failed.stdout) == (2, "")
-    assert f"{tmp_path / 'bad.png'} cannot be read as an image" in failed.stderr
-    failed = predict(result.student, tmp_path / "gone.png")
-    assert (failed.exit_code, failed.stdout) == (2, "")
-    assert "there is no file" in failed.stderr
+    lines = failed.stderr.splitlines()
+    assert lines[0] == f"error: {tmp_path / '00.png'} cannot be read as an image: its format is not known"
+    assert lines[10:] == ["and 3 more"]
     failed = predict(result.student)
     assert (failed.exit_code, failed.stdout) == (2, "")
+
+
+def test_a_path_that_is_not_utf8(result: RunResult, pictures: Path, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.png")
+    shutil.copy(pictures / "0.png", path)
+    done = predict(result.student, tmp_path)
+    assert done.exit_code == 0
+    assert done.stdout.startswith(f"{tmp_path}/caf\ufffd.png\t")
+    entry = json.loads(predict(result.student, tmp_path, "--json").stdout)["predictions"][0]
+    assert entry["path"] == str(path)
+
+
+def test_answers_that_are_not_finite_are_an_error(result: RunResult, pictures: Path, tmp_path: Path) -> None:
+    student, card = read_student(Path(result.student))
+    with torch.no_grad():
+        next(student.parameters()).fill_(math.nan)
+    write_student(tmp_path / "damaged.pt", student, card)
+    failed = predict(tmp_path / "damaged.pt", pictures, "--json")
+    assert (failed.exit_code, failed.stdout) == (2, "")
+    assert failed.stderr == "error: the student answers NaN or infinity: its weights are damaged\n"
 
 
 def test_a_damaged_student(result: RunResult, pictures: Path, tmp_path: Path) -> None:

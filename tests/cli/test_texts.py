@@ -68,10 +68,22 @@ def test_texts_that_cannot_be_read(reviewed: RunResult, tmp_path: Path) -> None:
     assert "no line to read" in failed.stderr
 
 
+def test_a_bad_file_does_not_stop_the_others(reviewed: RunResult, tmp_path: Path) -> None:
+    gone = tmp_path / "gone.txt"
+    (tmp_path / "some.txt").write_text("one\ntwo")
+    done = command("predict", reviewed.student, gone, tmp_path / "some.txt", "--json")
+    assert (done.exit_code, done.stderr) == (1, "error: 1 of 3 texts and files could not be read\n")
+    first, second, third = json.loads(done.stdout)["predictions"]
+    assert first == {"text": str(gone), "error": "cannot be read: No such file or directory"}
+    assert (second["text"], third["text"]) == ("one", "two")
+    lines = command("predict", reviewed.student, "one", gone).stdout.splitlines()
+    assert lines[1] == f"{gone}\terror: cannot be read: No such file or directory"
+
+
 def test_pictures_are_no_texts(result: RunResult) -> None:
     failed = command("predict", result.student, "the food was cold")
     assert (failed.exit_code, failed.stdout) == (2, "")
-    assert "there is no file the food was cold" in failed.stderr
+    assert "the food was cold does not exist" in failed.stderr
 
 
 @pytest.mark.parametrize("form", ["state", "pt2"])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
+import pytest
 import torch
 from torch import nn
 
 from cgl_ignite.data import Examples
+from cgl_ignite.errors import InputError
 from cgl_ignite.student import Measured, logits, measure
 from cgl_ignite.student.score import ROWS
 
@@ -38,6 +40,14 @@ def test_every_row_counts_once():
     targets[-1] = 1
     assert measure(Brightness(), Examples(white(rows), targets)).accuracy == 100 / rows
     assert logits(Brightness(), white(rows)).shape == (rows, 2)
+
+
+@pytest.mark.parametrize("damage", [math.nan, math.inf])
+def test_damaged_weights_give_no_answer(damage):
+    student = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+    nn.init.constant_(student[1].bias, damage)
+    with pytest.raises(InputError, match="answers NaN or infinity: its weights are damaged"):
+        logits(student, white(3))
 
 
 def test_levels_become_pixels_from_0_to_1():

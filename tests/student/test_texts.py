@@ -52,19 +52,19 @@ def test_a_dash_is_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read_texts(["-"]) == ["first", "second"]
 
 
-def test_what_cannot_be_read_as_texts(tmp_path: Path) -> None:
-    (tmp_path / "latin.txt").write_bytes("fine\ncaf\xe9".encode("latin-1"))
-    (tmp_path / "table.csv").write_text("1,good")
-    with pytest.raises(InputError) as caught:
-        read_texts(["gone.txt", str(tmp_path / "latin.txt"), str(tmp_path / "table.csv"), "ok", "\udcff"])
-    first, second, third, fourth = str(caught.value).splitlines()
-    assert first == "cannot read gone.txt (No such file or directory)"
-    assert second == f"{tmp_path / 'latin.txt'}: line 2 is not UTF-8 text (byte 8)"
-    assert third.startswith(f"{tmp_path / 'table.csv'} is no text but a file or folder")
-    assert fourth == r"'\udcff' is not UTF-8 text"
-    (tmp_path / "empty.txt").touch()
+def test_what_cannot_be_read_as_texts_keeps_its_place(tmp_path: Path) -> None:
+    latin, table, empty = (tmp_path / name for name in ("latin.txt", "table.csv", "empty.txt"))
+    latin.write_bytes("fine\ncaf\xe9".encode("latin-1"))
+    table.write_text("1,good")
+    empty.touch()
+    first, second, third, fourth, fifth = read_texts(["gone.txt", str(latin), str(table), str(empty), "ok", "\udcff"])
+    assert str(first) == "gone.txt cannot be read: No such file or directory"
+    assert str(second) == f"{latin} is not UTF-8 text in line 2 (byte 8)"
+    assert str(third).startswith(f"{table} is no text but a file or folder")
+    assert fourth == "ok"
+    assert str(fifth) == r"'\udcff' is not UTF-8 text"
     with pytest.raises(InputError, match="there is no line to read"):
-        read_texts([str(tmp_path / "empty.txt")])
+        read_texts([str(empty)])
 
 
 @pytest.mark.parametrize("form", ["state", "pt2"])

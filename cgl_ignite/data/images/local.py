@@ -1,0 +1,145 @@
+"""The user's own images: one folder per class, everything else found out from the files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from cgl_ignite.data.base import DATASETS, DataSource, Examples, InputSpec
+from cgl_ignite.data.digest import listing_digest
+from cgl_ignite.data.images.decode import decode, read_image
+from cgl_ignite.data.images.files import printable
+from cgl_ignite.data.images.folders import Files, Layout, Part, find_layout
+from cgl_ignite.data.images.look import TEST_FRACTION, look_at_images, rows_of_test
+from cgl_ignite.data.splits import choose_stratified
+from cgl_ignite.errors import InputError, Unreadable, listed
+from cgl_ignite.seeding import stream
+
+__all__ = ["local_images"]
+
+
+@DATASETS.register(
+    "local_images",
+    title="Your own images",
+    modality="image",
+    shape=None,
+    classes=None,
+    rows=None,
+    own_holdout=True,
+    files=None,
+    where="the folder data.path",
+    look=look_at_images,
+)
+def local_images(
+    root: Path,
+    *,
+    path: str,
+    size: Annotated[int, Field(ge=1)] | None = None,
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] = TEST_FRACTION,
+    skip_bad: bool = False,
+) -> DataSource:
+    """Read a folder of images, ``<path>/<class>/*``, or divided into ``<path>/{train,val,test}/<class>/*``.
+
+    It is divided if there is a folder ``train`` or ``training`` in it that holds folders and no image. Then ``test`` or
+    ``testing`` is the test set, and ``val``, ``valid``, ``validation`` or ``dev`` is the holdout, in capitals or small
+    letters; either may be missing. Otherwise every folder is a class, whatever its name. All images are decoded here.
+    They are grey if all training images are, else of three colours.
+
+    Args:
+        root: not used; a relative path starts at the current folder.
+        path: the folder.
+        size: scale and crop all images to squares of this size; without it they must be of one size.
+        test_fraction: the share of all images, or of ``train``, that becomes the test set, the same in every run; not
+            used where there is a folder ``test``. With 1 all images are training and test set at once.
+        skip_bad: whether images that cannot be read are left out instead of being an error.
+
+    Raises:
+        InputError: a folder that is missing or laid out otherwise, a class without images, images that cannot be
+            read, all of them together, or images of different sizes.
+    """
+    layout = find_layout(Path(path).expanduser())
+    everything = [file for files in layout.files.values() for file, _ in files]
+    images, bad = decode(everything, size)
+    if bad and not skip_bad:
+        raise InputError(f"{listed(bad)}\ndata.skip_bad = true leaves out what cannot be read")
+    parts = _readable(layout, images)
+    notes = [*layout.notes, *_notes(layout, bad)]
+    if "test" not in parts and test_fraction < 1:
+        notes.append(_cut_test(layout, parts, test_fraction))
+    _check_sizes(parts, images)
+    channels = max(len(images[file]) for file, _ in parts["train"])
+    examples = {part: _examples(files, images, channels, size) for part, files in parts.items()}
+    train, holdout = examples["train"], examples.get("holdout")
+    test = examples.get("test", train)
+    return DataSource(
+        train,
+        lambda: test,
+        layout.classes,
+        InputSpec("image", tuple(train.dense.shape[1:])),
+        holdout=None if holdout is None else lambda: holdout,
+        notes=tuple(notes),
+        digest=listing_digest("images", Path(path).expanduser(), everything),
+    )
+
+
+def _readable(layout: Layout, images: Mapping[Path, Tensor]) -> dict[Part, Files]:
+    """Keep the files of each part that could be decoded, of each class at least one."""
+    parts: dict[Part, Files] = {}
+    for part, files in layout.files.items():
+        parts[part] = [(file, target) for file, target in files if file in images]
+        if empty := {target for _, target in files} - {target for _, target in parts[part]}:
+            place = layout.folders[part] / layout.classes[min(empty)]
+            raise InputError(f"{place}: no image of this class is left by data.skip_bad")
+    return parts
+
+
+def _notes(layout: Layout, bad: Sequence[Unreadable]) -> Iterator[str]:
+    if bad:
+        subject = "1 image is" if len(bad) == 1 else f"{len(bad)} images are"
+        yield f"{subject} left out (data.skip_bad), the first: {bad[0]}"
+    if "holdout" in layout.folders:
+        yield f"the holdout is the validation part, {printable(layout.folders['holdout'])}"
+
+
+def _cut_test(layout: Layout, parts: dict[Part, Files], test_fraction: float) -> str:
+    """Move the test set out of the training part, with every class keeping its share, and say so."""
+    files = parts["train"]
+    targets = torch.tensor([target for _, target in files])
+    rows = rows_of_test(len(files), test_fraction)
+    chosen = set(choose_stratified(targets, rows, stream(0, "local_images test")).tolist())
+    parts["train"] = [file for row, file in enumerate(files) if row not in chosen]
+    parts["test"] = [files[row] for row in sorted(chosen)]
+    place = layout.folders["train"]
+    if missing := {*targets.tolist()} - {target for _, target in parts["train"]}:
+        raise InputError(
+            f"{place / layout.classes[min(missing)]} has too few images to train and test: "
+            f"none is left to learn from after data.test_fraction = {test_fraction:g}"
+        )
+    return f"there is no test part: {rows:,} of {len(files):,} images of {printable(place)} are the test set"
+
+
+def _check_sizes(parts: Mapping[Part, Files], images: Mapping[Path, Tensor]) -> None:
+    first = images[parts["train"][0][0]].shape[1:]
+    for file, _ in (file for files in parts.values() for file in files):
+        height, width = images[file].shape[1:]
+        if (height, width) != first:
+            sizes = f"{width} x {height}, others {first[1]} x {first[0]}"
+            raise InputError(f"{printable(file)} is {sizes}: set data.size to bring all images to one size")
+
+
+def _examples(files: Files, images: Mapping[Path, Tensor], channels: int, size: int | None) -> Examples:
+    """Put the images of a part together, uint8 (N, C, H, W), with this number of channels."""
+
+    def converted(file: Path) -> Tensor:
+        image = images[file]
+        if len(image) > channels:
+            return read_image(file, None if size is None else (size, size), grey=True)[0]
+        return image.expand(channels, -1, -1)
+
+    inputs = torch.stack([converted(file) for file, _ in files])
+    return Examples(inputs, torch.tensor([target for _, target in files]))

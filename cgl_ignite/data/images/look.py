@@ -1,0 +1,47 @@
+"""The size of a folder of images, told from its options, the names of its files and some headers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cgl_ignite.data.images.decode import read_header
+from cgl_ignite.data.images.folders import find_layout
+from cgl_ignite.data.look import Look
+
+__all__ = ["TEST_FRACTION", "look_at_images", "rows_of_test"]
+
+TEST_FRACTION = 0.2
+_HEADERS = 64
+_COLOURS = 3
+
+
+def look_at_images(options: Mapping[str, Any], *, files: bool) -> Look:
+    """Tell what the options say of a folder of images and, if asked for and there, its files.
+
+    No image is decoded: the first 64 at equal distances tell whether there are colours.
+
+    Raises:
+        InputError: a folder that is laid out wrongly, or a damaged header.
+    """
+    folder, size = Path(options["path"]).expanduser(), options.get("size")
+    if not files or not folder.is_dir():
+        return Look(shape=None if size is None else (_COLOURS, size, size))
+    found = find_layout(folder).files
+    train, holdout, test = (len(found.get(part, ())) for part in ("train", "holdout", "test"))
+    headers = [read_header(path) for path, _ in found["train"][:: -(-train // _HEADERS)]]
+    height, width = headers[0][1:] if size is None else (size, size)
+    cut = 0 if test else rows_of_test(train, options.get("test_fraction", TEST_FRACTION))
+    return Look(
+        shape=(max(channels for channels, _, _ in headers), height, width),
+        classes=1 + max(target for _, target in found["train"]),
+        train=train - cut,
+        holdout=holdout or None,
+        test=test + cut,
+    )
+
+
+def rows_of_test(rows: int, test_fraction: float) -> int:
+    """Tell how many of the rows of an undivided folder become the test set."""
+    return max(1, round(test_fraction * rows))

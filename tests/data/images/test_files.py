@@ -1,0 +1,74 @@
+"""Images are listed in a fixed order; all else is counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cgl_ignite.data.images.files import Unread, contents, images_below, printable
+from cgl_ignite.errors import InputError
+from tests.data.images.paint import paint
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def test_images_come_by_folder_and_name(tmp_path: Path) -> None:
+    names = ["b.PNG", "a.jpeg", "deeper/a.webp", "deeper-b/a.bmp", "deeper/c/a.tif"]
+    touch(tmp_path, *names)
+    found = [path.relative_to(tmp_path).as_posix() for path in images_below(tmp_path, Unread())]
+    assert found == ["a.jpeg", "b.PNG", "deeper/a.webp", "deeper-b/a.bmp", "deeper/c/a.tif"]
+
+
+def test_hidden_and_system_files_are_passed_over_with_a_count(tmp_path: Path) -> None:
+    touch(tmp_path, "._a.png", ".DS_Store", ".cache/a.png", "__MACOSX/a.png", "Thumbs.db", "desktop.ini", "a.png")
+    (tmp_path / "broken.png").symlink_to(tmp_path / "gone.png")
+    unread = Unread()
+    assert images_below(tmp_path, unread) == [tmp_path / "a.png"]
+    assert len(unread.skipped) == 7
+    assert list(unread.notes()) == [
+        "7 hidden files, system files or broken links are passed over: .DS_Store, ._a.png, .cache, ..."
+    ]
+
+
+def test_files_with_other_endings_are_counted(tmp_path: Path) -> None:
+    touch(tmp_path, "a.gif", "b.GIF", "c", "d.png")
+    unread = Unread()
+    assert images_below(tmp_path, unread) == [tmp_path / "d.png"]
+    assert list(unread.notes()) == ["3 files are no images that can be read: .gif, without ending"]
+
+
+def test_an_empty_image_file_is_an_image(tmp_path: Path) -> None:
+    touch(tmp_path, "empty.jpg")
+    assert images_below(tmp_path, Unread()) == [tmp_path / "empty.jpg"]
+
+
+def test_links_are_followed_once(tmp_path: Path) -> None:
+    image = paint(tmp_path / "real" / "a.png")
+    (tmp_path / "rose").mkdir()
+    (tmp_path / "rose" / "link").symlink_to(tmp_path / "real")
+    (tmp_path / "rose" / "self").symlink_to(tmp_path / "rose")
+    unread = Unread()
+    assert images_below(tmp_path / "rose", unread) == [tmp_path / "rose" / "link" / image.name]
+    assert unread.skipped == [tmp_path / "rose" / "self"]
+
+
+def test_nothing_special_needs_no_note(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png")
+    unread = Unread()
+    images_below(tmp_path, unread)
+    assert list(unread.notes()) == []
+
+
+def test_a_folder_that_cannot_be_listed(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"cannot list the folder .*gone \(No such file"):
+        contents(tmp_path / "gone", Unread())
+
+
+def test_names_that_are_not_utf8_can_be_printed() -> None:
+    assert printable("caf\udce9.png") == "caf\ufffd.png"
+    assert printable("café.png") == "café.png"
