@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
-from cgl_ignite.config.dump import to_toml
+from cgl_ignite.config.dump import toml_lines
 from cgl_ignite.config.presets import METHODS
 from cgl_ignite.config.recipes import BACKBONES, DATASETS, recipe
 from cgl_ignite.errors import InputError
@@ -24,7 +26,7 @@ __all__ = ["new"]
 def new(dataset: str, backbone: str, method: str, output: Path | None, force: bool) -> None:
     """Write a pipeline file that stands by itself, with the paper's settings where the paper has them."""
     head = f"# {backbone} on {dataset}. Every key with its value: cgl show FILE; all kinds: cgl show --kinds"
-    text = f"{head}\n\n" + to_toml(recipe(dataset, backbone, method))
+    text = f"{head}\n{_commented(recipe(dataset, backbone, method), DATASETS[dataset].comments)}"
     if output is None:
         click.echo(text, nl=False)
         return
@@ -32,6 +34,11 @@ def new(dataset: str, backbone: str, method: str, output: Path | None, force: bo
         raise InputError(f"{output} exists already; choose another name, or replace it with --force")
     _write(output, text)
     click.echo(f"wrote {output}; next: cgl run {output}", err=True)
+
+
+def _commented(tree: Mapping[str, Any], comments: Mapping[str, str]) -> str:
+    lines = [f"{line}  # {comments[key]}" if key in comments else line for key, line in toml_lines(tree)]
+    return "\n".join(lines) + "\n"
 
 
 def _write(path: Path, text: str) -> None:

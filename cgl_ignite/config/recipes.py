@@ -13,10 +13,17 @@ __all__ = ["BACKBONES", "DATASETS", "Recipe", "recipe"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a data set or a backbone adds to a pipeline: values by section, and the modality it belongs to."""
+    """What a data set or a backbone adds to a pipeline.
+
+    Args:
+        modality: what it holds or reads.
+        sections: values by section.
+        comments: what the user has to know of a value, by its dotted key.
+    """
 
     modality: str
     sections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    comments: Mapping[str, str] = field(default_factory=dict)
 
 
 _HALVED = {"kind": "milestones", "at": [0.3, 0.6, 0.8], "factor": 0.5}
@@ -64,7 +71,16 @@ DATASETS: Mapping[str, Recipe] = {
     "yelp_review_full": Recipe("text", {"data": {"holdout": 20_000}}),
     "yahoo_answers": Recipe("text", {"data": {"holdout": 50_000}}),
     "amazon_review_full": Recipe("text", {"data": {"holdout": 100_000}}),
-    "local_text": Recipe("text", {"data": {"path": "texts", "holdout": 500}}),
+    "local_text": Recipe(
+        "text",
+        {"data": {"path": "texts", "label": "label", "text": ["text"], "header": True, "holdout": 500}},
+        {
+            "data.path": "a table, or a folder with train.csv, test.csv and val.csv",
+            "data.label": "the column of the class: a name from the header, or a number from 1",
+            "data.text": "the columns of the text, by name or number",
+            "data.header": "false if the first row is no header; columns are then given by their number",
+        },
+    ),
 }
 
 

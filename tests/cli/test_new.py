@@ -46,3 +46,13 @@ def test_a_place_that_cannot_be_written(workdir: Path) -> None:
     done = new("-o", "no/such/folder.toml")
     assert done.exit_code == 2
     assert "cannot write no/such/folder.toml (No such file or directory)" in done.stderr
+
+
+def test_a_pipeline_for_own_texts_names_the_columns_for_the_user_to_change(workdir: Path) -> None:
+    done = CliRunner().invoke(cgl, ["new", "--dataset", "local_text", "--backbone", "vdcnn9", "-o", "mine.toml"])
+    assert done.exit_code == 0
+    lines = Path("mine.toml").read_text().splitlines()
+    for key in ("path", "label", "text", "header"):
+        assert [line for line in lines if line.startswith(f"{key} = ") and "  # " in line]
+    options = load_pipeline("mine.toml").data.model_dump()
+    assert (options["label"], options["text"], options["header"]) == ("label", ["text"], True)

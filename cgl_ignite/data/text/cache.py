@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 
 from filelock import FileLock
 
+from cgl_ignite.data.corpus import files_identity
+from cgl_ignite.data.digest import content_digest
 from cgl_ignite.errors import InputError
 
-__all__ = ["cache_folder", "kept", "key_of"]
+__all__ = ["cache_folder", "digest_of", "kept", "key_of"]
+
+_DIGEST = "digest.json"
+_LARGE_BYTES = 2**26
 
 
 def cache_folder(root: Path) -> Path:
@@ -56,3 +63,30 @@ def kept(folder: Path, key: str, write: Callable[[Path], None]) -> Path:
         hint = "encoded texts are kept there; make room, or choose another data.root"
         raise InputError(f"cannot write to {folder}: {error.strerror or error} ({hint})") from error
     return entry
+
+
+def digest_of(folder: Path, *paths: Path) -> dict[str, str]:
+    """Describe files by name, size and content; large ones are read only if they have changed since the last time.
+
+    Args:
+        folder: where the digests of large files are kept.
+        paths: the files.
+
+    Raises:
+        InputError: a file cannot be read, or an entry not written.
+    """
+    digest: dict[str, str] = {}
+    for path in paths:
+        try:
+            if path.stat().st_size < _LARGE_BYTES:
+                digest |= content_digest(path.name, path)
+                continue
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+        entry = kept(folder, key_of("digest", path.name, files_identity(path)), partial(_write_digest, path))
+        digest |= json.loads((entry / _DIGEST).read_text("utf-8"))
+    return digest
+
+
+def _write_digest(path: Path, folder: Path) -> None:
+    (folder / _DIGEST).write_text(json.dumps(content_digest(path.name, path)), encoding="utf-8")

@@ -19,7 +19,9 @@ import numpy as np
 from cgl_ignite.data.archive import Archive, find_fault
 from cgl_ignite.data.base import DATASETS, DataSource, InputSpec
 from cgl_ignite.data.corpus import Block, Corpus, files_identity
-from cgl_ignite.data.text.cache import cache_folder
+from cgl_ignite.data.digest import listing_digest
+from cgl_ignite.data.text.cache import cache_folder, digest_of
+from cgl_ignite.data.text.store import read_targets
 from cgl_ignite.errors import InputError
 
 __all__ = ["IMDB", "imdb"]
@@ -89,6 +91,8 @@ IMDB = ReviewArchive(
 def imdb(root: Path) -> DataSource:
     """Read the labelled reviews from the official archive, fetched first if it is not there, or its folder.
 
+    The test part is read once, so that faults in it are known before the training.
+
     Raises:
         InputError: files that cannot be fetched or read.
     """
@@ -99,7 +103,20 @@ def imdb(root: Path) -> DataSource:
     def part(name: str) -> Corpus:
         return Corpus(f"{IMDB.title} {name}", _identity(path, name), cache_folder(root), partial(_read, path, name))
 
-    return DataSource(part("train"), partial(part, "test"), _CLASSES, InputSpec("text", ()))
+    read_targets(part("test"))
+    digest = _digest(path, cache_folder(root))
+    return DataSource(part("train"), partial(part, "test"), _CLASSES, InputSpec("text", ()), digest=digest)
+
+
+def _digest(path: Path, cache: Path) -> dict[str, str]:
+    """Describe the archive by its content, or the folder by the names and sizes of its reviews."""
+    if path.is_file():
+        return digest_of(cache, path)
+    digest: dict[str, str] = {}
+    for part in ("train", "test"):
+        entries = [entry for number, _ in enumerate(_CLASSES) for entry in _entries(path, part, number)]
+        digest |= listing_digest(part, path, (Path(entry.path) for entry in entries))
+    return digest
 
 
 def _identity(path: Path, part: str) -> str:

@@ -1,13 +1,13 @@
-"""The user's own texts: a CSV or TSV file with a column for the class, everything else found out from it."""
+"""The user's own texts: tables with a column for the class, everything else found out from them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -15,18 +15,18 @@ from torch import Tensor
 from cgl_ignite.data.base import DATASETS, DataSource, InputSpec
 from cgl_ignite.data.corpus import Corpus, files_identity
 from cgl_ignite.data.splits import choose_stratified
-from cgl_ignite.data.text.cache import cache_folder
-from cgl_ignite.data.text.rows import Layout, first_row, labels_of, read_rows
-from cgl_ignite.errors import InputError, choices, nearest
+from cgl_ignite.data.text.cache import cache_folder, digest_of
+from cgl_ignite.data.text.classes import Naming, check_known, name_classes
+from cgl_ignite.data.text.rows import read_rows
+from cgl_ignite.data.text.store import read_targets
+from cgl_ignite.data.text.table import Request, Table, open_like, open_table
+from cgl_ignite.errors import InputError
 from cgl_ignite.seeding import stream
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = ["local_text"]
 
 _ENDINGS = tuple(kind + packed for kind in (".csv", ".tsv") for packed in ("", ".gz", ".xz"))
-_FEW_ROWS = 20
+_PARTS = {"train": ("train",), "test": ("test",), "holdout": ("val", "valid", "validation", "dev")}
 
 
 @DATASETS.register(
@@ -44,158 +44,103 @@ def local_text(
     root: Path,
     *,
     path: str,
-    label: int | str = 1,
+    label: int | str | None = None,
     text: list[int | str] | None = None,
     header: bool | None = None,
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None,
     quotes: bool = True,
+    escape: Annotated[str, Field(min_length=1, max_length=1)] | None = None,
     escaped_newlines: bool = False,
     classes: Annotated[list[str], Field(min_length=2)] | None = None,
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2,
 ) -> DataSource:
     """Read a CSV or TSV file, plain or packed (``.gz``, ``.xz``), or a folder with such files ``train`` and ``test``.
 
+    A file ``val``, ``valid``, ``validation`` or ``dev`` beside them is the holdout. What is found out is told in
+    ``notes``. All tables are read once, so that a fault in any of them is known before the training.
+
     Args:
         root: where encoded texts are kept; a relative path starts at the current folder.
         path: the file or folder.
-        label: the column of the class, by its number from 1 or by its name.
-        text: the columns of the text, joined with a space; by default all but the label's.
-        header: whether the first row holds names; by default it does if a column is given by its name.
-        delimiter: the ASCII character that separates columns; by default a tab in a ``.tsv``, else a comma.
+        label: the column of the class, by its number from 1 or by its name; by default one with a usual name
+            (label, class, category ...), else the first.
+        text: the columns of the text, joined with a space; by default all but the label's and those that have no name
+            or number the rows.
+        header: whether the first row holds names; by default it does if a column is given by its name, or if it
+            looks like a header (:func:`~cgl_ignite.data.text.header.is_header`).
+        delimiter: the ASCII character that separates columns; by default a tab in a ``.tsv``, else a comma, or what
+            else divides all first rows alike.
         quotes: whether quotes enclose a column, or are characters like others.
+        escape: the character that takes its meaning from the next one, a quote for example; none by default.
         escaped_newlines: whether a backslash and an n stand for a new line.
         classes: the names of the classes; by default the labels themselves, or the lines of a
-            ``classes.txt`` in the folder if the labels are their numbers from 1.
+            ``classes.txt`` in the folder if the labels are their numbers from 0 or 1.
         test_fraction: how much of the only file is the test set, the same in every run; not used where
             there is a file ``test``. Nothing can be learned with 1: then all of it is judged.
 
     Raises:
-        InputError: a file or column that is missing, a damaged row, or fewer than two classes.
+        InputError: a file or column that is missing, a damaged row, an unknown class, or fewer than two classes.
     """
-    train, test = _find(Path(path).expanduser())
-    delimiter = _delimiter(train, delimiter)
-    if header is None:
-        header = any(isinstance(column, str) for column in (label, *(text or ())))
-    row = first_row(train, delimiter, quotes)
-    place = _column(train, row, header, "data.label", label)
-    columns = _text_columns(train, row, header, place, text)
-    layout = Layout(len(row), place, columns, delimiter, header, escaped_newlines, quotes)
-    found, codes = labels_of(train, layout)
-    names = _names(train, found, len(codes), classes)
-    labels = _numbered(found, names)
-    _check_known(train, layout, found, codes, labels)
-
-    def part(file: Path) -> Corpus:
-        identity = f"{files_identity(file)} {layout} {labels}"
-        return Corpus(str(file), identity, cache_folder(root), partial(read_rows, file, layout, labels))
-
-    spec = InputSpec("text", ())
-    if test is not None:
-        return DataSource(part(train), partial(part, test), names, spec)
+    if escape == "\\" and escaped_newlines:
+        raise InputError("data.escaped_newlines = true reads \\n as a new line, data.escape reads it as n: choose one")
+    request = Request(label, text, header, delimiter, quotes, escape, escaped_newlines, tuple(classes or ()))
+    files = _find(Path(path).expanduser())
+    train = open_table(files["train"], request)
+    others = {part: open_like(file, request, train) for part, file in files.items() if part != "train"}
+    naming = name_classes(train, others.values(), classes)
+    cache = cache_folder(root)
+    parts = {part: _corpus(table, naming, cache) for part, table in {"train": train, **others}.items()}
+    notes = (*train.notes, *(note for table in others.values() for note in table.notes), *naming.notes)
+    source = DataSource(
+        train=parts["train"],
+        test=lambda: parts["test"],
+        classes=naming.classes,
+        spec=InputSpec("text", ()),
+        holdout=(lambda: parts["holdout"]) if "holdout" in parts else None,
+        notes=notes,
+        digest=digest_of(cache, *files.values()),
+    )
+    if "test" in parts:
+        return source
     if test_fraction == 1:
-        return DataSource(part(train), partial(part, train), names, spec)
-    targets = torch.tensor([labels[name] for name in found])[torch.from_numpy(codes)]
-    taught, judged = (part(train).only(rows) for rows in _divided(train, targets, names, test_fraction))
-    return DataSource(taught, lambda: judged, names, spec)
+        return replace(source, test=lambda: source.train)
+    taught, judged = _divided(train, naming, test_fraction)
+    return replace(source, train=parts["train"].only(taught), test=lambda: parts["train"].only(judged))
 
 
-def _find(path: Path) -> tuple[Path, Path | None]:
-    """Return the files of train and test; the latter is None if it has to be cut off."""
+def _corpus(table: Table, naming: Naming, cache: Path) -> Corpus:
+    """Make a part of the data out of a table, after all its rows have been read."""
+    check_known(table, naming)
+    identity = f"{files_identity(table.path)} {table.layout} {naming.numbers}"
+    corpus = Corpus(str(table.path), identity, cache, partial(read_rows, table.path, table.layout, naming.numbers))
+    read_targets(corpus)
+    return corpus
+
+
+def _find(path: Path) -> dict[str, Path]:
+    """Return the files by part: of train, and of test and holdout where there are some."""
     if path.is_file():
-        return path, None
+        return {"train": path}
     if not path.is_dir():
-        raise InputError(f"data.path: there is no file or folder {path.absolute()}\n{_layout(path)}")
-    train, test = (_file(path, part) for part in ("train", "test"))
-    if train is None:
-        raise InputError(f"data.path: {path.absolute()} holds no file train.csv or train.tsv\n{_layout(path)}")
-    return train, test
+        raise InputError(f"data.path: there is no file or folder {path.absolute()}\n{_expected(path)}")
+    found = {part: file for part, names in _PARTS.items() if (file := _file(path, names))}
+    if "train" not in found:
+        raise InputError(f"data.path: {path.absolute()} holds no file train.csv or train.tsv\n{_expected(path)}")
+    return found
 
 
-def _file(folder: Path, part: str) -> Path | None:
-    found = [file for ending in _ENDINGS if (file := folder / (part + ending)).is_file()]
+def _file(folder: Path, names: Sequence[str]) -> Path | None:
+    wanted = {name + ending for name in names for ending in _ENDINGS}
+    found = sorted(file for file in folder.iterdir() if file.name.lower() in wanted and file.is_file())
     if len(found) > 1:
         raise InputError(f"data.path: {found[0]} and {found[1].name} are there both; leave one of them")
     return found[0] if found else None
 
 
-def _delimiter(path: Path, given: str | None) -> str:
-    if given is None:
-        return "\t" if ".tsv" in map(str.lower, path.suffixes) else ","
-    if given in '"\r\n' or not given.isascii():
-        raise InputError(f"data.delimiter = {given!r} must be one ASCII character, and neither a quote nor a new line")
-    return given
-
-
-def _column(path: Path, row: Sequence[str], named: bool, key: str, column: int | str) -> int:
-    """Find a column, given by its number from 1 or by its name, and count it from 0."""
-    if isinstance(column, int):
-        if not 1 <= column <= len(row):
-            raise InputError(f"{key} = {column}: {path} has the columns 1 to {len(row)}")
-        return column - 1
-    if not named:
-        raise InputError(f"{key} = {column!r}: without a header columns are given by their number")
-    if row.count(column) != 1:
-        there = "twice" if column in row else "not"
-        raise InputError(f"{key} = {column!r} stands {there} in the first row of {path}{nearest(column, row)}: {row}")
-    return row.index(column)
-
-
-def _text_columns(
-    path: Path, row: Sequence[str], named: bool, label: int, text: Sequence[int | str] | None
-) -> tuple[int, ...]:
-    if text is None:
-        columns = tuple(column for column in range(len(row)) if column != label)
-    else:
-        columns = tuple(_column(path, row, named, "data.text", one) for one in text)
-    if not columns:
-        raise InputError(f"{path} has no column beside the one of the label; is data.delimiter right?")
-    if label in columns or len({*columns}) < len(columns):
-        raise InputError(f"data.text = {text} must name each column once, and not the one of data.label")
-    return columns
-
-
-def _names(path: Path, found: Sequence[str], rows: int, given: Sequence[str] | None) -> tuple[str, ...]:
-    """Name the classes: as given, or by the lines of ``classes.txt`` if the labels number them, or by the labels."""
-    if given:
-        return _each_once("data.classes", given)
-    listed = path.with_name("classes.txt")
-    if all(map(str.isdecimal, found)) and listed.is_file():
-        lines = [line.strip() for line in listed.read_text("utf-8-sig", "replace").splitlines() if line.strip()]
-        if {*map(int, found)} <= {*range(1, 1 + len(lines))}:
-            return _each_once(str(listed), lines)
-    if len(found) < 2:
-        raise InputError(f"{path} holds one class only, {found[0]!r}; is data.label the right column?")
-    if len(found) > max(_FEW_ROWS, rows // 2):
-        raise InputError(f"{path} holds {len(found)} classes in {rows} rows; is data.label the right column?")
-    numeric = all(map(str.isdecimal, found))
-    return tuple(sorted(found, key=int) if numeric else sorted(found))
-
-
-def _each_once(where: str, names: Sequence[str]) -> tuple[str, ...]:
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise InputError(f"{where} names the class {twice!r} twice")
-    return tuple(names)
-
-
-def _numbered(found: Sequence[str], names: Sequence[str]) -> dict[str, int]:
-    """Tell the number of each class by its label: its name, or its place from 1."""
-    if not {*found} <= {*names} and all(map(str.isdecimal, found)):
-        return {str(place): place - 1 for place in range(1, 1 + len(names))}
-    return {name: number for number, name in enumerate(names)}
-
-
-def _check_known(
-    path: Path, layout: Layout, found: Sequence[str], codes: NDArray[np.int64], labels: Mapping[str, int]
-) -> None:
-    for code, label in enumerate(found):
-        if not label or label not in labels:
-            row = 1 + layout.header + int((codes == code).argmax())
-            fault = f"class {label!r} is not {choices(labels)}" if label else "column of the class is empty"
-            raise InputError(f"{path}, row {row}: the {fault}")
-
-
-def _divided(path: Path, targets: Tensor, names: Sequence[str], test_fraction: float) -> tuple[Tensor, Tensor]:
+def _divided(table: Table, naming: Naming, test_fraction: float) -> tuple[Tensor, Tensor]:
     """Cut off the test set, with every class keeping its share."""
+    path, names = table.path, naming.classes
+    targets = torch.tensor([naming.numbers[label] for label in table.found])[torch.from_numpy(table.codes)]
     rows = max(1, round(test_fraction * len(targets)))
     judged = choose_stratified(targets, rows, stream(0, "local_text test"))
     taught = torch.ones(len(targets), dtype=torch.bool).index_fill_(0, judged, False).nonzero().squeeze(1)
@@ -207,10 +152,10 @@ def _divided(path: Path, targets: Tensor, names: Sequence[str], test_fraction: f
     return taught, judged
 
 
-def _layout(path: Path) -> str:
+def _expected(path: Path) -> str:
     name = path.stem or "texts"
     return (
         "expected one of:\n"
-        f"  {name}/train.csv and {name}/test.csv     (or .tsv; packed with .gz or .xz)\n"
+        f"  {name}/train.csv and {name}/test.csv     (or .tsv; packed with .gz or .xz; {name}/val.csv is the holdout)\n"
         f"  {name}.csv                         (data.test_fraction of each class becomes the test set)"
     )

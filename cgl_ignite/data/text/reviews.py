@@ -18,8 +18,9 @@ from typing import Any
 from cgl_ignite.data.archive import Archive
 from cgl_ignite.data.base import DATASETS, DataSource, InputSpec
 from cgl_ignite.data.corpus import Corpus, files_identity
-from cgl_ignite.data.text.cache import cache_folder
+from cgl_ignite.data.text.cache import cache_folder, digest_of
 from cgl_ignite.data.text.rows import Layout, read_rows
+from cgl_ignite.data.text.store import read_targets
 
 __all__ = ["AMAZON", "YAHOO", "YELP", "amazon_review_full", "yahoo_answers", "yelp_review_full"]
 
@@ -127,13 +128,20 @@ def amazon_review_full(root: Path) -> DataSource:
 
 
 def _source(files: Archive, root: Path, classes: tuple[str, ...], texts: int) -> DataSource:
+    """Make the data set out of its files; those of the test part are read once, so that faults are known early."""
     if not files.present(root):
         files.fetch(root)
-    layout, labels = _layout(texts), _labels(len(classes))
-
-    def part(name: str) -> Corpus:
-        path = files.find(root, f"{name}.csv")
-        read = partial(read_rows, path, layout, labels)
-        return Corpus(f"{files.title} {name}", f"{files_identity(path)} {layout}", cache_folder(root), read)
-
-    return DataSource(part("train"), partial(part, "test"), classes, InputSpec("text", ()))
+    layout, labels, cache = _layout(texts), _labels(len(classes)), cache_folder(root)
+    paths = {part: files.find(root, f"{part}.csv") for part in ("train", "test")}
+    parts = {
+        part: Corpus(
+            f"{files.title} {part}",
+            f"{files_identity(path)} {layout}",
+            cache,
+            partial(read_rows, path, layout, labels),
+        )
+        for part, path in paths.items()
+    }
+    read_targets(parts["test"])
+    digest = digest_of(cache, *paths.values())
+    return DataSource(parts["train"], lambda: parts["test"], classes, InputSpec("text", ()), digest=digest)

@@ -92,7 +92,7 @@ def test_a_review_that_is_no_text_is_named(tree: Path) -> None:
 def test_an_archive_without_reviews_is_named(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "aclImdb_v1.tar.gz", "w:gz") as tar:
         tar.add(__file__, "aclImdb/train/unsup/0_0.txt")
-    with pytest.raises(InputError, match=r"aclImdb_v1.tar.gz holds no review aclImdb/train/"):
+    with pytest.raises(InputError, match=r"aclImdb_v1.tar.gz holds no review aclImdb/test/"):
         texts(imdb(tmp_path))
 
 
@@ -131,3 +131,12 @@ def test_real_reviews_in_pieces_of_words(text_root: Path) -> None:
     assert parts.train.lengths is not None
     assert 150 < parts.train.lengths.float().mean() < 512
     assert int(parts.train.lengths.max()) == 512
+
+
+def test_the_digest_of_the_folder_follows_its_files(tree: Path) -> None:
+    before = imdb(tree).digest
+    assert imdb(tree).digest == before
+    assert before["train: files"] == before["test: files"] == "6"
+    (tree / "aclImdb" / "test" / "pos" / "0_0.txt").write_text("longer than it was before", encoding="utf-8")
+    after = imdb(tree).digest
+    assert {fact.split(":")[0] for fact in before if before[fact] != after[fact]} == {"test"}

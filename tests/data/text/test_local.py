@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cgl_ignite.data import DataSource, Splits, characters, prepare
-from cgl_ignite.data.text import local_text
+from cgl_ignite.data.text import cache, local_text
 from cgl_ignite.errors import InputError
 
 
@@ -101,24 +102,43 @@ def test_written_new_lines_stay_or_are_read(tmp_path: Path) -> None:
     [
         (MANY, {"label": 3}, "data.label = 3: {path} has the columns 1 to 2"),
         (MANY, {"text": [0]}, "data.text = 0: {path} has the columns 1 to 2"),
-        ("id,kind\n1,x\n", {"label": "kinds"}, "data.label = 'kinds' stands not in the first row of {path}; did you"),
-        ("a,a\n1,x\n", {"label": "a"}, "data.label = 'a' stands twice in the first row of {path}"),
-        (MANY, {"label": "good", "header": False}, "data.label = 'good': without a header columns are given by"),
+        (
+            "id,kind\n1,x\n",
+            {"label": "kinds"},
+            "data.label = 'kinds' is not in the header of {path}; did you mean 'kind'?;",
+        ),
+        (
+            "a,a\n1,x\n",
+            {"label": "a"},
+            "data.label = 'a' stands more than once in the header of {path}; its",
+        ),
+        (
+            MANY,
+            {"label": "good", "header": False},
+            "data.label = 'good': {path} has no header, so columns",
+        ),
         ("a,x\na,y\n", {}, "{path} holds one class only, 'a'; is data.label the right column?"),
         ("".join(f"{n},x\n" for n in range(40)), {}, "{path} holds 40 classes in 40 rows; is data.label the right"),
-        ("a\nb\n", {}, "{path} has no column beside the one of the label; is data.delimiter right?"),
+        ("a\nb\n", {}, "{path} has no column of text beside column 1, the label; is data.delimiter right?"),
         ("a,x\nb,y\nc,z\n", {"classes": ["a", "b"]}, "{path}, row 3: the class 'c' is not 'a' or 'b'"),
         ("h,t\na,x\nc,z\n", {"classes": ["a", "b"], "header": True}, "{path}, row 3: the class 'c' is not"),
         ("1,x\n3,z\n", {"classes": ["a", "b"]}, "{path}, row 2: the class '3' is not '1' or '2'"),
         ("a,x\nb,y\n", {}, "{path}: no row of class"),
         ("a,x\nb,y\n,z\n", {}, "{path}, row 3: the column of the class is empty"),
         (MANY, {"classes": ["good", "bad", "good"]}, "data.classes names the class 'good' twice"),
-        (MANY, {"text": [1, 2]}, "data.text = [1, 2] must name each column once, and not the one of data.label"),
+        (
+            MANY,
+            {"label": 1, "text": [1, 2]},
+            "data.text = [1, 2] must name each column once, and not the one of data.label",
+        ),
         (MANY, {"text": [2, 2]}, "data.text = [2, 2] must name each column once"),
         (MANY, {"delimiter": "é"}, "data.delimiter = 'é' must be one ASCII character"),
         (MANY, {"delimiter": '"'}, "data.delimiter = '\"' must be one ASCII character, and neither a quote"),
-        ("", {}, "{path} is empty"),
-        ("\na,x\n", {"header": True}, "{path} is empty, or its first line is"),
+        ("", {}, "{path} holds no rows"),
+        (MANY, {"text": [1, 2]}, "data.text = [1, 2]: {path} has no column left for data.label"),
+        ("\na,x\n", {"header": True}, "{path} holds no rows"),
+        ("label,text\n", {}, "{path} holds no rows"),
+        (MANY, {"escape": ","}, "data.escape = ',' is the delimiter of {path} too"),
         ('a,"' + "x" * 2**22, {}, "{path}, row 1 cannot be read, or a quote is never closed: field larger"),
     ],
 )
@@ -131,9 +151,8 @@ def test_what_does_not_fit_is_named(tmp_path: Path, content: str, options: dict[
 def test_a_class_of_the_test_file_that_nobody_teaches(tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text("a,x\nb,y\n")
     (tmp_path / "test.csv").write_text("a,x\nc,y\n")
-    parts = split(local_text(tmp_path, path=str(tmp_path)))
     with pytest.raises(InputError, match=r"test.csv, row 2: the class 'c' is not 'a' or 'b'"):
-        parts.test()
+        local_text(tmp_path, path=str(tmp_path))
 
 
 def test_missing_files_are_named_with_the_layout(tmp_path: Path) -> None:
@@ -156,3 +175,121 @@ def test_ag_news_as_it_is(text_root: Path, tmp_path: Path) -> None:
     parts = split(source)
     assert parts.train.targets.bincount().tolist() == [3163, 1257, 1280, 3114]
     assert parts.test().targets.bincount().tolist() == [1900] * 4
+
+
+def write_parts(folder: Path, **parts: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, content in parts.items():
+        (folder / name.replace("_", ".")).write_text(content, encoding="utf-8")
+    return folder
+
+
+GOOD = "topic,text,notes\n" + "bad,cold,x\ngood,warm,x\n" * 6
+SWAPPED = "topic,notes,text\nbad,y,cold\ngood,y,warm\n"
+
+
+def test_each_table_is_read_by_its_own_header(tmp_path: Path) -> None:
+    folder = write_parts(tmp_path / "mine", train_csv=GOOD, test_csv=SWAPPED, val_csv="notes,text,topic\nz,hot,good\n")
+    source = local_text(tmp_path, path=str(folder), label="topic", text=["text"])
+    assert texts(source, "test") == [("bad", "cold"), ("good", "warm")]
+    assert source.holdout is not None
+    assert texts(replace(source, train=source.holdout())) == [("good", "hot")]
+    assert "test.csv: label = column 1 (topic), text = column 3 (text)" in source.notes
+    left_out = local_text(tmp_path, path=str(folder))
+    assert texts(left_out, "test") == [("bad", "cold y"), ("good", "warm y")]
+
+
+def test_columns_given_by_number_stay_numbers(tmp_path: Path) -> None:
+    folder = write_parts(tmp_path / "mine", train_csv=GOOD, test_csv=SWAPPED)
+    source = local_text(tmp_path, path=str(folder), label=1, text=[2])
+    assert texts(source, "test") == [("bad", "y"), ("good", "y")]
+
+
+@pytest.mark.parametrize(
+    ("test", "options", "message"),
+    [
+        (
+            "topic,body\nbad,cold\n",
+            {"label": "topic", "text": ["text"]},
+            "data.text = 'text' is not in the header of {}",
+        ),
+        (
+            "topic,text,text\nbad,a,b\n",
+            {"text": ["text"]},
+            "data.text = 'text' stands more than once in the header of {}",
+        ),
+        ("bad,cold,x\ngood,warm,x\n", {"label": "topic"}, "data.label = 'topic' is not in the header of {}"),
+        ("topic,text\nbad,cold\n", {}, "{} lacks 'notes', which train.csv has as text; its header is: 'topic', 'text'"),
+        ("topic,text,notes,more\nbad,cold,x,y\n", {}, "{} has column 4 (more), which train.csv lacks"),
+        ("bad,cold\ngood,warm\n", {}, "{} has 2 columns, train.csv has 3"),
+        ("topic,text,notes\nugly,cold,x\n", {}, "{}, row 2: the class 'ugly' is not 'bad' or 'good'"),
+        ("topic,text,notes\nbad,cold,x\nbad,x\n", {}, "{}, row 3: 2 columns, there should be 3"),
+        ("topic,text,notes\nbad,cold,x\nbad,caf\udce9,x\n", {}, "{}, row 3: byte 0xe9 at position 3"),
+    ],
+)
+@pytest.mark.parametrize("name", ["test.csv", "dev.csv"])
+def test_a_further_table_that_does_not_fit_is_refused_before_training(
+    tmp_path: Path, test: str, options: dict[str, Any], message: str, name: str
+) -> None:
+    folder = write_parts(tmp_path / "mine", train_csv=GOOD)
+    (folder / name).write_bytes(test.encode(errors="surrogateescape"))
+    with pytest.raises(InputError) as raised:
+        local_text(tmp_path, path=str(folder), **options)
+    assert str(raised.value).startswith(message.format(folder / name))
+
+
+def test_a_test_table_may_lack_the_header(tmp_path: Path) -> None:
+    folder = write_parts(tmp_path / "mine", train_csv=GOOD, test_csv="bad,cold,x\ngood,warm,x\n")
+    source = local_text(tmp_path, path=str(folder))
+    assert texts(source, "test") == [("bad", "cold x"), ("good", "warm x")]
+    assert "test.csv: row 1 is not taken as a header, unlike that of train.csv" in source.notes
+
+
+def test_a_running_number_that_one_table_alone_has_does_not_matter(tmp_path: Path) -> None:
+    numbered = ",topic,text\n" + "".join(f"{row},{('bad', 'good')[row % 2]},text {row}\n" for row in range(8))
+    folder = write_parts(tmp_path / "mine", train_csv=numbered, test_csv="text,topic\nhello,bad\n")
+    assert texts(local_text(tmp_path, path=str(folder)), "test") == [("bad", "hello")]
+    folder = write_parts(tmp_path / "mine", train_csv="text,topic\nhello,bad\nbye,good\n" * 1, test_csv=numbered)
+    assert texts(local_text(tmp_path, path=str(folder)), "test")[:1] == [("bad", "text 0")]
+
+
+@pytest.mark.parametrize("name", ["val.csv", "VALID.tsv", "Validation.csv.gz", "dev.tsv"])
+def test_a_validation_table_is_the_holdout(tmp_path: Path, name: str) -> None:
+    folder = write_parts(tmp_path / "mine", Train_CSV="a,x\nb,y\n", TEST_csv="b,z\n")
+    content = "b\tw\n" if "tsv" in name else "b,w\n"
+    (folder / name).write_bytes(gzip.compress(content.encode()) if name.endswith("gz") else content.encode())
+    source = local_text(tmp_path, path=str(folder))
+    assert source.holdout is not None
+    assert texts(replace(source, train=source.holdout())) == [("b", "w")]
+    assert texts(source, "test") == [("b", "z")]
+    (folder / "valid.tsv.xz").touch()
+    if name != "VALID.tsv":
+        with pytest.raises(InputError, match="are there both; leave one of them"):
+            local_text(tmp_path, path=str(folder))
+
+
+def test_the_digest_follows_the_content(tmp_path: Path) -> None:
+    folder = write_parts(tmp_path / "mine", train_csv=GOOD, test_csv=SWAPPED)
+    before = local_text(tmp_path, path=str(folder)).digest
+    assert {fact.split(":")[0] for fact in before} == {"train.csv", "test.csv"}
+    assert local_text(tmp_path / "elsewhere", path=str(folder)).digest == before
+    (folder / "test.csv").write_text(SWAPPED.replace("cold", "mild"), encoding="utf-8")
+    after = local_text(tmp_path, path=str(folder)).digest
+    assert {fact for fact in before if before[fact] != after[fact]} == {"test.csv: content"}
+
+
+def test_a_digest_of_a_large_file_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_parts(tmp_path / "mine", train_csv=GOOD, test_csv=SWAPPED)
+    expected = local_text(tmp_path, path=str(folder)).digest
+    monkeypatch.setattr(cache, "_LARGE_BYTES", 0)
+    assert local_text(tmp_path, path=str(folder)).digest == expected
+    monkeypatch.setattr(cache, "content_digest", None)
+    assert local_text(tmp_path, path=str(folder)).digest == expected
+
+
+def test_escaped_quotes(tmp_path: Path) -> None:
+    content = 'a,"say \\"no\\", please"\nb,"x"\n' * 5
+    source = read(tmp_path, "mine.csv", content, escape="\\")
+    assert ("a", 'say "no", please') in texts(source)
+    with pytest.raises(InputError, match=r"data.escaped_newlines = true reads .n as a new line, data.escape reads it"):
+        read(tmp_path, "mine.csv", content, escape="\\", escaped_newlines=True)

@@ -69,6 +69,20 @@ def test_a_damaged_row_is_found_by_verifying_and_by_reading(write_reviews: Write
     assert str(raised.value) == message
 
 
+def test_a_damaged_row_of_the_test_part_is_found_before_training(write_reviews: WriteReviews) -> None:
+    root = write_reviews("yelp_review_full_csv", [("1", "a"), ("2", "b")], [("1", "a"), ("6", "b")])
+    with pytest.raises(InputError, match=r"test.csv, row 2: the class '6' is not"):
+        yelp_review_full(root)
+
+
+def test_the_digest_tells_contents_apart(write_reviews: WriteReviews) -> None:
+    rows = [("1", "a"), ("2", "b")]
+    before = yelp_review_full(write_reviews("yelp_review_full_csv", rows)).digest
+    assert yelp_review_full(write_reviews("yelp_review_full_csv", rows)).digest == before
+    after = yelp_review_full(write_reviews("yelp_review_full_csv", rows[::-1])).digest
+    assert {fact for fact in before if before[fact] != after[fact]} == {"train.csv: content"}
+
+
 def test_without_the_files_the_error_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reviews, "YELP", replace(reviews.YELP, url="http://127.0.0.1:9/yelp_review_full_csv.tgz"))
     with pytest.raises(InputError) as raised:

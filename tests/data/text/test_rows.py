@@ -10,8 +10,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import example, given
 
-from cgl_ignite.data.text import rows
-from cgl_ignite.data.text.rows import Layout, labels_of, read_rows
+from cgl_ignite.data.text.rows import BLOCK_BYTES, Layout, labels_of, read_rows
 from cgl_ignite.errors import InputError
 
 LAYOUT = Layout(columns=2, label=0, text=(1,))
@@ -21,19 +20,19 @@ LINES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12) | s
 )
 
 
-def texts(path: Path, layout: Layout = LAYOUT) -> list[tuple[int, str]]:
+def texts(path: Path, layout: Layout = LAYOUT, block_bytes: int = BLOCK_BYTES) -> list[tuple[int, str]]:
     return [
         (int(target), text)
-        for block in read_rows(path, layout, LABELS)
+        for block in read_rows(path, layout, LABELS, block_bytes=block_bytes)
         for target, text in zip(block.targets, block.texts.to_pylist(), strict=True)
     ]
 
 
-def fault(tmp_path: Path, content: bytes, layout: Layout = LAYOUT) -> str:
+def fault(tmp_path: Path, content: bytes, layout: Layout = LAYOUT, block_bytes: int = BLOCK_BYTES) -> str:
     path = tmp_path / "rows.csv"
     path.write_bytes(content)
     with pytest.raises(InputError) as raised:
-        texts(path, layout)
+        texts(path, layout, block_bytes)
     assert str(path) in str(raised.value)
     return str(raised.value).removeprefix(str(path))
 
@@ -50,14 +49,13 @@ def test_what_was_quoted_comes_back(
     assert texts(path) == [(LABELS[label], line) for label, line in lines]
 
 
-def test_blocks_follow_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows, "_BLOCK_BYTES", 64)
+def test_blocks_follow_each_other(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     lines = [(1 + n % 2, f"text {n}") for n in range(100)]
     path.write_text("".join(f'"{label}","{text}"\n' for label, text in lines))
-    blocks = list(read_rows(path, LAYOUT, LABELS))
+    blocks = list(read_rows(path, LAYOUT, LABELS, block_bytes=64))
     assert len(blocks) > 20
-    assert texts(path) == [(label - 1, text) for label, text in lines]
+    assert texts(path, block_bytes=64) == [(label - 1, text) for label, text in lines]
     assert blocks[-1].done == 1
     assert [block.done for block in blocks] == sorted(block.done for block in blocks)
 
@@ -95,9 +93,7 @@ def test_quotes_anywhere_are_read_as_the_standard_library_does(
     expected = [row for row in csv.reader(io.StringIO(content + "1,end", newline="")) if row]
     if expected[-1] == ["1", "end"] and all(len(row) == 2 and row[0].strip() in LABELS for row in expected):
         path.write_bytes(content.encode() * 20)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(rows, "_BLOCK_BYTES", 64)
-            assert texts(path) == 20 * [(LABELS[label.strip()], text) for label, text in expected[:-1]]
+        assert texts(path, block_bytes=64) == 20 * [(LABELS[label.strip()], text) for label, text in expected[:-1]]
     else:
         path.write_bytes(content.encode())
         with pytest.raises(InputError, match="row"):
@@ -126,16 +122,15 @@ def test_a_damaged_row_is_named(tmp_path: Path, content: bytes, message: str) ->
     assert fault(tmp_path, content) == message
 
 
-def test_rows_are_counted_across_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows, "_BLOCK_BYTES", 64)
+def test_rows_are_counted_across_blocks(tmp_path: Path) -> None:
     good = b'"1","some text"\n' * 50
-    assert fault(tmp_path, good + b'"1"\n' + good) == ", row 51: 1 columns, there should be 2"
-    assert fault(tmp_path, good + b'"7","x"\n' + good) == ", row 51: the class '7' is not '1' or '2'"
-    assert "row 51: byte 0xff at position 0" in fault(tmp_path, good + b'"1","\xff"\n' + good)
-    assert "row 51 or soon after: longer than" in fault(tmp_path, good + b'"1","x\n' + b"y" * 500)
+    assert fault(tmp_path, good + b'"1"\n' + good, block_bytes=64) == ", row 51: 1 columns, there should be 2"
+    assert fault(tmp_path, good + b'"7","x"\n' + good, block_bytes=64) == ", row 51: the class '7' is not '1' or '2'"
+    assert "row 51: byte 0xff at position 0" in fault(tmp_path, good + b'"1","\xff"\n' + good, block_bytes=64)
+    assert "row 51 or soon after: longer than" in fault(tmp_path, good + b'"1","x\n' + b"y" * 500, block_bytes=64)
     named = Layout(columns=2, label=0, text=(1,), header=True)
-    assert fault(tmp_path, good + b'"1"\n', named) == ", row 51: 1 columns, there should be 2"
-    assert fault(tmp_path, good + b'"7","x"\n', named) == ", row 51: the class '7' is not '1' or '2'"
+    assert fault(tmp_path, good + b'"1"\n', named, block_bytes=64) == ", row 51: 1 columns, there should be 2"
+    assert fault(tmp_path, good + b'"7","x"\n', named, block_bytes=64) == ", row 51: the class '7' is not '1' or '2'"
 
 
 def test_a_header_alone_is_no_data(tmp_path: Path) -> None:
@@ -157,3 +152,54 @@ def test_labels_are_found_in_order_of_appearance(tmp_path: Path) -> None:
     names, numbers = labels_of(path, LAYOUT)
     assert names == ["b", "a"]
     assert numbers.tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize("block_bytes", [64, 100, 2**10, BLOCK_BYTES])
+@pytest.mark.parametrize("text", ["and so on " * 20 + "\0", "\0", "\0 and so on " * 20, "caf\u00e9 \0\0\0 \0"])
+def test_a_nul_byte_is_a_character_like_others(tmp_path: Path, text: str, block_bytes: int) -> None:
+    path = tmp_path / "rows.csv"
+    lines = ["and so on " * 2] * 30 + [text] + ["and so on " * 2] * 30
+    path.write_text("".join(f'"1","{line}"\n' for line in lines))
+    wide = max(block_bytes, 4 * len(text))
+    assert texts(path, block_bytes=wide) == [(0, line) for line in lines]
+
+
+def test_a_byte_that_stands_for_nul_is_no_text(tmp_path: Path) -> None:
+    assert fault(tmp_path, b"1,a\0\n2,\xff\n").startswith(", row 2: byte 0xfe at position 0 of a column is not UTF-8")
+
+
+@pytest.mark.parametrize("rest", range(1, 60, 7))
+def test_a_last_row_without_a_new_line_may_cross_a_block(tmp_path: Path, rest: int) -> None:
+    path = tmp_path / "rows.csv"
+    first = "1," + "a" * (128 - rest - 3) + "\n"
+    last = '2,"' + "the end " * 8 + '"'
+    path.write_text(first + last)
+    assert texts(path, block_bytes=128) == [(0, first[2:-1]), (1, "the end " * 8)]
+
+
+@pytest.mark.parametrize("header", [False, True])
+@pytest.mark.parametrize("blank", ["\n", "\r\n", "\r\n\r\n\n"])
+def test_blank_lines_are_left_out_wherever_they_stand(tmp_path: Path, blank: str, header: bool) -> None:
+    path = tmp_path / "rows.csv"
+    layout = Layout(columns=2, label=0, text=(1,), header=header)
+    path.write_bytes((blank + "kind,text\n" * header + blank + "1,a\n" + blank + "2,b\n" + blank).encode())
+    assert texts(path, layout) == [(0, "a"), (1, "b")]
+    path.write_bytes((blank + "kind,text\n" * header + blank + "1,a\n" + blank + "2\n").encode())
+    with pytest.raises(InputError, match=f"row {2 + header}: 1 columns"):
+        texts(path, layout)
+
+
+@pytest.mark.parametrize("line", ["sep=;\n", "SEP=;\r\n", '"sep=;"\n', "\ufeffsep=;\r\n"])
+def test_the_line_that_names_the_delimiter_is_no_row(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(f"{line}1;a, b\n2;c\n".encode())
+    assert texts(path, Layout(columns=2, label=0, text=(1,), delimiter=";")) == [(0, "a, b"), (1, "c")]
+
+
+def test_a_quote_may_be_escaped(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text('1,"she said \\"no\\", twice"\n2,"a ""b"" \\\\"\n1,a\\,b\n')
+    layout = Layout(columns=2, label=0, text=(1,), escape="\\")
+    expected = [(0, 'she said "no", twice'), (1, 'a "b" \\'), (0, "a,b")]
+    assert texts(path, layout) == texts(path, layout, 64) == expected
+    assert "row 2: a quote is opened and never closed" in fault(tmp_path, b'1,a\n2,"b\\"\n', layout)
