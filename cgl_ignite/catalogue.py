@@ -233,13 +233,14 @@ def _imitation(get: Callable[..., Any]) -> Iterator[Contradiction]:
 
 def _weighing(get: Callable[..., Any]) -> Iterator[Contradiction]:
     weigh, routing, students, loss = (get("method", key) for key in ("weigh", "routing", "students", "loss"))
-    if any(_modalities(get)) or any(_routing(get)):
+    if any(_modalities(get)) or any(_routing(get)) or any(_imitation(get)):
         return
     spec, classes, _ = input_of(get("data", "kind"), get("data", "encoding"))
     stages = BACKBONES.build(get("backbone"), spec, classes).stages
     trunk = trunk_of(ROUTINGS.build(routing, students, stages).modules)
     view = View(channel_means, trunk=1 if trunk else None, features=1)
-    yield from _trial("weighing", ("method.weigh", "method.routing"), weigh, students, 1.0, view)
+    choice = CHOICES.build(get("method", "choose"), students)
+    yield from _trial("weighing", ("method.weigh", "method.routing"), weigh, students, choice, view)
     if WEIGHINGS.facts(weigh.kind)["learned"] and loss.teacher_gradient == "stopped" and not loss.teacher_label_weight:
         fault = f"'stopped' leaves the weights of {weigh.kind!r} untrained; take 'weights' or 'flows'"
         yield ("method.loss.teacher_gradient", "method.weigh"), fault

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
-from cgl_ignite.catalogue import bind
+from cgl_ignite.catalogue import bind, effective
 from cgl_ignite.cli.preview import Preview
 from cgl_ignite.config.load import Document, Tree
-from cgl_ignite.config.presets import METHODS, PAPER_METHODS
+from cgl_ignite.config.presets import PAPER_METHODS
 from cgl_ignite.config.variants import variant
 from cgl_ignite.errors import ConfigError
 from cgl_ignite.pool.cost import LayerCost
@@ -23,16 +24,16 @@ def growth(
 ) -> Iterator[Preview]:
     """Preview each method with so many students; combinations that cannot be, such as too few rows, are left out.
 
-    A method that is defined for one student comes once.
+    A method that is defined for one student comes once. Where others are imitated with a probability p, K p stays what
+    it is in the preset, as in the paper's claim of constant cost.
     """
     costs: Sequence[LayerCost] = ()
     for method in methods:
-        alone = METHODS[method]["students"] == 1
-        for students in [1] if alone else counts:
-            entry: Tree = {"students": students}
-            tree = {**document.tree, "methods": {method: entry}}
+        own = _preset(document, method)
+        for students in [1] if own["students"] == 1 else counts:
+            grown = _with_entry(document, method, {"students": students, **_choice(own, students)})
             with suppress(ConfigError):
-                preview = Preview.of(bind(variant(Document(tree, {}, document.path), method)), costs)
+                preview = Preview.of(bind(variant(grown, method)), costs)
                 costs = preview.costs
                 yield preview
 
@@ -52,3 +53,31 @@ def growth_lines(document: Document) -> Iterator[str]:
             f"{row.backward_passes:>11,.0f}{row.multiply_adds:>15.3g}"
         )
     yield "forward, backward: passes of one student over one batch; shared layers count once in multiply-adds"
+    for name in dict.fromkeys(row.pipeline.method.preset for row in rows):
+        own = _preset(document, name)
+        if constant := _imitated_on_average(own):
+            yield (
+                f"{name}: imitation probability {constant:g} / students, at most 1, so that K p stays what it is with"
+                f" {own['students']} students"
+            )
+
+
+def _preset(document: Document, method: str) -> Mapping[str, Any]:
+    """Return the settings of a preset for the document's task."""
+    table: Mapping[str, Any] = effective(variant(_with_entry(document, method, {}), method)).tree["method"]
+    return table
+
+
+def _with_entry(document: Document, method: str, entry: Tree) -> Document:
+    return Document({**document.tree, "methods": {method: entry}}, {}, document.path)
+
+
+def _imitated_on_average(method: Mapping[str, Any]) -> float:
+    """Return K p; 0 where nobody is chosen with a probability."""
+    return float(method["students"] * method["choose"].get("probability", 0))
+
+
+def _choice(method: Mapping[str, Any], students: int) -> Tree:
+    """Return the choice of sub-groups that keeps K p."""
+    constant = _imitated_on_average(method)
+    return {"choose": {**method["choose"], "probability": min(1.0, constant / students)}} if constant else {}

@@ -8,6 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from cgl_ignite.imitation.choose import Choice
 from cgl_ignite.imitation.evidence import Evidence, View
 from cgl_ignite.imitation.weigh import WEIGHINGS
 
@@ -31,7 +32,7 @@ class Attention(nn.Module):
     def __init__(
         self,
         students: int,
-        expected: float,
+        choice: Choice,
         view: View,
         *,
         factor: Annotated[int, Field(ge=1)] = 8,

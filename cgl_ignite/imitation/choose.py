@@ -21,13 +21,22 @@ Probability = Annotated[float, Field(gt=0, le=1)]
 
 @dataclass(frozen=True)
 class Choice:
-    """A way to choose sub-groups: the expected number H of imitated students, and the draw.
+    """A way to choose sub-groups.
 
-    ``draw(generator)`` gives ``imitated`` (K, K) bool on the CPU; ``imitated[k, j]`` says that k imitates j.
+    Attributes:
+        expected: how many students one student imitates on average.
+        draw: ``draw(generator)`` gives ``imitated`` (K, K) bool on the CPU; ``imitated[k, j]`` says that k imitates j.
+        by_probability: H = K p where each other student is chosen with probability p, see :attr:`printed`.
     """
 
     expected: float
     draw: Callable[[torch.Generator], Tensor]
+    by_probability: float | None = None
+
+    @property
+    def printed(self) -> float:
+        """H as the paper counts it: K p for a probability, as if a student could draw itself, else the number."""
+        return self.expected if self.by_probability is None else self.by_probability
 
 
 CHOICES: Registry[Callable[..., Choice]] = Registry("choice")
@@ -69,13 +78,17 @@ def peers(students: int) -> Choice:
 
 @CHOICES.register("bernoulli")
 def bernoulli(students: int, *, probability: Probability) -> Choice:
-    """Choose each other student with probability p: H = p (K - 1) on average, nobody now and then."""
+    """Choose each other student with probability p: p (K - 1) on average, nobody now and then.
+
+    The paper counts H = K p imitated students (its appendix: 1 + K p passes a batch), though a student never imitates
+    itself.
+    """
     others_only = ~torch.eye(students, dtype=torch.bool)
 
     def draw(generator: torch.Generator) -> Tensor:
         return (torch.rand(students, students, generator=generator) < probability) & others_only
 
-    return Choice(probability * (students - 1), draw)
+    return Choice(probability * (students - 1), draw, by_probability=probability * students)
 
 
 @CHOICES.register("fixed")

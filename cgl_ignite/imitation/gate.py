@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cgl_ignite.errors import InputError
+from cgl_ignite.imitation.choose import Choice
 from cgl_ignite.imitation.evidence import Evidence, View
 from cgl_ignite.imitation.weigh import WEIGHINGS
 from cgl_ignite.pool import padded
@@ -33,7 +34,7 @@ class Gate(nn.Module):
     """
 
     def __init__(
-        self, students: int, expected: float, view: View, *, reads: Literal["trunk", "student"] = "trunk"
+        self, students: int, choice: Choice, view: View, *, reads: Literal["trunk", "student"] = "trunk"
     ) -> None:
         super().__init__()
         if reads == "trunk" and view.trunk is None:

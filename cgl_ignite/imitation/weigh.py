@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
+from cgl_ignite.imitation.choose import Choice
 from cgl_ignite.imitation.evidence import Evidence, View
 from cgl_ignite.registry import Registry
 
 __all__ = ["WEIGHINGS", "Mean", "imitation_weights"]
 
 WEIGHINGS: Registry[Callable[..., nn.Module]] = Registry("weighing")
-"""Builders given the number of students, the expected size H of a sub-group and a :class:`View` of the backbone.
+"""Builders given the number of students, the :class:`Choice` of sub-groups and a :class:`View` of the backbone.
 
 They make a module that turns :class:`Evidence` into the weights of U output nodes for S learners: (S, U), or (S, U, B)
 where they differ from sample to sample. ``learned`` is a fact of a kind whose module has parameters.
@@ -28,36 +28,39 @@ class Mean(nn.Module):
     .. math:: w_{kj} = \mathrm{Select}_{kj} / H
 
     Args:
-        divisor: ``drawn`` divides by the number really drawn, so that weights sum to 1; ``expected`` by the expected
-            H, as Eq. 5 is printed.
+        divisor: H. ``drawn``: the number really drawn, so that weights sum to 1; ``expected``: its mean, p (K - 1) for
+            a probability p; ``printed``: as Eq. 5 and the appendix are printed, K p for a probability p.
     """
 
     def __init__(
-        self, students: int, expected: float, view: View, *, divisor: Literal["drawn", "expected"] = "drawn"
+        self,
+        students: int,
+        choice: Choice,
+        view: View,
+        *,
+        divisor: Literal["drawn", "expected", "printed"] = "drawn",
     ) -> None:
         super().__init__()
-        self.divisor: Literal["drawn", "expected"] = divisor
-        self.expected = expected
+        self.divisor = {"drawn": None, "expected": choice.expected, "printed": choice.printed}[divisor]
 
     def forward(self, evidence: Evidence) -> Tensor:
         """Weigh output nodes, (S, U) float64."""
-        return evidence.spread(imitation_weights(evidence.imitated, self.divisor, self.expected))
+        return evidence.spread(imitation_weights(evidence.imitated, self.divisor))
 
 
-def imitation_weights(imitated: Tensor, divisor: Literal["drawn", "expected"], expected: float) -> Tensor:
+def imitation_weights(imitated: Tensor, divisor: float | None = None) -> Tensor:
     r"""Turn choices into weights of a mean.
 
     Args:
         imitated: (S, K) bool, ``[s, j]`` = s imitates j.
-        divisor: ``drawn`` or ``expected``, see :class:`Mean`.
-        expected: the expected number H.
+        divisor: H; None for the number that each student imitates.
 
     Shape: result (S, K) float64. A student that imitates nobody has a row of zeros: no teacher, no KL term.
 
     Example:
-        >>> imitation_weights(torch.tensor([[0, 1, 1], [1, 0, 0], [0, 0, 0]]).bool(), "drawn", 1.0).tolist()
+        >>> imitation_weights(torch.tensor([[0, 1, 1], [1, 0, 0], [0, 0, 0]]).bool()).tolist()
         [[0.0, 0.5, 0.5], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
     """
-    counts = imitated.sum(dim=1, keepdim=True).clamp(min=1)
-    number = counts if divisor == "drawn" else torch.full_like(counts, expected or 1.0, dtype=torch.float64)
-    return imitated.double() / number
+    if divisor is None:
+        return imitated.double() / imitated.sum(dim=1, keepdim=True).clamp(min=1)
+    return imitated.double() / (divisor or 1.0)

@@ -105,9 +105,9 @@ def build_weigher(
         trunk=costs[trunk - 1].width(backbone.summarise) if 0 < trunk < len(costs) else None,
         features=costs[-2].width(backbone.summarise),
     )
-    expected = CHOICES.build(method.choose, method.students).expected
+    choice: Choice = CHOICES.build(method.choose, method.students)
     with global_stream(seed, "weighing"):
-        weigher: nn.Module = WEIGHINGS.build(method.weigh, method.students, expected, view)
+        weigher: nn.Module = WEIGHINGS.build(method.weigh, method.students, choice, view)
     return weigher
 
 

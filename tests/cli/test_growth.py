@@ -29,6 +29,15 @@ def test_student_passes_of_the_appendix() -> None:
     assert (Preview.of(cgl).forward_passes, Preview.of(cgl).backward_passes) == (48, 48)
 
 
+@pytest.mark.parametrize(("pipeline", "constant"), [(CIFAR100, 2), (Path("pipelines/yelp_vdcnn.toml"), 4)])
+def test_the_number_of_imitated_students_does_not_grow(pipeline: Path, constant: int) -> None:
+    """K p is that of the paper's eight students: 8 * 0.25 for images, 8 * 0.5 for texts."""
+    for row in growth(load_document(pipeline, ["data.limit=60000"]), ["cgl"], [2, 4, 8, 16]):
+        students, p = row.pipeline.method.students, row.pipeline.method.choose.options["probability"]
+        assert students * p == min(constant, students)
+        assert row.forecast.imitated / students == pytest.approx(p * (students - 1), rel=0.35)
+
+
 def test_stopped_teachers_run_forward_only() -> None:
     stopped = ['method={preset="cgl", choose={kind="fixed", size=2}, loss={teacher_gradient="stopped"}}']
     preview = Preview.of(load_pipeline(CIFAR100, [*SIXTEEN_BATCHES, *stopped]))
@@ -76,5 +85,6 @@ def test_what_cannot_be_is_left_out() -> None:
 def test_lines_name_every_method() -> None:
     lines = list(growth_lines(document()))
     assert lines[0].startswith("Every method on this pipeline: cost of an epoch")
-    assert len(lines) == 1 + 1 + 1 + 5 * 4 + 1
+    assert len(lines) == 1 + 1 + 1 + 5 * 4 + 1 + 1
+    assert lines[-1].startswith("cgl: imitation probability 2 / students, at most 1")
     assert lines[2].split()[:3] == ["baseline", "1", "11,220,132"]

@@ -13,7 +13,7 @@ from cgl_ignite.config.schema import Loss
 from cgl_ignite.data import Batch
 from cgl_ignite.engine.step import CollaborativeStep
 from cgl_ignite.handlers.state import StudentLosses
-from cgl_ignite.imitation import View
+from cgl_ignite.imitation import Choice, View
 from cgl_ignite.imitation.weigh import Mean
 from cgl_ignite.pool import ModularNetwork
 
@@ -41,12 +41,23 @@ def dropped() -> nn.Module:
     return nn.Sequential(nn.Dropout(0.5), linear())
 
 
-def build(paths=APART, reads=(0, 1, 2), chunk=3, layers=(linear,), rate=0.0, divisor="drawn", expected=2.0, **loss):
+def build(
+    paths=APART,
+    reads=(0, 1, 2),
+    chunk=3,
+    layers=(linear,),
+    rate=0.0,
+    divisor="drawn",
+    expected=2.0,
+    printed=None,
+    **loss,
+):
     """Make a step over students that are linear maps."""
     modules = [max(column) + 1 for column in zip(*paths, strict=True)]
     pool = ModularNetwork(layers, modules, seed=1).double()
     pool.route(torch.tensor(paths), reads)
-    weigher = Mean(len(paths), expected, View(torch.flatten, None, FEATURES), divisor=divisor)
+    choice = Choice(expected, lambda _: torch.tensor(EVERYONE), printed)
+    weigher = Mean(len(paths), choice, View(torch.flatten, None, FEATURES), divisor=divisor)
     return CollaborativeStep(pool, weigher, Counting(pool.parameters(), lr=rate), reads, Loss(**loss), chunk)
 
 
@@ -112,14 +123,18 @@ def test_weights_scale_the_gradient_and_not_what_is_reported(label: float, imita
         torch.testing.assert_close(found, wanted)
 
 
-def test_the_divisor_as_printed() -> None:
-    """Who imitates one of two expected students gets half its logits as a teacher."""
+@pytest.mark.parametrize(("divisor", "number"), [("expected", 2.0), ("printed", 3.0)])
+def test_a_divisor_that_is_not_the_number_drawn(divisor: str, number: float) -> None:
+    """Who imitates one student where H = 2 gets half its logits as a teacher."""
     imitated = [[False, True, False], [False] * 3, [True, True, False]]
-    step = build(divisor="expected", expected=2.0)
+    step = build(divisor=divisor, expected=2.0, printed=3.0)
     given = batch(ROWS, ROWS, ROWS)
     losses = take(step, given, imitated)
-    _, kl = by_hand(step, given, torch.tensor(imitated).double() / 2)
+    ce, kl = by_hand(step, given, torch.tensor(imitated).double() / number)
     torch.testing.assert_close(losses.kl, kl.detach())
+    expected = torch.autograd.grad((ce + kl).sum(), list(step.pool.parameters()))
+    for found, wanted in zip(gradients(step), expected, strict=True):
+        torch.testing.assert_close(found, wanted)
 
 
 @pytest.mark.parametrize(("temperature", "squared"), [(1.0, True), (5.0, True), (5.0, False)])
@@ -142,7 +157,7 @@ def test_twins_are_run_once_and_count_twice() -> None:
     assert take(step, given, only_each_other).kl.abs().max() < 1e-12
 
 
-@pytest.mark.parametrize("divisor", ["drawn", "expected"])
+@pytest.mark.parametrize("divisor", ["drawn", "expected", "printed"])
 def test_who_imitates_nobody_has_no_imitation_loss(divisor: str) -> None:
     imitated = [[False, True, False], [False] * 3, [False] * 3]
     step = build(divisor=divisor, expected=1.0)

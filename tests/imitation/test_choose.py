@@ -85,6 +85,16 @@ def test_nobody_is_chosen_now_and_then() -> None:
     assert_near(empty, 0.75**7)
 
 
+def test_the_number_that_the_paper_prints() -> None:
+    """Its appendix: 1 + K p = 3 passes for 8 students and p = 0.25, though only 7 others can be drawn."""
+    assert bernoulli(8, probability=0.25).printed == 2
+    assert bernoulli(8, probability=0.25).expected == 1.75
+    assert bernoulli(8, probability=0.5).printed == 4
+    without = {nobody: 0, others: 7, everyone: 8, peers: 7}
+    assert {choice: choice(8).printed for choice in without} == without
+    assert (fixed(8, size=2).printed, regular(8, size=3).printed) == (2, 3)
+
+
 def test_students_choose_independently() -> None:
     choice = bernoulli(3, probability=0.5)
     tables = torch.stack([drawn(choice, seed) for seed in range(DRAWS)])

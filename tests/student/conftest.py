@@ -15,6 +15,7 @@ from cgl_ignite.config.schema import Loss
 from cgl_ignite.data import Batch, Normaliser
 from cgl_ignite.engine.step import CollaborativeStep
 from cgl_ignite.imitation import View
+from cgl_ignite.imitation.choose import others
 from cgl_ignite.imitation.weigh import Mean
 from cgl_ignite.pool import ModularNetwork, modular_layers
 from cgl_ignite.spec import InputSpec
@@ -52,7 +53,7 @@ def train(shape: tuple[int, int, int], classifier: str = "module") -> Trained:
     pool.to(memory_format=torch.channels_last)
     pool.route(paths, reads=[0, 1, 2])
     optimizer = torch.optim.SGD(pool.parameters(), 0.1)
-    step = CollaborativeStep(pool, Mean(3, 1.0, View(channel_means, None, 16)), optimizer, (0, 1, 2), Loss(), 3)
+    step = CollaborativeStep(pool, Mean(3, others(3), View(channel_means, None, 16)), optimizer, (0, 1, 2), Loss(), 3)
     generator = torch.Generator().manual_seed(1)
     imitated = torch.ones(3, 3, dtype=torch.bool).fill_diagonal_(False)
     for iteration in (1, 2):

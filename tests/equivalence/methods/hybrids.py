@@ -57,6 +57,17 @@ class PredictingCGL(CGL):
         return 3 * (sum((self.logits(member, inputs) / 3).softmax(1) for member in members) / len(members)).log()
 
 
+class PrintedCGL(CGL):
+    """Eq. 5 with H = K p = 8 * 0.25 for images and 8 * 0.5 for texts, whoever was drawn."""
+
+    def __init__(self, network, epochs):
+        super().__init__(network, epochs)
+        self.number = {"image": 2, "text": 4}[network.task]
+
+    def teacher(self, student, inputs, members):
+        return sum(self.logits(member, inputs) for member in members) / self.number
+
+
 class CautiousOKDDip(OKDDip):
     """Logits of the peers are constants in every teacher; only the attention learns from it."""
 

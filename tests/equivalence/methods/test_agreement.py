@@ -13,7 +13,14 @@ from tests.equivalence.methods.cl_ilr import CLILR
 from tests.equivalence.methods.cl_ilr_repo import RepositoryCLILR
 from tests.equivalence.methods.dml import DML
 from tests.equivalence.methods.dml_repo import RepositoryDML
-from tests.equivalence.methods.hybrids import AttentiveCGL, CautiousOKDDip, GatedCGL, PredictingCGL, TrunkGatedCGL
+from tests.equivalence.methods.hybrids import (
+    AttentiveCGL,
+    CautiousOKDDip,
+    GatedCGL,
+    PredictingCGL,
+    PrintedCGL,
+    TrunkGatedCGL,
+)
 from tests.equivalence.methods.okddip import OKDDip
 from tests.equivalence.methods.one import ONE
 from tests.equivalence.methods.one_repo import RepositoryONE
@@ -36,6 +43,7 @@ HYBRIDS = [
     (GatedCGL, "cgl", ['method.weigh={kind="gate", reads="student"}']),
     (TrunkGatedCGL, "cgl", ['method.weigh={kind="gate"}', "method.routing.shared=[0]"]),
     (TrunkGatedCGL, "cgl", ['method.weigh={kind="gate"}', "method.routing.shared=[0]", "run.batches_per_chunk=1"]),
+    (PrintedCGL, "cgl", ['method.weigh={kind="mean", divisor="printed"}']),
     (PredictingCGL, "cgl", ["method.loss.mixes=probabilities"]),
     (CautiousOKDDip, "okddip", ["method.loss.teacher_gradient=weights"]),
 ]
