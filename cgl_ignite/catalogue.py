@@ -187,17 +187,8 @@ def _placed(keys: Sequence[str], message: str, document: Document, full: Documen
 
 def _contradictions(checked: Checked[Pipeline]) -> Iterator[Contradiction]:
     """Find values that are allowed each for itself and do not go together."""
-    for rule in (
-        _modalities,
-        _routing,
-        _imitation,
-        _weighing,
-        _selection,
-        _augmentation,
-        _optimization,
-        _holdout,
-        _rows,
-    ):
+    early = (_modalities, _routing, _imitation, _weighing, _turns)
+    for rule in (*early, _selection, _augmentation, _optimization, _holdout, _rows):
         with suppress(NotValid):
             yield from rule(checked.get)
 
@@ -232,18 +223,28 @@ def _imitation(get: Callable[..., Any]) -> Iterator[Contradiction]:
 
 
 def _weighing(get: Callable[..., Any]) -> Iterator[Contradiction]:
-    weigh, routing, students, loss = (get("method", key) for key in ("weigh", "routing", "students", "loss"))
+    keys = ("weigh", "routing", "students", "loss", "choose")
+    weigh, routing, students, loss, choose = (get("method", key) for key in keys)
     if any(_modalities(get)) or any(_routing(get)) or any(_imitation(get)):
         return
     spec, classes, _ = input_of(get("data", "kind"), get("data", "encoding"))
     stages = BACKBONES.build(get("backbone"), spec, classes).stages
-    trunk = trunk_of(ROUTINGS.build(routing, students, stages).modules)
+    trunk, choice = trunk_of(ROUTINGS.build(routing, students, stages).modules), CHOICES.build(choose, students)
     view = View(channel_means, trunk=1 if trunk else None, features=1)
-    choice = CHOICES.build(get("method", "choose"), students)
     yield from _trial("weighing", ("method.weigh", "method.routing"), weigh, students, choice, view)
     if WEIGHINGS.facts(weigh.kind)["learned"] and loss.teacher_gradient == "stopped" and not loss.teacher_label_weight:
         fault = f"'stopped' leaves the weights of {weigh.kind!r} untrained; take 'weights' or 'flows'"
         yield ("method.loss.teacher_gradient", "method.weigh"), fault
+
+
+def _turns(get: Callable[..., Any]) -> Iterator[Contradiction]:
+    if get("method", "update") == "together":
+        return
+    if WEIGHINGS.facts(get("method", "weigh").kind)["learned"] or get("method", "loss").teacher_label_weight:
+        fault = "'in turn' trains no weights of imitation and no teacher of all students; take 'together'"
+        yield ("method.update", "method.weigh", "method.loss.teacher_label_weight"), fault
+    if get("run", "graphs"):
+        yield ("run.graphs", "method.update"), "only an update 'together' is replayed; leave it out, or take 'together'"
 
 
 def _selection(get: Callable[..., Any]) -> Iterator[Contradiction]:

@@ -85,8 +85,12 @@ def _endless(path: str, changes: Sequence[str]) -> Pipeline:
     """Read the pipeline as one that does nothing but iterations."""
     from cgl_ignite.bench.race import ONE_EPOCH
     from cgl_ignite.catalogue import load_pipeline
+    from cgl_ignite.errors import InputError
 
-    return load_pipeline(path, [*changes, *ONE_EPOCH])
+    wanted = load_pipeline(path, [*changes, *ONE_EPOCH])
+    if wanted.method.update != "together":
+        raise InputError(f"method.update = {wanted.method.update!r}: cgl bench measures students that learn together")
+    return wanted
 
 
 def _announce(tree: dict[str, Any], console: Console, *, made_up: bool) -> None:

@@ -133,7 +133,11 @@ class Ramp(Table):
 
 
 class Method(Table):
-    """How the students learn together: whom they share modules with, what they read, whom they imitate."""
+    """How the students learn together: whom they share modules with, what they read, whom they imitate.
+
+    ``update``: whether all students make one optimizer step together, or one after another in every iteration, each
+    with what the others say after their own step.
+    """
 
     preset: str
     students: Count
@@ -144,6 +148,7 @@ class Method(Table):
     choose: Annotated[Part, Chooses("choice")]
     weigh: Annotated[Part, Chooses("weighing")] = Part(kind="mean")
     loss: Loss = Loss()
+    update: Literal["together", "in turn"] = "together"
     ramp: Ramp = Ramp()
     selection: Annotated[Part, Chooses("selection")]
 

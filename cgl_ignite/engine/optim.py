@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Annotated
+from typing import Annotated, Any
 
+import torch
 from pydantic import Field
 from torch.nn import Parameter
 from torch.optim import SGD, Adam, AdamW, Optimizer
@@ -55,4 +56,14 @@ def sgd(
     weight_decay: Decay = 0.0,
 ) -> Optimizer:
     """Stochastic gradient descent with momentum."""
-    return SGD(parameters, learning_rate, momentum, weight_decay=weight_decay, nesterov=nesterov, fused=True)
+    optimizer = SGD(parameters, learning_rate, momentum, weight_decay=weight_decay, nesterov=nesterov, fused=True)
+    optimizer.register_step_pre_hook(_start_momentum)
+    return optimizer
+
+
+def _start_momentum(optimizer: Optimizer, *_: Any) -> None:
+    """Give weights with a first gradient a momentum of zero: PyTorch's fused kernel starts all of them at once only."""
+    for group in optimizer.param_groups:
+        for weight in group["params"] if group["momentum"] else ():
+            if weight.grad is not None and optimizer.state[weight].get("momentum_buffer") is None:
+                optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)

@@ -15,7 +15,7 @@ from cgl_ignite.config.schema import Loss
 from cgl_ignite.data import Batch
 from cgl_ignite.engine.replay import Recorder, Replay, launch
 from cgl_ignite.engine.work import Tables, Work, lay_out
-from cgl_ignite.handlers.state import StudentLosses, state_of
+from cgl_ignite.handlers.state import StudentLosses, TrainerState, state_of
 from cgl_ignite.imitation import Evidence
 from cgl_ignite.objective import MIXES, batch_mean, cross_entropy, teacher_logits
 from cgl_ignite.pool import ModularNetwork, padded
@@ -24,15 +24,16 @@ __all__ = ["CollaborativeStep"]
 
 
 class CollaborativeStep:
-    r"""Run the units of an iteration, sum the losses of all students, update once (Eq. 6).
+    r"""Run the units of an iteration, sum the losses of the students that learn together, update (Eq. 6).
 
     .. math::
-        L = \sum_k \left( \beta \, L_{ce}^k + \gamma \, \varphi(t) \, L_{kl}^k
+        L = \sum_{k \in \text{turn}} \left( \beta \, L_{ce}^k + \gamma \, \varphi(t) \, L_{kl}^k
             + \frac{\tau}{K} \, L_{ce}(z_t^k) \right)
 
     with β = ``label_weight``, γ = ``imitation_weight`` (both 1 in Eq. 6) and τ = ``teacher_label_weight`` (0 there, 1
-    in ONE). Batches of different students are independent, so the sum is worked off in chunks of batches: forward and
-    backward per chunk, gradients added up, one optimizer step.
+    in ONE). An iteration has one turn with all students, or one for each student; every turn runs its units with the
+    weights that the turn before has left, and ends with one optimizer step. Batches of different students are
+    independent, so the sum is worked off in chunks of batches: forward and backward per chunk, gradients added up.
 
     Args:
         pool: the modular network with its students established.
@@ -42,6 +43,7 @@ class CollaborativeStep:
         loss: its constants.
         batches_per_chunk: how many batches go through the pool together.
         recorder: records iterations that come again, to replay them (:mod:`cgl_ignite.engine.replay`).
+        turns: the students of each turn, in the order of their numbers; by default one turn with all.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class CollaborativeStep:
         loss: Loss,
         batches_per_chunk: int,
         recorder: Recorder | None = None,
+        turns: Sequence[Sequence[int]] | None = None,
     ) -> None:
         self.pool = pool
         self.weigher = weigher
@@ -60,6 +63,7 @@ class CollaborativeStep:
         self.reads = reads
         self.loss = loss
         self.batches_per_chunk = batches_per_chunk
+        self.turns = [range(len(reads))] if turns is None else turns
         self._run = Replay(recorder, optimizer) if recorder else launch
         self._apart = recorder is not None and len(set(reads)) > 1
 
@@ -67,33 +71,39 @@ class CollaborativeStep:
         """Train one iteration; reads ``state.imitated``, ``state.ramp`` and ``state.iteration``."""
         if not self.pool.training:
             self.pool.train()
-        state, reads = state_of(engine), self.reads
+        losses = [self._take(turn, state_of(engine), batch) for turn in self.turns]
+        ce, kl = (torch.cat(values) for values in zip(*losses, strict=True))
+        return StudentLosses(ce, kl, tuple(batch.sizes[group] for group in self.reads))
+
+    def _take(self, turn: Sequence[int], state: TrainerState, batch: Batch) -> tuple[Tensor, ...]:
+        """Let the students of a turn learn; return their losses."""
         works = tuple(
             lay_out(
                 self.pool.routes,
-                reads,
+                self.reads,
                 groups,
                 batch.sizes,
                 state.imitated,
                 gradient=self.loss.imitated_learn,
                 apart=self._apart,
+                turn=turn,
             )
-            for groups in self._chunks(batch)
+            for groups in self._chunks(turn, batch)
         )
         ramp = torch.tensor(self.loss.imitation_weight * state.ramp, dtype=torch.float64)
         tensors = (batch.inputs, batch.targets, ramp, *(table for work in works for table in work.tables))
         even = len(set(batch.sizes)) == 1
         key = (works, batch.inputs.shape) if even else None
-        ce, kl = self._run(key, partial(self._train, works, batch.sizes, state.iteration), tensors)
-        return StudentLosses(ce, kl, tuple(batch.sizes[group] for group in reads))
+        return self._run(key, partial(self._train, turn, works, batch.sizes, state.iteration), tensors)
 
-    def _chunks(self, batch: Batch) -> Iterator[list[int]]:
-        active = [group for group, size in enumerate(batch.sizes) if size]
+    def _chunks(self, turn: Sequence[int], batch: Batch) -> Iterator[list[int]]:
+        active = [group for group in sorted({self.reads[k] for k in turn}) if batch.sizes[group]]
         for start in range(0, len(active), self.batches_per_chunk):
             yield active[start : start + self.batches_per_chunk]
 
     def _train(
         self,
+        turn: Sequence[int],
         works: Sequence[Work],
         sizes: tuple[int, ...],
         iteration: int,
@@ -105,7 +115,7 @@ class CollaborativeStep:
         """Work off the chunks and update; everything that changes between equal iterations is in the tensors."""
         self.optimizer.zero_grad(set_to_none=True)
         zero = torch.zeros((), device=targets.device)
-        parts = [(zero, zero)] * len(self.reads)
+        parts = dict.fromkeys(turn, (zero, zero))
         rows, labels = inputs.split(sizes), targets.split(sizes)
         handed = iter(tables)
         for work in works:
@@ -116,7 +126,7 @@ class CollaborativeStep:
             for student, *losses in zip(work.learners, ce.detach(), kl.detach(), strict=True):
                 parts[student] = (losses[0], losses[1])
         self.optimizer.step()
-        ce, kl = (torch.stack(values) for values in zip(*parts, strict=True))
+        ce, kl = (torch.stack(values) for values in zip(*parts.values(), strict=True))
         return ce, kl
 
     def _losses(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -69,6 +69,7 @@ def lay_out(
     *,
     gradient: bool,
     apart: bool = False,
+    turn: Collection[int] | None = None,
 ) -> Work:
     """Decide what a chunk runs.
 
@@ -81,10 +82,12 @@ def lay_out(
         gradient: whether imitated logits take part in the backward pass.
         apart: whether each unit runs by itself, where groups have equally many rows. Nothing that students share is
             then computed once, and the work of two iterations is equal as soon as everybody is imitated equally often.
+        turn: the students that learn now; by default all.
     """
-    units = imitation_units(groups, reads, imitated.tolist(), gradient=gradient)
+    turn = range(len(reads)) if turn is None else turn
+    units = imitation_units(groups, reads, imitated.tolist(), gradient=gradient, turn=turn)
     position = {group: number for number, group in enumerate(groups)}
-    learners = tuple(k for group in groups for k, read in enumerate(reads) if read == group)
+    learners = tuple(k for group in groups for k, read in enumerate(reads) if read == group and k in turn)
     sources, held = list(range(len(groups))), {(unit.student, unit.batch): unit.batch for unit in units}
     apart = apart and len(set(sizes)) == 1
     if apart:

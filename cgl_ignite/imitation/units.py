@@ -1,16 +1,33 @@
-"""Which (student, batch) pairs an iteration must run, given who imitates whom."""
+"""Who learns in which turn of an iteration, and which (student, batch) pairs that must run."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Literal
 
 from cgl_ignite.pool.plan import Unit
 
-__all__ = ["imitation_units"]
+__all__ = ["imitation_units", "turns_of"]
+
+
+def turns_of(update: Literal["together", "in turn"], students: int) -> list[list[int]]:
+    """List the students that learn in each turn of an iteration; a turn ends with an optimizer step.
+
+    Example:
+        >>> turns_of("together", 3), turns_of("in turn", 3)
+        ([[0, 1, 2]], [[0], [1], [2]])
+    """
+    everyone = list(range(students))
+    return [everyone] if update == "together" else [[student] for student in everyone]
 
 
 def imitation_units(
-    batches: Sequence[int], reads: Sequence[int], imitated: Sequence[Sequence[bool]], *, gradient: bool
+    batches: Sequence[int],
+    reads: Sequence[int],
+    imitated: Sequence[Sequence[bool]],
+    *,
+    gradient: bool,
+    turn: Collection[int] | None = None,
 ) -> list[Unit]:
     """List the units of some batches: the students that learn from them, and those these students imitate.
 
@@ -19,10 +36,12 @@ def imitation_units(
         reads: for each student, the group it learns from.
         imitated: (K, K) choices.
         gradient: whether imitated logits take part in the backward pass.
+        turn: the students that learn now; by default all.
     """
+    turn = range(len(reads)) if turn is None else turn
     units = []
     for position, group in enumerate(batches):
-        learners = [student for student, read in enumerate(reads) if read == group]
+        learners = [student for student, read in enumerate(reads) if read == group and student in turn]
         members = {j for k in learners for j, chosen in enumerate(imitated[k]) if chosen}
         units += [Unit(k, position, own=True, gradient=True) for k in learners]
         units += [Unit(j, position, own=False, gradient=gradient) for j in sorted(members.difference(learners))]

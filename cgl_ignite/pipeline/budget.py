@@ -9,6 +9,7 @@ import torch
 from cgl_ignite.analysis.comparison import Cost
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import ENCODINGS, SUBSETS, DataSource, Subsets, iterations_of_a_pass, rows_held_out
+from cgl_ignite.imitation import turns_of
 from cgl_ignite.pipeline.assemble import blueprint
 from cgl_ignite.pipeline.forecast import forecast
 from cgl_ignite.pool import modular_layers
@@ -26,12 +27,13 @@ def budget(pipeline: Pipeline, source: DataSource, costs: Sequence[LayerCost] = 
     costs = costs or measure_layers(modular_layers(backbone), source.spec)
     subsets = _subsets(pipeline, source)
     mean = forecast(pipeline, routing, subsets.reads, costs, pipeline.seeds[0], torch.device("cpu"))
-    steps = pipeline.run.epochs * pipeline.run.passes_per_epoch * steps_of_a_pass(pipeline, source)
+    passes = pipeline.run.epochs * pipeline.run.passes_per_epoch
+    iterations = passes * iterations_of_a_pass(max(subsets.sizes), pipeline.optim.batch_size)
     return Cost(
-        steps=steps,
+        steps=passes * steps_of_a_pass(pipeline, source),
         passes=pipeline.run.passes_per_epoch,
         multiply_adds=mean.multiply_adds / (len(subsets.sizes) * pipeline.optim.batch_size),
-        work=steps * mean.multiply_adds,
+        work=iterations * mean.multiply_adds,
     )
 
 
@@ -55,8 +57,15 @@ def with_passes(pipeline: Pipeline, passes: int) -> Pipeline:
 
 
 def steps_of_a_pass(pipeline: Pipeline, source: DataSource) -> int:
-    """Count the iterations in which every group goes once through its rows."""
-    return iterations_of_a_pass(max(_subsets(pipeline, source).sizes), pipeline.optim.batch_size)
+    """Count the optimizer steps in which every group goes once through its rows.
+
+    Each turn of an iteration is a step, unless its students have no rows left.
+    """
+    subsets, method = _subsets(pipeline, source), pipeline.method
+    return sum(
+        iterations_of_a_pass(max(subsets.sizes[subsets.reads[k]] for k in turn), pipeline.optim.batch_size)
+        for turn in turns_of(method.update, method.students)
+    )
 
 
 def _subsets(pipeline: Pipeline, source: DataSource) -> Subsets:

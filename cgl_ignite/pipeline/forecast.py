@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
 import psutil
 import torch
 
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.imitation import CHOICES, imitation_units
+from cgl_ignite.imitation import CHOICES, imitation_units, turns_of
 from cgl_ignite.pool import RouteTable, Routing, Unit, follow, plan_forward
 from cgl_ignite.pool.cost import LayerCost, PlanCost, plan_cost
 from cgl_ignite.seeding import stream
@@ -82,21 +81,21 @@ def forecast(
     alone = free + rows * sum(cost.backward for cost in costs)
     plans: list[list[PlanCost]] = []
     units: list[Unit] = []
-    separate: list[int] = []
     for iteration in range(1, PROBED_DRAWS + 1):
         imitated = choice.draw(stream(seed, "sub-groups", iteration)).tolist()
-        batches = [imitation_units([group], reads, imitated, gradient=learn) for group in range(max(reads) + 1)]
-        plans.append([plan_cost(plan_forward(routes, batch, training=True), costs, [rows]) for batch in batches])
-        units += [unit for batch in batches for unit in batch]
-        separate.append(sum(alone if unit.gradient else free for batch in batches for unit in batch))
+        for turn in turns_of(pipeline.method.update, pipeline.method.students):
+            groups = sorted({reads[student] for student in turn})
+            batches = [imitation_units([group], reads, imitated, gradient=learn, turn=turn) for group in groups]
+            plans.append([plan_cost(plan_forward(routes, batch, training=True), costs, [rows]) for batch in batches])
+            units += [unit for batch in batches for unit in batch]
     chunk = pipeline.run.batches_per_chunk or _chunk(max(plan.kept for row in plans for plan in row), device)
-    chunk = min(chunk, max(reads) + 1)
+    chunk = min(chunk, max(map(len, plans)))
     return Forecast(
         own=len(reads),
         imitated=len(units) / PROBED_DRAWS - len(reads),
         backward=sum(unit.gradient for unit in units) / PROBED_DRAWS,
-        multiply_adds=fmean(sum(plan.multiply_adds for plan in row) for row in plans),
-        without_sharing=fmean(separate),
+        multiply_adds=sum(plan.multiply_adds for row in plans for plan in row) / PROBED_DRAWS,
+        without_sharing=sum(alone if unit.gradient else free for unit in units) / PROBED_DRAWS,
         alone=alone,
         batches_per_chunk=chunk,
         kept=max(_needed(sorted(row, key=lambda plan: plan.kept)[-chunk:], device) for row in plans),

@@ -29,6 +29,7 @@ from cgl_ignite.handlers.schedule import SCHEDULES, LearningRate
 from cgl_ignite.handlers.selection import SELECTIONS, StudentSelector
 from cgl_ignite.handlers.subgroups import SubgroupResampler
 from cgl_ignite.handlers.watching import Watcher
+from cgl_ignite.imitation import turns_of
 from cgl_ignite.pipeline.artifacts import count_parameters, hand_over, keep_routing, keep_setting
 from cgl_ignite.pipeline.assemble import Parts, assemble
 from cgl_ignite.pipeline.folder import RunFolder, start_run_folder
@@ -113,6 +114,7 @@ def _trainer(
         method.loss,
         parts.batches_per_chunk,
         parts.recorder,
+        turns_of(method.update, method.students),
     )
     publish = partial(keep_routing, journal=journal)
     system = SystemMetrics(cuda=setting.device.type == "cuda")

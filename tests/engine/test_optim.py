@@ -72,3 +72,16 @@ def test_kernels_are_fused(kind: str) -> None:
 
 def test_registered_kinds() -> None:
     assert {"adam", "adamw", "sgd"} <= set(OPTIMIZERS.kinds())
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS.kinds())
+def test_weights_may_start_to_learn_later_than_others(kind: str) -> None:
+    early, late = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
+    optimizer = OPTIMIZERS.get(kind)([early, late], RATE)
+    early.grad = torch.ones(2)
+    optimizer.step()
+    first = early.detach().clone()
+    early.grad, late.grad = None, torch.ones(2)
+    optimizer.step()
+    torch.testing.assert_close(late.detach(), first)
+    assert torch.equal(early.detach(), first)

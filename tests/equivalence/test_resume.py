@@ -106,6 +106,16 @@ def test_killed_and_resumed(tmp_path: Path, uninterrupted: dict[str, Any], stopp
     assert_identical(outcome(tmp_path, result.run_id), uninterrupted)
 
 
+def test_students_that_learn_in_turn(tmp_path: Path) -> None:
+    settings = [pipeline(tmp_path / name, 'method.update="in turn"', "run.epochs=2") for name in ("whole", "stopped")]
+    (whole,) = run(settings[0], tracker=MemoryTracker())
+    tracker = MemoryTracker()
+    with pytest.raises(Stop):
+        run(settings[1], screen=StoppingScreen(6, Stop), tracker=tracker)
+    (result,) = run(settings[1], resume=True, tracker=tracker)
+    assert_identical(outcome(tmp_path / "stopped", result.run_id), outcome(tmp_path / "whole", whole.run_id))
+
+
 def test_stopped_twice(tmp_path: Path, uninterrupted: dict[str, Any]) -> None:
     setting, tracker = pipeline(tmp_path), MemoryTracker()
     for stopped_at in (6, 13):

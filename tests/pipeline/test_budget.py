@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ import torch
 from cgl_ignite.catalogue import bind_methods
 from cgl_ignite.config.load import load_document
 from cgl_ignite.handlers.interruption import Interruption
-from cgl_ignite.pipeline.assemble import assemble, read_data
+from cgl_ignite.pipeline.assemble import assemble, blueprint, read_data
 from cgl_ignite.pipeline.budget import budget, budgets, steps_of_a_pass, with_passes
+from cgl_ignite.pool import modular_layers
+from cgl_ignite.pool.cost import measure_layers
 
 DIGITS = Path(__file__).resolve().parents[2] / "pipelines" / "digits_resnet.toml"
 SMALL = ["backbone.width=4", "run.epochs=3", "data.limit=400", "data.holdout=80"]
@@ -38,6 +41,53 @@ def test_students_that_share_nothing_add_up():
     assert costs["dml"].multiply_adds == pytest.approx(3 * costs["baseline"].multiply_adds)
     assert costs["dml"].work == pytest.approx(3 * costs["baseline"].work)
     assert costs["baseline"].work == pytest.approx(3 * 20 * 16 * costs["baseline"].multiply_adds)
+
+
+IN_TURN = 'methods.{}.update="in turn"'
+
+
+def test_who_learns_in_turn_runs_the_others_anew():
+    """Three networks: three passes forward and backward together, and six forward passes more in turn."""
+    together, in_turn = pipelines(names=("dml",)), pipelines(IN_TURN.format("dml"), names=("dml",))
+    source = read_data(together["dml"])
+    one, other = budget(together["dml"], source), budget(in_turn["dml"], source)
+    assert (one.steps, other.steps) == (60, 180)
+    assert other.multiply_adds - one.multiply_adds == pytest.approx(6 * _forward(together["dml"], source))
+    assert other.work == pytest.approx(60 * 16 * other.multiply_adds)
+
+
+def test_a_sub_group_for_each_step_costs_the_same():
+    """Eight sub-sets of 40 rows in three iterations: eight times the steps, and the same passes but for prefixes."""
+    together, in_turn = pipelines(names=("cgl",)), pipelines(IN_TURN.format("cgl"), names=("cgl",))
+    source = read_data(together["cgl"])
+    one, other = budget(together["cgl"], source), budget(in_turn["cgl"], source)
+    assert (one.steps, other.steps) == (9, 72)
+    assert other.work == pytest.approx(one.work)
+
+
+@pytest.mark.parametrize("batch", [13, 39])
+def test_a_student_without_rows_makes_no_step(batch):
+    """324 rows in sub-sets of 41 and 40: with batches of 13 or 39 some have a row left, or two, and others none."""
+    changes = ["data.limit=404", f"optim.batch_size={batch}"]
+    (pipeline,) = pipelines(IN_TURN.format("cgl"), *changes, names=("cgl",)).values()
+    source = read_data(pipeline)
+    parts = assemble(pipeline, source, 1, torch.device("cpu"), Interruption())
+    epoch = islice(parts.batches.stream(0), parts.batches.epoch_length)
+    assert steps_of_a_pass(pipeline, source) == sum(sum(size > 0 for size in batch.sizes) for batch in epoch)
+
+
+def test_equal_steps_are_those_of_the_optimizer():
+    """A network that learns in turn with two others makes three steps an iteration."""
+    both = pipelines(IN_TURN.format("dml"), names=("baseline", "dml"))
+    costs = budgets(both, read_data(both["dml"]), equal=True)
+    assert {name: (cost.passes, cost.steps) for name, cost in costs.items()} == {"baseline": (3, 180), "dml": (1, 180)}
+
+
+def _forward(pipeline, source):
+    """Multiply-adds of one network for one row."""
+    backbone, _ = blueprint(pipeline, source.spec, len(source.classes))
+    costs = measure_layers(modular_layers(backbone), source.spec)
+    return sum(cost.forward for cost in costs)
 
 
 def test_equal_steps_are_the_fewest_passes_that_reach_the_most():
