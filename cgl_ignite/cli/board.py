@@ -15,9 +15,11 @@ from rich.text import Text
 
 from cgl_ignite.analysis.tables import notes, used_columns
 from cgl_ignite.cli.frame import duration
+from cgl_ignite.cli.report import show_data
 
 if TYPE_CHECKING:
     from cgl_ignite.analysis.comparison import Cost
+    from cgl_ignite.data import DataReport
     from cgl_ignite.pipeline.cells import Board, Cell
     from cgl_ignite.pipeline.standings import Standings
 
@@ -44,6 +46,9 @@ class QuietBoard:
 
     def __init__(self, console: Console) -> None:
         self.console = console
+
+    def data(self, report: DataReport) -> None:
+        """Say nothing."""
 
     def start(self, folder: Path, cells: Sequence[Cell], costs: Mapping[str, Cost], jobs: int) -> None:
         """Say nothing."""
@@ -75,6 +80,10 @@ class PlainBoard(QuietBoard):
         self.started = 0.0
         self.before = 0.0
         self.begun: set[str] = set()
+
+    def data(self, report: DataReport) -> None:
+        """Show the data that all runs read."""
+        show_data(report, self.console)
 
     def start(self, folder: Path, cells: Sequence[Cell], costs: Mapping[str, Cost], jobs: int) -> None:
         """Say what is compared, and what is done already."""

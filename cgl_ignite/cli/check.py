@@ -1,34 +1,96 @@
-"""``cgl check``: everything that is wrong with pipeline files, without data and without a GPU."""
+"""``cgl check``: everything that is wrong with pipeline files, without a GPU, and with the data if asked to."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
 import click
 
-from cgl_ignite.errors import ConfigError, Problem
+from cgl_ignite.cli.options import json_option
+from cgl_ignite.errors import ConfigError, InputError
+
+if TYPE_CHECKING:
+    from cgl_ignite.config.schema import Pipeline
+    from cgl_ignite.data import DataReport
 
 __all__ = ["check"]
+
+T = TypeVar("T")
 
 
 @click.command()
 @click.argument("pipelines", metavar="PIPELINE...", nargs=-1, required=True, type=click.Path())
 @click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Change a value, in all files.")
-def check(pipelines: tuple[str, ...], overrides: tuple[str, ...]) -> None:
+@click.option("--data", "with_data", is_flag=True, help="Read the data as well, as a run would, and report them.")
+@json_option
+def check(pipelines: tuple[str, ...], overrides: tuple[str, ...], with_data: bool, as_json: bool) -> None:
     """Report everything that is wrong with pipeline files, all at once.
 
-    Needs no data and no GPU. Exit code 2 if anything is wrong.
+    Needs no GPU, and no data unless --data is given. Exit code 2 if anything is wrong.
     """
-    problems = [problem for path in pipelines for problem in _problems(path, overrides)]
-    if problems:
-        raise ConfigError(dict.fromkeys(problems))
-    for path in pipelines:
+    settings = _load(pipelines, overrides)
+    reports = _read(settings) if with_data else {}
+    if as_json:
+        click.echo(json.dumps({path: _tree(reports.get(path)) for path in settings}))
+        return
+    for path in settings:
         click.echo(f"{path}: ok")
+        if path in reports:
+            _show(reports[path])
 
 
-def _problems(path: str, overrides: tuple[str, ...]) -> tuple[Problem, ...]:
+def _load(paths: tuple[str, ...], overrides: tuple[str, ...]) -> dict[str, Pipeline]:
+    """Load all pipelines.
+
+    Raises:
+        ConfigError: everything that is wrong with any of them.
+    """
     from cgl_ignite.catalogue import load_pipeline
 
+    loaded = {path: _tried(partial(load_pipeline, path, overrides)) for path in paths}
+    problems = [problem for error in loaded.values() if isinstance(error, ConfigError) for problem in error.problems]
+    if problems:
+        raise ConfigError(dict.fromkeys(problems))
+    return {path: pipeline for path, pipeline in loaded.items() if not isinstance(pipeline, InputError)}
+
+
+def _read(settings: dict[str, Pipeline]) -> dict[str, DataReport]:
+    """Read the data of all pipelines.
+
+    Raises:
+        InputError: what is wrong with the data of any of them.
+    """
+    from cgl_ignite.cli.reading import reading
+    from cgl_ignite.pipeline.assemble import read_data, report_data
+
+    def report(pipeline: Pipeline) -> DataReport:
+        return report_data(pipeline, read_data(pipeline), pipeline.seeds[0])
+
+    with reading(quiet=False):
+        found = {path: _tried(partial(report, pipeline)) for path, pipeline in settings.items()}
+    faults = [f"{path}: {error}" for path, error in found.items() if isinstance(error, InputError)]
+    if faults:
+        raise InputError("\n".join(faults))
+    return {path: one for path, one in found.items() if not isinstance(one, InputError)}
+
+
+def _tried(work: Callable[[], T]) -> T | InputError:
     try:
-        load_pipeline(path, overrides)
-    except ConfigError as error:
-        return error.problems
-    return ()
+        return work()
+    except InputError as error:
+        return error
+
+
+def _show(report: DataReport) -> None:
+    from rich.console import Console
+
+    from cgl_ignite.cli.report import show_data
+
+    show_data(report, Console(highlight=False))
+
+
+def _tree(report: DataReport | None) -> dict[str, Any]:
+    return {} if report is None else {"data": report.tree()}

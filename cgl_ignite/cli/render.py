@@ -12,10 +12,12 @@ from rich.segment import SegmentLines
 from rich.text import Text
 
 from cgl_ignite.cli.frame import Students, bars, facts, header, plain_line, results
+from cgl_ignite.cli.report import show_data
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from cgl_ignite.data import DataReport
     from cgl_ignite.tracking import Screen, Summary
     from cgl_ignite.tracking.screen import Progress, Result
 
@@ -41,6 +43,9 @@ class QuietScreen:
 
     def __init__(self, console: Console) -> None:
         self.console = console
+
+    def data(self, report: DataReport) -> None:
+        """Say nothing."""
 
     def start(self, summary: Summary) -> None:
         """Say nothing."""
@@ -82,6 +87,13 @@ class PlainScreen(QuietScreen):
         self.started = 0.0
         self.first = 0
         self.brief = False
+        self.shown = False
+
+    def data(self, report: DataReport) -> None:
+        """Show the data of the first run; the other seeds divide the same rows."""
+        if not self.brief and not self.shown:
+            show_data(report, self.console)
+        self.shown = True
 
     def start(self, summary: Summary) -> None:
         """Say what begins."""

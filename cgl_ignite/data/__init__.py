@@ -11,6 +11,7 @@ from cgl_ignite.data.encoding import ENCODINGS, Coder, Encoder, Encoding, as_the
 from cgl_ignite.data.images import local_images
 from cgl_ignite.data.normalise import Normaliser, TokenIds, measure_normaliser
 from cgl_ignite.data.ragged import Ragged
+from cgl_ignite.data.report import DataReport, describe_data
 from cgl_ignite.data.splits import Splits, choose_stratified, prepare, rows_held_out
 from cgl_ignite.data.subsets import SUBSETS, Subsets, disjoint, whole
 from cgl_ignite.data.text import (
@@ -36,6 +37,7 @@ __all__ = [
     "CharacterEncoder",
     "Coder",
     "Corpus",
+    "DataReport",
     "DataSource",
     "Encoder",
     "Encoding",
@@ -55,6 +57,7 @@ __all__ = [
     "cifar100",
     "crop_flip",
     "data_root",
+    "describe_data",
     "digits",
     "disjoint",
     "dump_encoder",

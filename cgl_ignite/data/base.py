@@ -24,7 +24,8 @@ __all__ = ["DATASETS", "DataSource", "Examples", "InputSpec", "Rows", "data_root
 class Examples:
     """Rows of one part of a data set, held as tensors, or mapped from a file.
 
-    Shape: inputs uint8 (N, C, H, W), or token ids of N texts; targets int64 (N,).
+    Shape: inputs uint8 (N, C, H, W), or token ids of N texts; targets int64 (N,); hashes int64 (N,) on the CPU, of
+    the texts before they were encoded.
 
     Raises:
         ValueError: inputs and targets differ in length.
@@ -32,6 +33,7 @@ class Examples:
 
     inputs: Tensor | Ragged
     targets: Tensor
+    hashes: Tensor | None = None
 
     def __post_init__(self) -> None:
         if len(self.inputs) != len(self.targets):
@@ -56,11 +58,12 @@ class Examples:
         """Choose the rows at these indices, in their order; indices lie on the CPU."""
         there = send(rows, self.targets.device)
         chosen = rows if isinstance(self.inputs, Ragged) else there
-        return Examples(self.inputs.index_select(0, chosen), self.targets.index_select(0, there))
+        hashes = None if self.hashes is None else self.hashes.index_select(0, rows)
+        return Examples(self.inputs.index_select(0, chosen), self.targets.index_select(0, there), hashes)
 
     def to(self, device: torch.device | str) -> Examples:
         """Hold the rows on a device; nothing is copied if they are there."""
-        return Examples(self.inputs.to(device), self.targets.to(device))
+        return Examples(self.inputs.to(device), self.targets.to(device), self.hashes)
 
 
 Rows: TypeAlias = Examples | Corpus

@@ -14,6 +14,7 @@ import torch
 from cgl_ignite import compat
 from cgl_ignite.data.archive import Archive
 from cgl_ignite.data.base import DATASETS, DataSource, Examples, InputSpec
+from cgl_ignite.data.digest import listing_digest
 
 __all__ = ["CIFAR10", "CIFAR100", "cifar10", "cifar100"]
 
@@ -77,7 +78,9 @@ def _source(files: Archive, reader: str, root: Path) -> DataSource:
     if not files.present(root):
         files.fetch(root)
     train, classes = _read(files, reader, root, train=True)
-    return DataSource(train, partial(_read_test, files, reader, root), classes, _SPEC)
+    members = [files.find(root, name) for name in files.members]
+    digest = listing_digest(files.title, files.location(root), members)
+    return DataSource(train, partial(_read_test, files, reader, root), classes, _SPEC, digest=digest)
 
 
 def _read_test(files: Archive, reader: str, root: Path) -> Examples:

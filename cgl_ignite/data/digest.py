@@ -45,7 +45,7 @@ def listing_digest(name: str, folder: Path, files: Iterable[Path]) -> dict[str, 
         OSError: one of them is gone.
     """
     listed, count, size = blake2b(digest_size=_HASH_BYTES), 0, 0
-    for path in sorted(files):
+    for path in sorted(files, key=str):
         bytes_of_file = path.stat().st_size
         listed.update(f"{path.relative_to(folder).as_posix()} {bytes_of_file}\n".encode(errors="surrogateescape"))
         count, size = count + 1, size + bytes_of_file

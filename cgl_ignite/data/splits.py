@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -19,7 +20,7 @@ __all__ = ["Splits", "choose_stratified", "prepare", "rows_held_out"]
 
 @dataclass(frozen=True)
 class Splits:
-    """The three parts of a data set; ``test`` reads its rows when called.
+    """The three parts of a data set; ``test`` reads its rows when called first.
 
     ``normaliser`` is measured on ``train`` alone; ``encoder``, for texts, has learned from it alone.
     """
@@ -67,7 +68,7 @@ def prepare(
     return Splits(
         train=train,
         holdout=whole(source.holdout(), "holdout") if source.holdout else selecting,
-        test=lambda: whole(source.test(), "test"),
+        test=cache(lambda: whole(source.test(), "test")),
         classes=source.classes,
         spec=coder.spec,
         normaliser=coder.normaliser(train),

@@ -6,6 +6,7 @@ import io
 import json
 import platform
 import subprocess
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,6 +22,7 @@ from cgl_ignite.analysis.agreement import agreement, agreement_figure
 from cgl_ignite.analysis.figures import diversity_figure, routing_figure, training_figure
 from cgl_ignite.config.dump import to_toml, values
 from cgl_ignite.config.schema import Pipeline
+from cgl_ignite.data import DataReport
 from cgl_ignite.errors import InputError
 from cgl_ignite.handlers.checkpoint import Checkpointer
 from cgl_ignite.handlers.state import Scores, TrainerState, state_of
@@ -36,6 +38,7 @@ __all__ = [
     "count_parameters",
     "environment",
     "hand_over",
+    "keep_data",
     "keep_predictions",
     "keep_routing",
     "keep_setting",
@@ -50,6 +53,12 @@ def keep_setting(pipeline: Pipeline, journal: Journal) -> None:
     """Keep the effective pipeline and the environment with a run."""
     journal.text("pipeline.toml", to_toml(values(pipeline)))
     journal.text("environment.json", json.dumps(environment(), indent=1))
+
+
+def keep_data(report: DataReport, data: Mapping[str, str], journal: Journal) -> None:
+    """Keep the report of the data with a run, as values and as a page; ``data`` says which they were."""
+    journal.text("data.json", json.dumps({**report.tree(), "read": dict(data)}, indent=1))
+    journal.text("data.md", report.markdown())
 
 
 def keep_routing(paths: Tensor, journal: Journal) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import torch
 from torch import nn
@@ -17,11 +18,13 @@ from cgl_ignite.data import (
     ENCODINGS,
     SUBSETS,
     Batches,
+    DataReport,
     DataSource,
     Examples,
     Splits,
     Subsets,
     data_root,
+    describe_data,
     prepare,
 )  # fmt: skip
 from cgl_ignite.engine.evaluate import build_evaluator, evaluate
@@ -44,6 +47,7 @@ __all__ = [
     "blueprint",
     "build_weigher",
     "read_data",
+    "report_data",
 ]
 
 
@@ -74,17 +78,26 @@ class Parts:
 def read_data(pipeline: Pipeline) -> DataSource:
     """Read the data set of a pipeline and make sure that it has the rows the pipeline asks for.
 
-    The notes of the data set say, too, if its validation part replaces the holdout that the pipeline asks for.
+    Every part is read, so that no fault of a file appears after the training; what was read is kept. The notes of the
+    data set say, too, if its validation part replaces the holdout that the pipeline asks for.
 
     Raises:
         InputError: files that are missing or damaged, or too few rows.
     """
     source: DataSource = DATASETS.build(pipeline.data, data_root(pipeline.data.root))
-    _divide(pipeline, source, pipeline.seeds[0])
-    if source.holdout is None or pipeline.data.holdout is None:
-        return source
-    note = f"the validation part is the holdout, data.holdout = {pipeline.data.holdout} is not used"
-    return replace(source, notes=(*source.notes, note))
+    notes = source.notes
+    if source.holdout is not None and pipeline.data.holdout is not None:
+        notes += (f"the validation part is the holdout, data.holdout = {pipeline.data.holdout} is not used",)
+    holdout = None if source.holdout is None else cache(source.holdout)
+    source = replace(source, test=cache(source.test), holdout=holdout, notes=notes)
+    splits, _ = _divide(pipeline, source, pipeline.seeds[0])
+    splits.test()
+    return source
+
+
+def report_data(pipeline: Pipeline, source: DataSource, seed: int) -> DataReport:
+    """Report the parts that the run of a seed reads."""
+    return describe_data(_divide(pipeline, source, seed)[0], source.notes)
 
 
 def blueprint(pipeline: Pipeline, spec: InputSpec, classes: int) -> tuple[Backbone, Routing]:

@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from cgl_ignite.analysis.comparison import Cost
 from cgl_ignite.config.dump import fingerprint
 from cgl_ignite.config.schema import Pipeline
+from cgl_ignite.data import DataReport
 from cgl_ignite.errors import InputError
 from cgl_ignite.pipeline.folder import RunFolder, finished_run, unfinished_run
 from cgl_ignite.tracking.files import write_atomically
@@ -55,6 +56,10 @@ class Cell:
 class Board(Protocol):
     """Shows a comparison while it goes on."""
 
+    def data(self, report: DataReport) -> None:
+        """Show what all runs read."""
+        ...
+
     def start(self, folder: Path, cells: Sequence[Cell], costs: Mapping[str, Cost], jobs: int) -> None:
         """Show what begins."""
         ...
@@ -74,6 +79,9 @@ class Board(Protocol):
 
 class NoBoard:
     """Shows nothing but notes and failures, in the log of the package."""
+
+    def data(self, report: DataReport) -> None:
+        """Say nothing."""
 
     def start(self, folder: Path, cells: Sequence[Cell], costs: Mapping[str, Cost], jobs: int) -> None:
         """Say nothing."""
@@ -147,9 +155,16 @@ def identify(pipelines: Mapping[str, Pipeline], seeds: Sequence[int], equal: str
 
 
 def find_cell(
-    runs: Path, pipeline: Pipeline, cell: Cell, comparison: str, clock: Callable[[], float] = time.monotonic
+    runs: Path,
+    pipeline: Pipeline,
+    cell: Cell,
+    comparison: str,
+    data: Mapping[str, str] | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> RunFolder | None:
     """Find the run of a cell: its own, finished or not, or a finished one of another comparison.
+
+    ``data``: only one that has read these (:func:`cgl_ignite.pipeline.identity.data_of`).
 
     Raises:
         InputError: another process works on it.
@@ -157,10 +172,10 @@ def find_cell(
     key, deadline = fingerprint(pipeline), clock() + ORPHAN_SECONDS
     while True:
         try:
-            own = unfinished_run(runs, key, cell.seed, comparison=comparison, method=cell.method)
+            own = unfinished_run(runs, key, cell.seed, data, comparison=comparison, method=cell.method)
         except InputError:
             if clock() > deadline:
                 raise
             time.sleep(0.2)
             continue
-        return own or finished_run(runs, key, cell.seed)
+        return own or finished_run(runs, key, cell.seed, data)

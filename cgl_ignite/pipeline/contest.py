@@ -15,11 +15,12 @@ from cgl_ignite.config.presets import REFERENCE
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import DataSource
 from cgl_ignite.errors import Interrupted
-from cgl_ignite.pipeline.assemble import read_data
+from cgl_ignite.pipeline.assemble import read_data, report_data
 from cgl_ignite.pipeline.budget import budgets, with_passes
 from cgl_ignite.pipeline.cells import Board, Cell, ComparisonFolder, find_cell
 from cgl_ignite.pipeline.device import find_device
 from cgl_ignite.pipeline.folder import RunFolder
+from cgl_ignite.pipeline.identity import data_of, refuse_changed_data
 from cgl_ignite.pipeline.result import RunResult, read_result, summarise
 from cgl_ignite.pipeline.single import run_info
 from cgl_ignite.pipeline.standings import Standings, read_answers
@@ -41,7 +42,7 @@ class Contest:
         folder: of the comparison.
         deviations: what a method changes in the settings that all share.
         cells: one for each seed and method; ``costs``: of each method. Both are found out by :meth:`hold`.
-        source: the data, once it has been read.
+        source: the data, once they have been read; ``data`` says what was read.
     """
 
     pipelines: dict[str, Pipeline]
@@ -55,6 +56,7 @@ class Contest:
     cells: list[Cell] = field(default_factory=list)
     costs: dict[str, Cost] = field(default_factory=dict)
     source: DataSource | None = None
+    data: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def _first(self) -> Pipeline:
@@ -66,12 +68,17 @@ class Contest:
         return REFERENCE if REFERENCE in self.pipelines else next(iter(self.pipelines))
 
     def hold(self, jobs: int, screen: Screen | None) -> Standings:
-        """Work off the cells that are left and draw up the standings."""
+        """Work off the cells that are left and draw up the standings.
+
+        Raises:
+            InputError: data that cannot be read, or others than the comparison began with.
+        """
+        self._read()
         self._settle_costs()
         self.cells = [Cell(method, seed) for seed in self.seeds for method in self.pipelines]
         for cell in self.cells:
             pipeline = self.pipelines[cell.method]
-            run = find_cell(self.runs, pipeline, cell, self.folder.id)
+            run = find_cell(self.runs, pipeline, cell, self.folder.id, self.data)
             if run is not None and run.result.exists():
                 cell.status, cell.run_id, cell.share = "finished", run.run_id, 1.0
                 info = run_info(pipeline, cell.seed, run.facts.get("group"), run.facts.get("method"))
@@ -110,14 +117,24 @@ class Contest:
         """Find out what the methods cost, once; with equal steps this also settles their passes."""
         known = self.folder.costs
         if not known:
-            self.source = read_data(self._first)
-            known = budgets(self.pipelines, self.source, equal=self.equal == "steps")
+            known = budgets(self.pipelines, self._read(), equal=self.equal == "steps")
         self.costs = {name: known[name] for name in self.pipelines}
         self.pipelines = {name: with_passes(one, self.costs[name].passes) for name, one in self.pipelines.items()}
 
+    def _read(self) -> DataSource:
+        """Read the data once, show them, and make sure that they are those with which the comparison began."""
+        if self.source is not None:
+            return self.source
+        source = self.source = read_data(self._first)
+        self.data = data_of(self._first, source)
+        remedy = f"move or remove {self.folder.path} to begin anew"
+        refuse_changed_data(self.folder.facts.get("data"), self.data, f"comparison {self.folder.id}", remedy)
+        self.board.data(report_data(self._first, source, self.seeds[0]))
+        return source
+
     def _work_off(self, left: Sequence[Cell], jobs: int, screen: Screen | None) -> None:
         costs = {name: asdict(cost) for name, cost in self.costs.items()}
-        self.folder.note(self.cells, status="RUNNING", costs=costs, equal=self.equal)
+        self.folder.note(self.cells, status="RUNNING", costs=costs, equal=self.equal, data=self.data)
         known = self.folder.facts.get("group") if self.folder.facts.get("store") == self.tracker.uri else None
         group = Group(self.tracker, self._info(), known, self.board.note)
         self.folder.note(self.cells, group=group.id, store=self.tracker.uri)
@@ -129,12 +146,12 @@ class Contest:
 
     def _one_by_one(self, left: Sequence[Cell], group: Group, screen: Screen | None) -> None:
         """Run the cells in this process."""
+        source = self._read()
         for cell in left:
-            self.source = self.source or read_data(self.pipelines[cell.method])
             self._tell(cell, {"event": "started"})
             task, pipeline = self._task(cell, group), self.pipelines[cell.method]
             try:
-                result = task.run(pipeline, self.source, self.tracker, screen, self.board.note)
+                result = task.run(pipeline, source, self.tracker, screen, self.board.note)
             except (Interrupted, KeyboardInterrupt):
                 self._tell(cell, {"event": "interrupted"})
                 raise
@@ -153,7 +170,7 @@ class Contest:
 
     def _task(self, cell: Cell, group: Group) -> Task:
         marks = {"method": cell.method, "comparison": self.folder.id}
-        return Task.of(self.pipelines[cell.method], cell.seed, marks, group.id)
+        return Task.of(self.pipelines[cell.method], cell.seed, marks, group.id, self.data)
 
     def _tell(self, cell: Cell, event: Mapping[str, Any]) -> None:
         """Take up what has become of a cell, remember it and show it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,10 @@ class RunFolder:
         """Whether a process may still be working on it."""
         return self.facts["status"] == "RUNNING" and not gone(self.facts["process"])
 
+    def has_read(self, data: Mapping[str, str] | None) -> bool:
+        """Whether it has read these data, as far as it is known."""
+        return None in (data, self.facts.get("data")) or self.facts["data"] == data
+
     def note(self, **facts: Any) -> RunFolder:
         """Write changed facts."""
         changed = RunFolder(self.path, {**self.facts, **facts})
@@ -67,16 +71,18 @@ def start_run_folder(path: Path, name: str, seed: int, fingerprint: str) -> RunF
     return RunFolder(path, facts).working()
 
 
-def unfinished_run(runs: Path, fingerprint: str, seed: int, **marks: str) -> RunFolder | None:
+def unfinished_run(
+    runs: Path, fingerprint: str, seed: int, data: Mapping[str, str] | None = None, **marks: str
+) -> RunFolder | None:
     """Find the run that ``--resume`` goes on with: the newest unfinished one, else the newest of all.
 
-    ``marks``: only one that was started with these.
+    ``data``: only one that has read these; ``marks``: only one that was started with these.
 
     Raises:
         InputError: that run is being worked on by another process.
     """
     same = [run for run in _newest_first(runs) if (run.facts["fingerprint"], run.facts["seed"]) == (fingerprint, seed)]
-    same = [run for run in same if marks.items() <= run.facts.items()]
+    same = [run for run in same if marks.items() <= run.facts.items() and run.has_read(data)]
     same = [run for run in same if run.result.exists() or run.checkpoint.exists()]
     found = next((run for run in same if not run.result.exists()), same[0] if same else None)
     if found is not None and not found.result.exists() and found.alive:
@@ -85,10 +91,11 @@ def unfinished_run(runs: Path, fingerprint: str, seed: int, **marks: str) -> Run
     return found
 
 
-def finished_run(runs: Path, fingerprint: str, seed: int) -> RunFolder | None:
-    """Find the newest finished run of any comparison with these numbers."""
+def finished_run(runs: Path, fingerprint: str, seed: int, data: Mapping[str, str] | None = None) -> RunFolder | None:
+    """Find the newest finished run of any comparison with these numbers and data."""
     same = [run for run in _newest_first(runs) if (run.facts["fingerprint"], run.facts["seed"]) == (fingerprint, seed)]
-    return next((run for run in same if "comparison" in run.facts and run.result.exists()), None)
+    same = [run for run in same if "comparison" in run.facts and run.has_read(data)]
+    return next((run for run in same if run.result.exists()), None)
 
 
 def find_run(runs: Path, which: str) -> RunFolder:

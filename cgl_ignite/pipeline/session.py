@@ -12,6 +12,7 @@ from cgl_ignite.errors import Interrupted
 from cgl_ignite.pipeline.assemble import read_data
 from cgl_ignite.pipeline.device import find_device, lend_cpu
 from cgl_ignite.pipeline.folder import RunFolder, unfinished_run
+from cgl_ignite.pipeline.identity import data_of, refuse_changed_data
 from cgl_ignite.pipeline.result import RunResult, read_result, summarise
 from cgl_ignite.pipeline.single import Setting, run_info, run_seed
 from cgl_ignite.tracking import Group, Screen, Tracker, locate, make_tracker, settle
@@ -47,14 +48,16 @@ def run(
     device = find_device(pipeline.run.device)
     waiting = [seed for seed in found if seed not in finished]
     source = read_data(pipeline) if waiting else None
-    for note in source.notes if source else ():
-        warn(note)
+    data = data_of(pipeline, source) if source else {}
+    for again in (run for seed in waiting if (run := found[seed])):
+        remedy = "leave out --resume to begin anew"
+        refuse_changed_data(again.facts.get("data"), data, f"run {again.run_id}", remedy)
     tracker = tracker or make_tracker(locate(pipeline.tracking.folder, pipeline.tracking.uri), warn)
     for seed, again in finished.items():
         settle(again.path, tracker, run_info(pipeline, seed, again.facts.get("group")), warn)
     if source is not None:
         group = Group(tracker, run_info(pipeline, None, None), _group_of(found), warn)
-        setting = Setting(pipeline, source, device, runs, tracker, group.id, screen, warn)
+        setting = Setting(pipeline, source, data, device, runs, tracker, group.id, screen, warn)
         with _ending(group), lend_cpu(pipeline.run.threads):
             for seed in waiting:
                 done[seed] = run_seed(setting, seed, found[seed])

@@ -14,7 +14,7 @@ from ignite.engine import Engine
 
 from cgl_ignite.config.dump import fingerprint, flat, values
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.data import DataSource, Normaliser, Splits, dump_encoder
+from cgl_ignite.data import DataReport, DataSource, Normaliser, Splits, describe_data, dump_encoder
 from cgl_ignite.engine.step import CollaborativeStep
 from cgl_ignite.engine.trainer import Handler, build_trainer, train
 from cgl_ignite.errors import Interrupted, RunFailed
@@ -30,7 +30,7 @@ from cgl_ignite.handlers.selection import SELECTIONS, StudentSelector
 from cgl_ignite.handlers.subgroups import SubgroupResampler
 from cgl_ignite.handlers.watching import Watcher
 from cgl_ignite.imitation import turns_of
-from cgl_ignite.pipeline.artifacts import count_parameters, hand_over, keep_routing, keep_setting
+from cgl_ignite.pipeline.artifacts import count_parameters, hand_over, keep_data, keep_routing, keep_setting
 from cgl_ignite.pipeline.assemble import Parts, assemble
 from cgl_ignite.pipeline.folder import RunFolder, start_run_folder
 from cgl_ignite.pipeline.result import RunResult
@@ -48,11 +48,13 @@ _OUT_OF_MEMORY = (
 class Setting:
     """What the runs of one invocation have in common; ``marks`` is noted with each of them.
 
-    ``marks["method"]`` is what the method is called, where that is not the name of its preset.
+    ``marks["method"]`` is what the method is called, where that is not the name of its preset. ``data`` says what
+    ``source`` has read (:func:`cgl_ignite.pipeline.identity.data_of`).
     """
 
     pipeline: Pipeline
     source: DataSource
+    data: Mapping[str, str]
     device: torch.device
     runs: Path
     tracker: Tracker
@@ -74,9 +76,10 @@ def run_seed(setting: Setting, seed: int, again: RunFolder | None) -> RunResult:
     parts = assemble(setting.pipeline, setting.source, seed, setting.device, interruption)
     if checkpoint and not setting.pipeline.run.batches_per_chunk:
         parts = replace(parts, batches_per_chunk=checkpoint["facts"]["batches_per_chunk"])
+    report = describe_data(parts.splits, setting.source.notes)
     with interruption.listening():
         journal = _open_journal(setting, seed, again, checkpoint)
-        folder = again.working() if again else _new_folder(setting, seed, journal)
+        folder = again.working() if again else _new_folder(setting, seed, journal, report)
         averages = TrainingAverages(setting.pipeline.method.students, setting.device)
         rule = SELECTIONS.build(setting.pipeline.method.selection, setting.pipeline.method.students, seed)
         selector = StudentSelector(parts.pool, rule)
@@ -87,6 +90,7 @@ def run_seed(setting: Setting, seed: int, again: RunFolder | None) -> RunResult:
         if checkpoint:
             checkpointer.resume(trainer, checkpoint)
         if setting.screen:
+            setting.screen.data(report)
             setting.screen.start(_summary(setting, seed, parts, folder, checkpoint))
         with _ending(setting, journal, folder, checkpointer, trainer):
             train(trainer, parts.batches, setting.pipeline.run.epochs, selector)
@@ -195,10 +199,11 @@ def _open_journal(setting: Setting, seed: int, again: RunFolder | None, checkpoi
     return Journal.create(setting.runs, setting.tracker, info, setting.warn)
 
 
-def _new_folder(setting: Setting, seed: int, journal: Journal) -> RunFolder:
+def _new_folder(setting: Setting, seed: int, journal: Journal, report: DataReport) -> RunFolder:
     folder = start_run_folder(journal.folder, setting.pipeline.name, seed, fingerprint(setting.pipeline))
     keep_setting(setting.pipeline, journal)
-    return folder.note(group=setting.group, **setting.marks)
+    keep_data(report, setting.data, journal)
+    return folder.note(group=setting.group, data=setting.data, **setting.marks)
 
 
 def _facts(setting: Setting, seed: int, parts: Parts, run_id: str) -> dict[str, Any]:
@@ -208,6 +213,7 @@ def _facts(setting: Setting, seed: int, parts: Parts, run_id: str) -> dict[str, 
         "pipeline": values(setting.pipeline),
         "fingerprint": fingerprint(setting.pipeline),
         "seed": seed,
+        "data": dict(setting.data),
         "classes": list(splits.classes),
         "modality": splits.spec.modality,
         "shape": list(splits.spec.shape),

@@ -17,6 +17,7 @@ from cgl_ignite.data import DataSource
 from cgl_ignite.errors import CglError
 from cgl_ignite.pipeline.device import find_device, lend_cpu
 from cgl_ignite.pipeline.folder import unfinished_run
+from cgl_ignite.pipeline.identity import data_of, refuse_changed_data
 from cgl_ignite.pipeline.result import RunResult
 from cgl_ignite.pipeline.single import Setting, run_seed
 from cgl_ignite.tracking import Screen, Tracker
@@ -32,6 +33,7 @@ class Task:
         pipeline: its effective values.
         marks: ``method`` and ``comparison``, by which its run is found again.
         group: the run of the tracker that it belongs to.
+        data: what the comparison reads.
         paths: where Python looks for plugins.
     """
 
@@ -39,12 +41,15 @@ class Task:
     seed: int
     marks: Mapping[str, str]
     group: str | None
+    data: Mapping[str, str]
     paths: tuple[str, ...]
 
     @classmethod
-    def of(cls, pipeline: Pipeline, seed: int, marks: Mapping[str, str], group: str | None) -> Task:
+    def of(
+        cls, pipeline: Pipeline, seed: int, marks: Mapping[str, str], group: str | None, data: Mapping[str, str]
+    ) -> Task:
         """Write a task down."""
-        return cls(values(pipeline), seed, marks, group, tuple(sys.path))
+        return cls(values(pipeline), seed, marks, group, data, tuple(sys.path))
 
     @classmethod
     def read(cls, line: str) -> Task:
@@ -68,11 +73,17 @@ class Task:
         screen: Screen | None,
         warn: Callable[[str], None],
     ) -> RunResult:
-        """Train the cell, or go on with it where it was stopped."""
+        """Train the cell, or go on with it where it was stopped.
+
+        Raises:
+            InputError: the data are not those of the comparison.
+        """
+        data = data_of(pipeline, source)
+        refuse_changed_data(self.data, data, f"comparison {self.marks['comparison']}", "start it again")
         runs = pipeline.tracking.folder.expanduser().absolute() / "runs"
-        again = unfinished_run(runs, fingerprint(pipeline), self.seed, **self.marks)
+        again = unfinished_run(runs, fingerprint(pipeline), self.seed, data, **self.marks)
         device = find_device(pipeline.run.device)
-        setting = Setting(pipeline, source, device, runs, tracker, self.group, screen, warn, self.marks)
+        setting = Setting(pipeline, source, data, device, runs, tracker, self.group, screen, warn, self.marks)
         with lend_cpu(pipeline.run.threads):
             return run_seed(setting, self.seed, again)
 

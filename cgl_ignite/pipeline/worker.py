@@ -15,7 +15,7 @@ from cgl_ignite.pipeline.task import Task, finished, reason_of
 from cgl_ignite.tracking import Tracker, locate, make_tracker
 
 if TYPE_CHECKING:
-    from cgl_ignite.data import DataSource
+    from cgl_ignite.data import DataReport, DataSource
     from cgl_ignite.tracking import Summary
     from cgl_ignite.tracking.screen import Progress, Result
 
@@ -39,6 +39,9 @@ class Reporter:
             self.file.flush()
         except BrokenPipeError:
             os.kill(os.getpid(), signal.SIGTERM)
+
+    def data(self, report: DataReport) -> None:
+        """Say nothing: the parent has shown it."""
 
     def start(self, summary: Summary) -> None:
         """Tell that the training begins."""

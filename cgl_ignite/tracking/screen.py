@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from cgl_ignite.data import DataReport
 
 __all__ = ["Losses", "Progress", "Result", "Scores", "Screen", "Selected", "Summary"]
 
@@ -132,6 +135,10 @@ class Result(Protocol):
 
 class Screen(Protocol):
     """Shows a run while it goes on; no method waits for the device or fails the training."""
+
+    def data(self, report: DataReport) -> None:
+        """Show what is going to be read."""
+        ...
 
     def start(self, summary: Summary) -> None:
         """Show what begins."""

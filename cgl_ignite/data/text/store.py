@@ -13,14 +13,15 @@ from torch import Tensor
 from cgl_ignite.data.base import Examples
 from cgl_ignite.data.corpus import Corpus
 from cgl_ignite.data.encoding import Encoder, cut
+from cgl_ignite.data.hashing import hash_texts
 from cgl_ignite.data.ragged import Ragged
 from cgl_ignite.data.text.cache import kept, key_of
 from cgl_ignite.data.text.progress import report
 
 __all__ = ["encoded", "read_targets"]
 
-_VERSION = 1
-TOKENS, BOUNDS, TARGETS = "tokens.bin", "bounds.npy", "targets.npy"
+_VERSION = 2
+TOKENS, BOUNDS, TARGETS, HASHES = "tokens.bin", "bounds.npy", "targets.npy", "hashes.npy"
 
 
 def encoded(corpus: Corpus, encoder: Encoder, settings: str) -> Examples:
@@ -33,7 +34,8 @@ def encoded(corpus: Corpus, encoder: Encoder, settings: str) -> Examples:
     tokens = np.memmap(entry / TOKENS, encoder.dtype, mode="c")
     bounds = torch.from_numpy(np.load(entry / BOUNDS))
     rows = Ragged(torch.from_numpy(tokens), bounds[:-1], bounds.diff())
-    return Examples(cut(rows, encoder), torch.from_numpy(np.load(entry / TARGETS)))
+    targets, hashes = (torch.from_numpy(np.load(entry / file)) for file in (TARGETS, HASHES))
+    return Examples(cut(rows, encoder), targets, hashes)
 
 
 def read_targets(corpus: Corpus) -> Tensor:
@@ -54,7 +56,7 @@ def _write(corpus: Corpus, encoder: Encoder, folder: Path) -> None:
     """Encode block by block; position 0 holds padding."""
     doing, rows = f"encoding {corpus.title}", 0
     counts: list[np.ndarray[Any, np.dtype[np.int64]]] = [np.ones(1, np.int64)]
-    targets = [np.zeros(0, np.int64)]
+    targets, hashes = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     with (folder / TOKENS).open("wb") as file:
         file.write(np.zeros(1, encoder.dtype).tobytes())
         for block in corpus.read():
@@ -62,8 +64,10 @@ def _write(corpus: Corpus, encoder: Encoder, folder: Path) -> None:
             file.write(flat.astype(encoder.dtype, copy=False).data)
             counts.append(lengths)
             targets.append(block.targets)
+            hashes.append(hash_texts(block.texts))
             rows += len(lengths)
             report(doing, rows, block.done)
     np.save(folder / BOUNDS, np.concatenate(counts).cumsum())
     np.save(folder / TARGETS, np.concatenate(targets))
+    np.save(folder / HASHES, np.concatenate(hashes))
     report(doing, rows, 1.0)

@@ -1,0 +1,201 @@
+"""The data are part of what a run is: they are looked at before it begins, and it goes on with no others."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from cgl_ignite.catalogue import load_pipeline
+from cgl_ignite.cli.main import cgl
+from cgl_ignite.data import DATASETS, DataSource
+from cgl_ignite.errors import InputError, Interrupted
+from cgl_ignite.handlers.checkpoint import read_checkpoint
+from cgl_ignite.pipeline import run
+from cgl_ignite.tracking.memory import MemoryTracker
+from tests.texts import text_pipeline, without_pictures
+
+DIGITS = str(Path(__file__).resolve().parents[2] / "pipelines" / "digits_resnet.toml")
+
+
+class StoppingScreen:
+    """Interrupts a run in its second epoch, and remembers the reports of the data."""
+
+    def __init__(self) -> None:
+        self.reports: list[Any] = []
+
+    def data(self, report: Any) -> None:
+        self.reports.append(report)
+
+    def iteration(self, state: Any) -> None:
+        if state.epoch == 2:
+            raise Interrupted("interrupted by a test")
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *args, **kwargs: None
+
+
+class Board:
+    """Shows nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *args, **kwargs: None
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_pictures(monkeypatch)
+
+
+def swap_labels(reviews: Path) -> None:
+    text = (reviews / "train.tsv").read_text()
+    (reviews / "train.tsv").write_text(text.replace("good\t", "x\t").replace("bad\t", "good\t").replace("x\t", "bad\t"))
+
+
+def add_rows(reviews: Path) -> None:
+    with (reviews / "train.tsv").open("a") as file:
+        file.write("bad\tnever again\n" * 10)
+
+
+def add_a_class(reviews: Path) -> None:
+    with (reviews / "train.tsv").open("a") as file:
+        file.write("fair\tit was a place\n" * 10)
+
+
+def change_a_word_of_the_test_part(reviews: Path) -> None:
+    text = (reviews / "test.tsv").read_text()
+    (reviews / "test.tsv").write_text(text.replace("food", "wood"))
+
+
+CHANGES = [
+    (change_a_word_of_the_test_part, ("test.tsv: content: ",)),
+    (swap_labels, ("train.tsv: content: ",)),
+    (add_rows, ("training: rows: 90, it was 80",)),
+    (add_a_class, ("training: rows: 90, it was 80", "classes: bad, fair, good, it was bad, good")),
+]
+
+
+@pytest.fixture
+def stopped(tmp_path: Path) -> dict[str, Any]:
+    """Give the pipeline of a run that was stopped in its second epoch."""
+    document = text_pipeline(tmp_path, method="baseline")
+    with pytest.raises(Interrupted):
+        run(load_pipeline(document), screen=StoppingScreen(), tracker=MemoryTracker())
+    return document
+
+
+@pytest.mark.parametrize(("change", "named"), CHANGES)
+def test_a_run_does_not_go_on_with_other_data(
+    stopped: dict[str, Any], change: Callable[[Path], None], named: tuple[str, ...]
+) -> None:
+    change(Path(stopped["data"]["path"]))
+    tracker = MemoryTracker()
+    with pytest.raises(InputError, match=r"the data have changed since run \S+ began.*leave out --resume") as caught:
+        run(load_pipeline(stopped), resume=True, tracker=tracker)
+    assert all(difference in str(caught.value) for difference in named)
+    assert not tracker.runs
+
+
+def test_files_written_again_with_the_same_content_are_the_same_data(stopped: dict[str, Any]) -> None:
+    for file in Path(stopped["data"]["path"]).iterdir():
+        file.write_bytes(file.read_bytes())
+        os.utime(file, (1, 1))
+    (result,) = run(load_pipeline(stopped), resume=True, tracker=MemoryTracker())
+    assert len(list(Path(stopped["tracking"]["folder"]).glob("runs/*"))) == 1
+    kept = read_checkpoint(Path(result.checkpoint))["facts"]["data"]
+    assert kept == json.loads((Path(result.checkpoint).parent / "run.json").read_text())["data"]
+    assert (kept["training: rows"], kept["test: rows"], kept["classes"]) == ("80", "30", "bad, good")
+
+
+def test_a_run_that_kept_nothing_about_its_data_goes_on(stopped: dict[str, Any]) -> None:
+    (file,) = Path(stopped["tracking"]["folder"]).glob("runs/*/run.json")
+    facts = json.loads(file.read_text())
+    del facts["data"]
+    file.write_text(json.dumps(facts))
+    swap_labels(Path(stopped["data"]["path"]))
+    assert len(run(load_pipeline(stopped), resume=True, tracker=MemoryTracker())) == 1
+
+
+def test_the_report_is_shown_once_and_kept_with_every_run(tmp_path: Path) -> None:
+    screen = StoppingScreen()
+    document = text_pipeline(tmp_path, method="baseline")
+    with pytest.raises(Interrupted):
+        run(load_pipeline(document), screen=screen, tracker=MemoryTracker())
+    (report,) = screen.reports
+    (kept,) = (tmp_path / "tracking" / "runs").glob("*/artifacts/data.json")
+    read = json.loads(kept.read_text())
+    assert read.items() >= report.tree().items()
+    assert [part["rows"] for part in read["parts"].values()] == [60, 20, 30]
+    assert kept.with_suffix(".md").read_text() == report.markdown()
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the test part of every data set be unreadable."""
+    build = DATASETS.build
+
+    def broken_build(*args: Any, **more: Any) -> DataSource:
+        return replace(build(*args, **more), test=unreadable)
+
+    def unreadable() -> Any:
+        raise InputError("test/7.png cannot be read")
+
+    monkeypatch.setattr(DATASETS, "build", broken_build)
+
+
+@pytest.mark.usefixtures("broken")
+@pytest.mark.parametrize(
+    "command", [["run"], ["compare", "--seeds", "1"], ["compare", "--seeds", "1", "--jobs", "2"], ["check", "--data"]]
+)
+def test_a_fault_of_the_test_part_ends_every_command_before_the_training(workdir: Path, command: list[str]) -> None:
+    done = CliRunner().invoke(cgl, [command[0], DIGITS, *command[1:]])
+    assert done.exit_code == 2, done.output
+    assert "test/7.png cannot be read" in done.stderr
+    assert done.stdout == ""
+    assert not list(workdir.glob("mlruns/runs/*")) and not list(workdir.glob("mlruns/comparisons/*/cells.json"))
+
+
+def test_what_is_read_before_the_training_is_not_read_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    read: list[str] = []
+    build = DATASETS.build
+
+    def counting(*args: Any, **more: Any) -> DataSource:
+        source = build(*args, **more)
+
+        def test() -> Any:
+            read.append("test")
+            return source.test()
+
+        return replace(source, test=test)
+
+    monkeypatch.setattr(DATASETS, "build", counting)
+    run(load_pipeline({**text_pipeline(tmp_path, method="baseline"), "seeds": [1, 2]}), tracker=MemoryTracker())
+    assert read == ["test"]
+
+
+def test_check_reads_the_data_and_reports_them(workdir: Path) -> None:
+    done = CliRunner().invoke(cgl, ["check", "--data", "--json", DIGITS])
+    assert done.exit_code == 0, done.output
+    data = json.loads(done.stdout)[DIGITS]["data"]
+    assert [part["rows"] for part in data["parts"].values()] == [1200, 237, 360]
+    shown = CliRunner().invoke(cgl, ["check", "--data", DIGITS, "--set", "data.holdout=1"])
+    assert shown.exit_code == 0
+    assert f"{DIGITS}: ok" in shown.stdout and "1,436" in shown.stdout
+    assert "warning: the holdout part is a single row" in shown.stdout
+    assert not list(workdir.iterdir())
+
+
+def test_check_names_the_faults_in_the_data_of_all_pipelines(workdir: Path) -> None:
+    names = ("a.toml", "b.toml")
+    for name in names:
+        Path(name).write_text(f'extends = "{DIGITS}"\n[data]\nkind = "local_images"\npath = "no/{name}"\n')
+    done = CliRunner().invoke(cgl, ["check", "--data", *names])
+    assert done.exit_code == 2 and done.stdout == ""
+    for name in names:
+        assert f"{name}: data.path: there is no folder {workdir / 'no' / name}" in done.stderr
