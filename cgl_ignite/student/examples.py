@@ -119,7 +119,8 @@ def _source(which: str, card: Card, root: Path) -> DataSource:
     options = card.dataset.options if card.dataset.kind == own else {}
     if path.resolve().name != Path(str(options.get("path", ""))).name:
         options = {**options, "test_fraction": 1.0}
-    return _built(own, root, {**options, **_size(card), "path": which})
+    known_by_student = _size(card) if card.modality == "image" else {"classes": list(card.classes)}
+    return _built(own, root, {**options, **known_by_student, "path": which})
 
 
 def _check_modality(which: str, card: Card) -> None:
@@ -128,7 +129,7 @@ def _check_modality(which: str, card: Card) -> None:
         raise InputError(f"{which} holds {held}, but the student reads {card.modality}")
 
 
-def _size(card: Card) -> dict[str, int]:
+def _size(card: Card) -> dict[str, Any]:
     sides = set(card.shape[1:])
     return {"size": sides.pop()} if len(sides) == 1 else {}
 

@@ -124,16 +124,25 @@ def test_a_table_that_the_student_was_not_trained_on_is_taken_whole(
     assert measure(student, examples).accuracy == pytest.approx(result.test_accuracy)
 
 
-def test_classes_by_their_number(reviewed: tuple[RunResult, Path], tmp_path: Path) -> None:
-    """A table may number the classes from 1, as the published ones do."""
+@pytest.mark.parametrize("first", [0, 1])
+def test_classes_by_their_number(reviewed: tuple[RunResult, Path], tmp_path: Path, first: int) -> None:
+    """A table may number the classes from 1, as the published ones do, or from 0."""
     result, folder = reviewed
     student, card = read_student(Path(result.student))
     for part in ("train", "test"):
         text = (folder / "reviews" / f"{part}.tsv").read_text()
-        (tmp_path / f"{part}.tsv").write_text(text.replace("bad\t", "1\t").replace("good\t", "2\t"))
+        (tmp_path / f"{part}.tsv").write_text(text.replace("bad\t", f"{first}\t").replace("good\t", f"{first + 1}\t"))
     card = card.model_copy(update={"dataset": Chosen(kind="yelp_review_full")})
     examples = read_test_part(str(tmp_path), card, tmp_path, encoder=encoder_of(student))
     assert measure(student, examples).accuracy == pytest.approx(result.test_accuracy)
+
+
+def test_a_table_with_one_of_the_classes_alone(reviewed: tuple[RunResult, Path], tmp_path: Path) -> None:
+    student, card = read_student(Path(reviewed[0].student))
+    table = tmp_path / "new.tsv"
+    table.write_text("label\ttext\ngood\tgreat food\ngood\tnever again\n")
+    examples = read_test_part(str(table), card, tmp_path, encoder=encoder_of(student))
+    assert examples.targets.tolist() == [1, 1]
 
 
 def test_data_of_another_modality(reviewed: tuple[RunResult, Path], trained) -> None:
