@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cgl_ignite.config.schema import Pipeline
 
-__all__ = ["fingerprint", "flat", "to_toml", "toml_lines", "toml_value", "values"]
+__all__ = ["differences", "fingerprint", "flat", "flatten", "to_toml", "toml_lines", "toml_value", "values"]
 
 _NO_MATHEMATICS = (
     "name",
@@ -89,7 +89,22 @@ def flat(pipeline: Pipeline) -> dict[str, Any]:
 
     Lists are written as TOML, so that every value is a number, a truth value or a text.
     """
-    return dict(_flat(values(pipeline), ""))
+    return flatten(values(pipeline))
+
+
+def flatten(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a tree by dotted key, as :func:`flat`."""
+    return dict(_flat(tree, ""))
+
+
+def differences(tree: Mapping[str, Any], pipeline: Pipeline) -> dict[str, tuple[Any, Any]]:
+    """Return what differs between the values of another pipeline and those of this one, of what decides the numbers.
+
+    By dotted key a pair: there, here; None where a value is not set.
+    """
+    there, here = flatten(tree), flat(pipeline)
+    keys = [key for key in {**there, **here} if not _is_below(key, _NO_MATHEMATICS)]
+    return {key: (there.get(key), here.get(key)) for key in keys if there.get(key) != here.get(key)}
 
 
 def fingerprint(pipeline: Pipeline) -> str:

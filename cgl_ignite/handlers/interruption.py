@@ -11,7 +11,7 @@ from ignite.engine import Engine, Events
 
 from cgl_ignite.errors import Interrupted
 
-__all__ = ["Interruption"]
+__all__ = ["Interruption", "terminable"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -48,3 +48,13 @@ class Interruption:
         if self.received is not None:
             raise KeyboardInterrupt
         self.received = number
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Let SIGTERM raise KeyboardInterrupt, as Ctrl-C does, so that whatever goes on can be ended properly."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

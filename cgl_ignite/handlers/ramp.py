@@ -22,4 +22,8 @@ class RampUp:
         engine.add_event_handler(Events.EPOCH_STARTED, self)
 
     def __call__(self, engine: Engine) -> None:
-        state_of(engine).ramp = ramp_up(state_of(engine).epoch - 1, self.start, self.end)
+        state_of(engine).ramp = self.at(state_of(engine).epoch)
+
+    def at(self, epoch: int) -> float:
+        """Return φ in an epoch, counted from 1."""
+        return ramp_up(epoch - 1, self.start, self.end)

@@ -27,13 +27,14 @@ from cgl_ignite.errors import InputError
 from cgl_ignite.handlers.checkpoint import Checkpointer
 from cgl_ignite.handlers.state import Scores, TrainerState, state_of
 from cgl_ignite.pipeline.assemble import Parts
-from cgl_ignite.pipeline.folder import RunFolder
+from cgl_ignite.pipeline.folder import PREDICTIONS, RunFolder
 from cgl_ignite.pipeline.result import RunResult
 from cgl_ignite.student import Card, Student, example_inputs, write_student
 from cgl_ignite.tracking import Journal, StudentModel
 from cgl_ignite.tracking.files import write_atomically
 
 __all__ = [
+    "DATA_FILES",
     "PREDICTIONS",
     "count_parameters",
     "environment",
@@ -44,7 +45,7 @@ __all__ = [
     "keep_setting",
 ]
 
-PREDICTIONS = "test_predictions.npz"
+DATA_FILES = ("data.json", "data.md")
 _TEXTS = ("The food was cold.", "Friendly people, and worth every penny!")
 PACKAGES = ("cgl_ignite", "torch", "torchvision", "pytorch-ignite", "mlflow", "numpy")
 
@@ -57,8 +58,8 @@ def keep_setting(pipeline: Pipeline, journal: Journal) -> None:
 
 def keep_data(report: DataReport, data: Mapping[str, str], journal: Journal) -> None:
     """Keep the report of the data with a run, as values and as a page; ``data`` says which they were."""
-    journal.text("data.json", json.dumps({**report.tree(), "read": dict(data)}, indent=1))
-    journal.text("data.md", report.markdown())
+    journal.text(DATA_FILES[0], json.dumps({**report.tree(), "read": dict(data)}, indent=1))
+    journal.text(DATA_FILES[1], report.markdown())
 
 
 def keep_routing(paths: Tensor, journal: Journal) -> None:

@@ -11,16 +11,15 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol
 
-from filelock import FileLock, Timeout
-
 from cgl_ignite.analysis.comparison import Cost
 from cgl_ignite.config.dump import fingerprint
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import DataReport
 from cgl_ignite.errors import InputError
-from cgl_ignite.pipeline.folder import RunFolder, finished_run, unfinished_run
+from cgl_ignite.pipeline.folder import RunFolder, exclusive, finished_run, unfinished_run
 from cgl_ignite.tracking.files import write_atomically
 from cgl_ignite.tracking.guard import warn_by_log
+from cgl_ignite.tracking.process import identity
 
 __all__ = ["Board", "Cell", "ComparisonFolder", "NoBoard", "find_cell", "identify"]
 
@@ -107,16 +106,19 @@ class ComparisonFolder:
     facts: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, comparisons: Path, name: str) -> ComparisonFolder:
-        """Open the folder of a comparison, new or known."""
+    @contextmanager
+    def opened(cls, comparisons: Path, name: str) -> Iterator[ComparisonFolder]:
+        """Open the folder of a comparison, new or known, and keep other processes out until the end.
+
+        Raises:
+            InputError: one works on this comparison already, or its file is damaged.
+        """
         folder = cls(comparisons / name)
-        file = folder.path / "cells.json"
-        if file.is_file():
-            try:
-                folder.facts = dict(json.loads(file.read_text("utf-8")))
-            except ValueError as error:
-                raise InputError(f"{file}: not the cells of a comparison ({error}); remove it to go on") from error
-        return folder
+        folder.path.mkdir(parents=True, exist_ok=True)
+        with exclusive(folder.path, folder._busy):
+            folder.facts = folder._read()
+            folder.note(process=identity())
+            yield folder
 
     @property
     def id(self) -> str:
@@ -133,19 +135,16 @@ class ComparisonFolder:
         self.facts |= facts | ({"cells": [asdict(cell) for cell in cells]} if cells else {})
         write_atomically(self.path / "cells.json", json.dumps(self.facts, indent=1).encode())
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep a second process out.
-
-        Raises:
-            InputError: one works on this comparison already.
-        """
-        self.path.mkdir(parents=True, exist_ok=True)
+    def _read(self) -> dict[str, Any]:
+        file = self.path / "cells.json"
         try:
-            with FileLock(self.path / ".lock", timeout=0):
-                yield
-        except Timeout:
-            raise InputError(f"the comparison {self.id} is being worked on by another process") from None
+            return dict(json.loads(file.read_text("utf-8"))) if file.is_file() else {}
+        except ValueError as error:
+            raise InputError(f"{file}: not the cells of a comparison ({error}); remove it to go on") from error
+
+    def _busy(self) -> str:
+        pid = self._read().get("process", {}).get("cgl.pid", "unknown")
+        return f"the comparison {self.id} is being worked on by another process, {pid}; wait for its end, or stop it"
 
 
 def identify(pipelines: Mapping[str, Pipeline], seeds: Sequence[int], equal: str) -> str:

@@ -48,10 +48,9 @@ def compare(
     first = next(iter(pipelines.values()))
     home = first.tracking.folder.expanduser().absolute()
     find_device(first.run.device)
-    folder = ComparisonFolder.open(home / "comparisons", identify(pipelines, seeds, equal))
     board = board or NoBoard()
     tracker = tracker or make_tracker(locate(first.tracking.folder, first.tracking.uri), board.note)
-    with folder.locked():
+    with ComparisonFolder.opened(home / "comparisons", identify(pipelines, seeds, equal)) as folder:
         contest = Contest(dict(pipelines), list(seeds), equal, home / "runs", folder, board, tracker)
         contest.deviations = deviations or {}
         return contest.hold(jobs, screen)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -15,12 +14,14 @@ from cgl_ignite.config.presets import REFERENCE
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import DataSource
 from cgl_ignite.errors import Interrupted
+from cgl_ignite.handlers.interruption import terminable
 from cgl_ignite.pipeline.assemble import read_data, report_data
 from cgl_ignite.pipeline.budget import budgets, with_passes
 from cgl_ignite.pipeline.cells import Board, Cell, ComparisonFolder, find_cell
 from cgl_ignite.pipeline.device import find_device
 from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.identity import data_of, refuse_changed_data
+from cgl_ignite.pipeline.leftovers import settle_left
 from cgl_ignite.pipeline.result import RunResult, read_result, summarise
 from cgl_ignite.pipeline.single import run_info
 from cgl_ignite.pipeline.standings import Standings, read_answers
@@ -73,13 +74,14 @@ class Contest:
         Raises:
             InputError: data that cannot be read, or others than the comparison began with.
         """
+        settle_left(self.runs, self.tracker, self.board.note)
         self._read()
         self._settle_costs()
         self.cells = [Cell(method, seed) for seed in self.seeds for method in self.pipelines]
         for cell in self.cells:
             pipeline = self.pipelines[cell.method]
             run = find_cell(self.runs, pipeline, cell, self.folder.id, self.data)
-            if run is not None and run.result.exists():
+            if run is not None and run.complete:
                 cell.status, cell.run_id, cell.share = "finished", run.run_id, 1.0
                 info = run_info(pipeline, cell.seed, run.facts.get("group"), run.facts.get("method"))
                 settle(run.path, self.tracker, info, self.board.note)
@@ -191,11 +193,11 @@ class Contest:
     @contextmanager
     def _ending(self, group: Group) -> Iterator[None]:
         """Give the comparison the status that is true; between two runs a signal acts at once."""
-        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
-            yield
-            standings = self.standings()
-            self._hand_over(standings, group)
+            with terminable():
+                yield
+                standings = self.standings()
+                self._hand_over(standings, group)
             status: Status = "FAILED" if standings.failed else "FINISHED"
         except (Interrupted, KeyboardInterrupt) as error:
             self._close(group, "KILLED")
@@ -203,14 +205,14 @@ class Contest:
         except BaseException:
             self._close(group, "FAILED")
             raise
-        finally:
-            signal.signal(signal.SIGTERM, before)
         self._close(group, status)
 
     def _close(self, group: Group, status: Status) -> None:
         self.board.stop()
-        group.close(status)
-        self.folder.note(self.cells, status=status)
+        try:
+            group.close(status)
+        finally:
+            self.folder.note(self.cells, status=status)
 
     def _hand_over(self, standings: Standings, group: Group) -> None:
         """Write tables and figures, and give them to the tracker."""

@@ -4,16 +4,33 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from cgl_ignite.errors import InputError
 from cgl_ignite.tracking.files import write_atomically
 from cgl_ignite.tracking.process import gone, identity
 
-__all__ = ["RunFolder", "find_run", "finished_run", "start_run_folder", "unfinished_run"]
+__all__ = [
+    "PREDICTIONS",
+    "RunFolder",
+    "all_runs",
+    "exclusive",
+    "find_run",
+    "finished_run",
+    "start_run_folder",
+    "take_run",
+    "unfinished_run",
+]
+
+LOCK_SECONDS = 0.5
+"""How long a process waits for a lock: longer than another one takes to look at a run that has ended."""
+PREDICTIONS = "test_predictions.npz"
 
 
 @dataclass(frozen=True)
@@ -44,6 +61,21 @@ class RunFolder:
         return self.path / "student.pt"
 
     @property
+    def predictions(self) -> Path:
+        """What every student predicts on every test sample."""
+        return self.path / "artifacts" / PREDICTIONS
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left to do: a run killed right after its result still lacks its predictions."""
+        return self.result.exists() and (self.facts["status"] == "FINISHED" or self.predictions.exists())
+
+    @property
+    def pid(self) -> str:
+        """The process that worked on it last."""
+        return str(self.facts["process"]["cgl.pid"])
+
+    @property
     def alive(self) -> bool:
         """Whether a process may still be working on it."""
         return self.facts["status"] == "RUNNING" and not gone(self.facts["process"])
@@ -58,6 +90,16 @@ class RunFolder:
         write_atomically(self.path / "run.json", json.dumps(changed.facts, indent=1).encode())
         return changed
 
+    @contextmanager
+    def locked(self) -> Iterator[RunFolder]:
+        """Keep other processes out until the end; gives the run as it is then, as that of this process.
+
+        Raises:
+            InputError: another process works on it.
+        """
+        with exclusive(self.path, lambda: _busy(_read(self.path))):
+            yield _read(self.path).note(process=identity())
+
     def working(self) -> RunFolder:
         """Note that this process works on the run."""
         for left in self.path.glob("tmp*"):
@@ -65,9 +107,9 @@ class RunFolder:
         return self.note(status="RUNNING", process=identity())
 
 
-def start_run_folder(path: Path, name: str, seed: int, fingerprint: str) -> RunFolder:
+def start_run_folder(path: Path, name: str, seed: int, fingerprint: str, **more: Any) -> RunFolder:
     """Describe a fresh run in its folder."""
-    facts = {"name": name, "seed": seed, "fingerprint": fingerprint, "started": time.time_ns()}
+    facts = {"name": name, "seed": seed, "fingerprint": fingerprint, "started": time.time_ns(), **more}
     return RunFolder(path, facts).working()
 
 
@@ -84,18 +126,43 @@ def unfinished_run(
     same = [run for run in _newest_first(runs) if (run.facts["fingerprint"], run.facts["seed"]) == (fingerprint, seed)]
     same = [run for run in same if marks.items() <= run.facts.items() and run.has_read(data)]
     same = [run for run in same if run.result.exists() or run.checkpoint.exists()]
-    found = next((run for run in same if not run.result.exists()), same[0] if same else None)
-    if found is not None and not found.result.exists() and found.alive:
-        pid = found.facts["process"]["cgl.pid"]
-        raise InputError(f"run {found.run_id} is still being worked on by process {pid}; stop it before resuming")
+    found = next((run for run in same if not run.complete), same[0] if same else None)
+    if found is not None and not found.complete and found.alive:
+        raise InputError(_busy(found))
     return found
+
+
+def take_run(
+    held: ExitStack, runs: Path, fingerprint: str, seed: int, data: Mapping[str, str] | None = None, **marks: str
+) -> RunFolder | None:
+    """Find the run to go on with, as :func:`unfinished_run`, and keep other processes out of it while ``held``."""
+    found = unfinished_run(runs, fingerprint, seed, data, **marks)
+    return found if found is None or found.complete else held.enter_context(found.locked())
+
+
+@contextmanager
+def exclusive(folder: Path, busy: Callable[[], str]) -> Iterator[None]:
+    """Keep other processes out of a folder; the system lets go of the lock when this process dies.
+
+    Raises:
+        InputError: another process is in it, with the message of ``busy``.
+    """
+    lock = FileLock(folder / ".lock", timeout=LOCK_SECONDS)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise InputError(busy()) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def finished_run(runs: Path, fingerprint: str, seed: int, data: Mapping[str, str] | None = None) -> RunFolder | None:
     """Find the newest finished run of any comparison with these numbers and data."""
     same = [run for run in _newest_first(runs) if (run.facts["fingerprint"], run.facts["seed"]) == (fingerprint, seed)]
     same = [run for run in same if "comparison" in run.facts and run.has_read(data)]
-    return next((run for run in same if run.result.exists()), None)
+    return next((run for run in same if run.complete), None)
 
 
 def find_run(runs: Path, which: str) -> RunFolder:
@@ -108,7 +175,7 @@ def find_run(runs: Path, which: str) -> RunFolder:
     place = path.parent if path.is_file() else path
     if (place / "run.json").is_file():
         return _read(place)
-    known = list(_newest_first(runs))
+    known = list(all_runs(runs))
     if not known:
         raise InputError(f"no run {which!r}: there are no runs in {runs}")
     if which == "latest":
@@ -118,6 +185,19 @@ def find_run(runs: Path, which: str) -> RunFolder:
         many = f"{len(found)} runs begin with it" if found else f"the newest run in {runs} is {known[0].run_id}"
         raise InputError(f"no run {which!r}: {many}; a run is given by its id, 'latest', its folder or its checkpoint")
     return found[0]
+
+
+def all_runs(runs: Path) -> Iterator[RunFolder]:
+    """Yield every run of a folder, newest first; a damaged description is passed over."""
+    found = []
+    for path in runs.glob("*/run.json"):
+        with suppress(InputError):
+            found.append(_read(path.parent))
+    yield from sorted(found, key=lambda run: -int(run.facts["started"]))
+
+
+def _busy(run: RunFolder) -> str:
+    return f"run {run.run_id} is still being worked on by process {run.pid}; stop it before resuming"
 
 
 def _newest_first(runs: Path) -> Iterator[RunFolder]:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from cgl_ignite.config.dump import fingerprint
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.errors import Interrupted
+from cgl_ignite.handlers.interruption import terminable
 from cgl_ignite.pipeline.assemble import read_data
 from cgl_ignite.pipeline.device import find_device, lend_cpu
-from cgl_ignite.pipeline.folder import RunFolder, unfinished_run
+from cgl_ignite.pipeline.folder import RunFolder, take_run
 from cgl_ignite.pipeline.identity import data_of, refuse_changed_data
+from cgl_ignite.pipeline.leftovers import settle_left
+from cgl_ignite.pipeline.longer import longer_run
 from cgl_ignite.pipeline.result import RunResult, read_result, summarise
 from cgl_ignite.pipeline.single import Setting, run_info, run_seed
-from cgl_ignite.tracking import Group, Screen, Tracker, locate, make_tracker, settle
+from cgl_ignite.tracking import Group, Screen, Tracker, TrackerError, locate, make_tracker, settle
 
 __all__ = ["run"]
 
@@ -41,35 +44,41 @@ def run(
         Interrupted: Ctrl-C or SIGTERM; the state is saved.
     """
     runs = pipeline.tracking.folder.expanduser().absolute() / "runs"
-    found = {seed: unfinished_run(runs, fingerprint(pipeline), seed) if resume else None for seed in pipeline.seeds}
-    finished = {seed: again for seed, again in found.items() if again and again.result.exists()}
-    done = {seed: read_result(again.result) for seed, again in finished.items()}
     warn: Callable[[str], None] = screen.note if screen else _print
-    device = find_device(pipeline.run.device)
-    waiting = [seed for seed in found if seed not in finished]
-    source = read_data(pipeline) if waiting else None
-    data = data_of(pipeline, source) if source else {}
-    for again in (run for seed in waiting if (run := found[seed])):
-        remedy = "leave out --resume to begin anew"
-        refuse_changed_data(again.facts.get("data"), data, f"run {again.run_id}", remedy)
     tracker = tracker or make_tracker(locate(pipeline.tracking.folder, pipeline.tracking.uri), warn)
-    for seed, again in finished.items():
-        settle(again.path, tracker, run_info(pipeline, seed, again.facts.get("group")), warn)
-    if source is not None:
-        group = Group(tracker, run_info(pipeline, None, None), _group_of(found), warn)
-        setting = Setting(pipeline, source, data, device, runs, tracker, group.id, screen, warn)
+    settle_left(runs, tracker, warn)
+    with ExitStack() as held:
+        found = {seed: take_run(held, runs, fingerprint(pipeline), seed) if resume else None for seed in pipeline.seeds}
+        done = {seed: run for seed, run in found.items() if run and run.complete}
+        results = {seed: read_result(run.result) for seed, run in done.items()}
+        device = find_device(pipeline.run.device)
+        source = read_data(pipeline) if len(done) < len(found) else None
+        data = data_of(pipeline, source) if source else {}
+        for left in (run for seed, run in found.items() if run and seed not in done):
+            remedy = "leave out --resume to begin anew"
+            refuse_changed_data(left.facts.get("data"), data, f"run {left.run_id}", remedy)
+        for seed, run in done.items():
+            settle(run.path, tracker, run_info(pipeline, seed, run.facts.get("group")), warn)
+        known = _group_of(found)
+        if source is None and (known is None or _has_ended(tracker, known)):
+            return [results[seed] for seed in pipeline.seeds]
+        group = Group(tracker, run_info(pipeline, None, None), known, warn)
         with _ending(group), lend_cpu(pipeline.run.threads):
-            for seed in waiting:
-                done[seed] = run_seed(setting, seed, found[seed])
-            group.summarise(summarise([done[seed] for seed in pipeline.seeds]))
-    return [done[seed] for seed in pipeline.seeds]
+            if source is not None:
+                setting = Setting(pipeline, source, data, device, runs, tracker, group.id, screen, warn)
+                for seed in [seed for seed in found if seed not in done]:
+                    again = found[seed] or (longer_run(setting, seed, held) if resume else None)
+                    results[seed] = run_seed(setting, seed, again)
+            group.summarise(summarise([results[seed] for seed in pipeline.seeds]))
+    return [results[seed] for seed in pipeline.seeds]
 
 
 @contextmanager
 def _ending(group: Group) -> Iterator[None]:
-    """Give the group the status that is true."""
+    """Give the group the status that is true; between two runs a signal acts at once."""
     try:
-        yield
+        with terminable():
+            yield
     except (Interrupted, KeyboardInterrupt):
         group.close("KILLED")
         raise
@@ -83,6 +92,14 @@ def _group_of(found: Mapping[int, RunFolder | None]) -> str | None:
     """Return the group that the runs to resume belong to."""
     groups = [again.facts.get("group") for again in found.values() if again]
     return next((str(group) for group in groups if group), None)
+
+
+def _has_ended(tracker: Tracker, group: str) -> bool:
+    """Say whether a group needs nothing more; one that cannot be asked after is left alone."""
+    try:
+        return tracker.status(group) in ("FINISHED", None)
+    except TrackerError:
+        return True
 
 
 def _print(text: str) -> None:

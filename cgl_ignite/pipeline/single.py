@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -32,7 +32,7 @@ from cgl_ignite.handlers.watching import Watcher
 from cgl_ignite.imitation import turns_of
 from cgl_ignite.pipeline.artifacts import count_parameters, hand_over, keep_data, keep_routing, keep_setting
 from cgl_ignite.pipeline.assemble import Parts, assemble
-from cgl_ignite.pipeline.folder import RunFolder, start_run_folder
+from cgl_ignite.pipeline.folder import RunFolder, exclusive, start_run_folder
 from cgl_ignite.pipeline.result import RunResult
 from cgl_ignite.tracking import Journal, RunInfo, Screen, Status, Summary, SystemMetrics, Tracker
 
@@ -70,16 +70,14 @@ class Setting:
 
 
 def run_seed(setting: Setting, seed: int, again: RunFolder | None) -> RunResult:
-    """Train one pool, or go on with it, and hand over its student."""
+    """Train one pool, or go on with it, and hand over its student; ``again`` is locked by the caller."""
     interruption = Interruption()
     checkpoint = read_checkpoint(again.checkpoint) if again else None
     parts = assemble(setting.pipeline, setting.source, seed, setting.device, interruption)
     if checkpoint and not setting.pipeline.run.batches_per_chunk:
         parts = replace(parts, batches_per_chunk=checkpoint["facts"]["batches_per_chunk"])
     report = describe_data(parts.splits, setting.source.notes)
-    with interruption.listening():
-        journal = _open_journal(setting, seed, again, checkpoint)
-        folder = again.working() if again else _new_folder(setting, seed, journal, report)
+    with interruption.listening(), _recorded(setting, seed, again, checkpoint, report) as (journal, folder):
         averages = TrainingAverages(setting.pipeline.method.students, setting.device)
         rule = SELECTIONS.build(setting.pipeline.method.selection, setting.pipeline.method.students, seed)
         selector = StudentSelector(parts.pool, rule)
@@ -92,11 +90,11 @@ def run_seed(setting: Setting, seed: int, again: RunFolder | None) -> RunResult:
         if setting.screen:
             setting.screen.data(report)
             setting.screen.start(_summary(setting, seed, parts, folder, checkpoint))
-        with _ending(setting, journal, folder, checkpointer, trainer):
+        with _saving(checkpointer, trainer):
             train(trainer, parts.batches, setting.pipeline.run.epochs, selector)
-            result = hand_over(setting.pipeline, parts, checkpointer, folder, journal, trainer)
-        if setting.screen:
-            setting.screen.finish(result, result.model)
+        result = hand_over(setting.pipeline, parts, checkpointer, folder, journal, trainer)
+    if setting.screen:
+        setting.screen.finish(result, result.model)
     return result
 
 
@@ -143,34 +141,52 @@ def _trainer(
 
 
 @contextmanager
-def _ending(
-    setting: Setting,
-    journal: Journal,
-    folder: RunFolder,
-    checkpointer: Checkpointer,
-    trainer: Engine,
-) -> Iterator[None]:
-    """Give the run the status that is true: in the tracker, in its folder, on the screen."""
+def _saving(checkpointer: Checkpointer, trainer: Engine) -> Iterator[None]:
+    """Save the state of a training that is interrupted."""
     try:
         yield
     except Interrupted:
         checkpointer.save(trainer)
-        journal.close("KILLED")
-        folder.note(status="KILLED")
-        if setting.screen:
-            setting.screen.interrupted()
         raise
-    except BaseException as error:
-        status: Status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+
+
+@contextmanager
+def _recorded(
+    setting: Setting, seed: int, again: RunFolder | None, checkpoint: dict[str, Any] | None, report: DataReport
+) -> Iterator[tuple[Journal, RunFolder]]:
+    """Open the record of a run, and end it with the status that is true: in the tracker, its folder, on the screen."""
+    with ExitStack() as held:
+        journal = _open_journal(setting, seed, again, checkpoint)
+        folder = again
+        try:
+            folder = again.working() if again else _new_folder(setting, seed, journal, held)
+            if again is None:
+                keep_setting(setting.pipeline, journal)
+                keep_data(report, setting.data, journal)
+            yield journal, folder
+        except BaseException as error:
+            stopped = isinstance(error, (Interrupted, KeyboardInterrupt))
+            with suppress(OSError):
+                _close(setting, journal, folder, "KILLED" if stopped else "FAILED")
+            if setting.screen and isinstance(error, Interrupted):
+                setting.screen.interrupted()
+            elif setting.screen:
+                setting.screen.failed()
+            if _is_out_of_memory(error):
+                raise RunFailed(_OUT_OF_MEMORY) from error
+            raise
+        _close(setting, journal, folder, "FINISHED")
+
+
+def _close(setting: Setting, journal: Journal, folder: RunFolder | None, status: Status) -> None:
+    """Note how a run ended; its folder knows it even if the record cannot be closed."""
+    try:
         journal.close(status)
-        folder.note(status=status)
-        if setting.screen:
-            setting.screen.failed()
-        if _is_out_of_memory(error):
-            raise RunFailed(_OUT_OF_MEMORY) from error
-        raise
-    journal.close("FINISHED")
-    folder.note(status="FINISHED")
+    except OSError as error:
+        setting.warn(f"tracking: the record of run {journal.run_id} is not closed: {error}")
+    finally:
+        if folder is not None:
+            folder.note(status=status)
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
@@ -199,11 +215,10 @@ def _open_journal(setting: Setting, seed: int, again: RunFolder | None, checkpoi
     return Journal.create(setting.runs, setting.tracker, info, setting.warn)
 
 
-def _new_folder(setting: Setting, seed: int, journal: Journal, report: DataReport) -> RunFolder:
-    folder = start_run_folder(journal.folder, setting.pipeline.name, seed, fingerprint(setting.pipeline))
-    keep_setting(setting.pipeline, journal)
-    keep_data(report, setting.data, journal)
-    return folder.note(group=setting.group, data=setting.data, **setting.marks)
+def _new_folder(setting: Setting, seed: int, journal: Journal, held: ExitStack) -> RunFolder:
+    held.enter_context(exclusive(journal.folder, lambda: f"run {journal.run_id} is being worked on already"))
+    facts = {"group": setting.group, "data": setting.data, **setting.marks}
+    return start_run_folder(journal.folder, setting.pipeline.name, seed, fingerprint(setting.pipeline), **facts)
 
 
 def _facts(setting: Setting, seed: int, parts: Parts, run_id: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,9 @@ from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import DataSource
 from cgl_ignite.errors import CglError
 from cgl_ignite.pipeline.device import find_device, lend_cpu
-from cgl_ignite.pipeline.folder import unfinished_run
+from cgl_ignite.pipeline.folder import take_run
 from cgl_ignite.pipeline.identity import data_of, refuse_changed_data
-from cgl_ignite.pipeline.result import RunResult
+from cgl_ignite.pipeline.result import RunResult, read_result
 from cgl_ignite.pipeline.single import Setting, run_seed
 from cgl_ignite.tracking import Screen, Tracker
 
@@ -81,11 +82,11 @@ class Task:
         data = data_of(pipeline, source)
         refuse_changed_data(self.data, data, f"comparison {self.marks['comparison']}", "start it again")
         runs = pipeline.tracking.folder.expanduser().absolute() / "runs"
-        again = unfinished_run(runs, fingerprint(pipeline), self.seed, data, **self.marks)
         device = find_device(pipeline.run.device)
         setting = Setting(pipeline, source, data, device, runs, tracker, self.group, screen, warn, self.marks)
-        with lend_cpu(pipeline.run.threads):
-            return run_seed(setting, self.seed, again)
+        with ExitStack() as held, lend_cpu(pipeline.run.threads):
+            again = take_run(held, runs, fingerprint(pipeline), self.seed, data, **self.marks)
+            return read_result(again.result) if again and again.complete else run_seed(setting, self.seed, again)
 
 
 def finished(result: RunResult) -> dict[str, Any]:

@@ -87,6 +87,7 @@ class Workplace:
             store = locate(pipeline.tracking.folder, pipeline.tracking.uri)
             self.tracker = self.tracker or make_tracker(store, self.reporter.note)
             self.source = self.source or read_data(pipeline)
+            self.reporter.say("progress", share=0.0)
             result = task.run(pipeline, self.source, self.tracker, self.reporter, self.reporter.note)
         except (Interrupted, KeyboardInterrupt):
             self.reporter.say("interrupted")

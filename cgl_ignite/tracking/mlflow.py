@@ -154,14 +154,15 @@ class MLflowTracker:
 
     @_tracked
     def summarise(self, run_id: str, values: Mapping[str, tuple[float, float]]) -> None:
-        """Record mean and standard deviation over seeds."""
+        """Record mean and standard deviation over seeds; what is recorded already is not recorded again."""
         now = time.time_ns() // 1_000_000
         pairs = [
             (f"{key}_{name}", value)
             for key, both in values.items()
             for name, value in zip(("mean", "std"), both, strict=True)
         ]
-        metrics = [Metric(key, _storable(value), now, 0) for key, value in pairs]
+        known = self.client.get_run(run_id).data.metrics
+        metrics = [Metric(key, _storable(value), now, 0) for key, value in pairs if known.get(key) != value]
         self.client.log_batch(run_id, metrics=metrics)
 
     @_tracked

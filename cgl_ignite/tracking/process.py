@@ -38,7 +38,9 @@ def gone(tags: Mapping[str, str]) -> bool:
 
 
 def _started(pid: int) -> float:
+    """Return when a process began; one that has ended, though its parent has not noticed (a zombie), never did."""
     try:
-        return psutil.Process(pid).create_time()
+        process = psutil.Process(pid)
+        return math.inf if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
     except psutil.NoSuchProcess:
         return math.inf

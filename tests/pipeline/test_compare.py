@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -213,15 +214,18 @@ def test_identity_is_the_content(tmp_path: Path) -> None:
 
 
 def test_two_processes_do_not_share_a_comparison(tmp_path: Path) -> None:
-    first, second = (ComparisonFolder.open(tmp_path, "abc") for _ in range(2))
-    with first.locked(), pytest.raises(InputError, match="another process"), second.locked():
+    with (
+        ComparisonFolder.opened(tmp_path, "abc"),
+        pytest.raises(InputError, match=f"comparison abc is being worked on by another process, {os.getpid()}"),
+        ComparisonFolder.opened(tmp_path, "abc"),
+    ):
         pass
-    with second.locked():
-        pass
+    with ComparisonFolder.opened(tmp_path, "abc") as folder:
+        assert folder.id == "abc"
 
 
 def test_a_damaged_list_of_cells_is_named(tmp_path: Path) -> None:
     (tmp_path / "abc").mkdir()
     (tmp_path / "abc" / "cells.json").write_text("{", encoding="utf-8")
-    with pytest.raises(InputError, match=r"cells\.json"):
-        ComparisonFolder.open(tmp_path, "abc")
+    with pytest.raises(InputError, match=r"cells\.json"), ComparisonFolder.opened(tmp_path, "abc"):
+        pass

@@ -1,0 +1,89 @@
+"""What killed processes have left: runs that look as if somebody worked on them, and read settings of earlier runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from cgl_ignite.config.dump import flatten
+from cgl_ignite.errors import InputError
+from cgl_ignite.pipeline.folder import RunFolder, all_runs
+from cgl_ignite.pipeline.result import read_result, summarise
+from cgl_ignite.tracking import Group, RunInfo, Tracker, settle
+from cgl_ignite.tracking.process import gone
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["read_setting", "settle_left"]
+
+
+def settle_left(runs: Path, tracker: Tracker, warn: Callable[[str], None]) -> None:
+    """Give the runs that a dead process left as RUNNING the status that is true, and their groups too.
+
+    One that is complete is FINISHED, here and in the tracker; any other is KILLED, and may be resumed. The tracker
+    itself ends the runs of dead processes as KILLED, so this comes before its first run is opened.
+    """
+    groups = set()
+    for run in all_runs(runs):
+        if run.facts["status"] != "RUNNING" or not gone(run.facts["process"]):
+            continue
+        try:
+            with run.locked() as left:
+                if not left.complete:
+                    left.note(status="KILLED")
+                    continue
+                if read_result(left.result).tracking_uri == tracker.uri:
+                    settle(left.path, tracker, _info(left, left.facts.get("group")), warn)
+                    groups.add(left.facts.get("group"))
+                left.note(status="FINISHED")
+        except (InputError, OSError) as error:
+            warn(f"run {run.run_id} was killed and cannot be settled: {error}")
+    for group in groups - {None}:
+        _settle_group(runs, str(group), tracker, warn)
+
+
+def read_setting(run: RunFolder) -> dict[str, Any]:
+    """Read the effective values that a run was started with, as a tree.
+
+    Raises:
+        InputError: they are not there, or damaged.
+    """
+    path = run.path / "artifacts" / "pipeline.toml"
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not the setting of a run ({error})") from error
+
+
+def _settle_group(runs: Path, group: str, tracker: Tracker, warn: Callable[[str], None]) -> None:
+    """Finish the group of a run if all of its seeds have finished; comparisons finish theirs themselves."""
+    members = [run for run in all_runs(runs) if run.facts.get("group") == group and "comparison" not in run.facts]
+    results = {run.facts["seed"]: read_result(run.result) for run in members if run.complete}
+    if members and set(read_setting(members[0]).get("seeds", ())) == results.keys():
+        known = Group(tracker, _info(members[0], None), group, warn)
+        known.summarise(summarise(list(results.values())))
+        known.close("FINISHED")
+
+
+def _info(run: RunFolder, group: str | None) -> RunInfo:
+    """Describe a run to the tracker by its own setting."""
+    setting, facts = read_setting(run), run.facts
+    method = facts.get("method", _table(setting, "method").get("preset", ""))
+    return RunInfo(
+        experiment=_table(setting, "tracking").get("experiment") or facts["name"],
+        name=f"{method} seed {facts['seed']}",
+        seed=facts["seed"],
+        parameters={key: str(value) for key, value in {"seed": facts["seed"], **flatten(setting)}.items()},
+        tags={"cgl.method": method, "cgl.fingerprint": facts["fingerprint"]},
+        parent=group,
+    )
+
+
+def _table(tree: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    table = tree.get(name)
+    return table if isinstance(table, Mapping) else {}

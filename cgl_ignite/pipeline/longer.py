@@ -1,0 +1,133 @@
+"""``--resume`` without a run of these settings: go on with a shorter training, or say what is different now."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from cgl_ignite.config.dump import differences, fingerprint, toml_value, values
+from cgl_ignite.config.schema import Pipeline
+from cgl_ignite.errors import InputError
+from cgl_ignite.handlers.checkpoint import read_checkpoint
+from cgl_ignite.handlers.ramp import RampUp
+from cgl_ignite.handlers.schedule import SCHEDULES
+from cgl_ignite.pipeline.artifacts import DATA_FILES, keep_setting
+from cgl_ignite.pipeline.folder import RunFolder, all_runs, start_run_folder
+from cgl_ignite.pipeline.leftovers import read_setting
+from cgl_ignite.pipeline.single import Setting, run_info
+from cgl_ignite.tracking import Journal
+from cgl_ignite.tracking.files import read_rows, write_rows
+
+__all__ = ["first_difference", "longer_run"]
+
+SHOWN = 3
+"""How many differences are named."""
+
+
+@dataclass(frozen=True)
+class _Other:
+    """A run of the same name and seed with other settings."""
+
+    folder: RunFolder
+    differs: dict[str, tuple[Any, Any]]
+
+    @property
+    def epochs(self) -> int | None:
+        """The epochs of a run that is shorter and differs in nothing else."""
+        there, here = self.differs.get("run.epochs", (0, 0))
+        return there if len(self.differs) == 1 and there < here else None
+
+
+def longer_run(setting: Setting, seed: int, held: ExitStack) -> RunFolder | None:
+    """Start a run from the checkpoint of a shorter training, if the schedule had the same values so far.
+
+    The new run gets the rows and the checkpoint of the shorter one, which stays as it is; it ends as one that was so
+    long from the start. If there is nothing to go on with, a note says why, and None is returned.
+    """
+    others = list(_others(setting, seed))
+    shorter = next((other for other in others if other.epochs), None)
+    if shorter is None or shorter.epochs is None:
+        unfinished = next((other for other in others if not other.folder.complete), None)
+        setting.warn(_explained(setting, seed, unfinished))
+        return None
+    checkpoint = read_checkpoint(shorter.folder.checkpoint)
+    trainer, done = checkpoint["trainer"], checkpoint["selector"]["judged"]
+    begun = -(-trainer["iteration"] // trainer["epoch_length"])
+    reason = first_difference(setting.pipeline, shorter.epochs, begun)
+    run = f"run {shorter.folder.run_id[:8]} of {shorter.epochs} epochs"
+    if reason is not None:
+        setting.warn(f"{run} cannot go on: {reason}; a new run begins")
+        return None
+    setting.warn(f"{run} goes on after epoch {done}, as a new run")
+    return _started(setting, seed, shorter.folder, checkpoint, held)
+
+
+def _explained(setting: Setting, seed: int, unfinished: _Other | None) -> str:
+    """Say why a new run begins."""
+    if unfinished is None:
+        return f"no unfinished run of {setting.pipeline.name} with seed {seed}: a new run begins"
+    differs = unfinished.differs.items()
+    named = [f"{key} ({_told(there)} there, {_told(here)} here)" for key, (there, here) in differs]
+    more = f" and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
+    text = f"run {unfinished.folder.run_id[:8]} differs in {', '.join(named[:SHOWN])}{more}"
+    return f"no unfinished run with these settings; {text}: a new run begins"
+
+
+def first_difference(pipeline: Pipeline, epochs: int, begun: int) -> str | None:
+    """Say where a training of so many epochs had other values than this longer one, in the epochs begun so far."""
+    optim, longer = pipeline.optim, pipeline.run.epochs
+    rates = [SCHEDULES.build(optim.schedule, length) for length in (epochs, longer)]
+    ramps = [RampUp(pipeline.method.ramp, length).at for length in (epochs, longer)]
+    for epoch in range(1, begun + 1):
+        for what, (short, long) in (("learning rate", rates), ("weight of imitation", ramps)):
+            if short(epoch) != long(epoch):
+                scale = optim.learning_rate if what == "learning rate" else 1.0
+                before, now = scale * short(epoch), scale * long(epoch)
+                return f"the {what} of epoch {epoch} was {before:g}, in {longer} epochs it is {now:g}"
+    return None
+
+
+def _others(setting: Setting, seed: int) -> Iterator[_Other]:
+    """Yield earlier runs of this name, seed and data that have a checkpoint and no comparison, newest first."""
+    for run in all_runs(setting.runs):
+        same = (run.facts.get("name"), run.facts["seed"]) == (setting.pipeline.name, seed)
+        if same and "comparison" not in run.facts and run.checkpoint.exists() and run.has_read(setting.data):
+            try:
+                differs = differences(read_setting(run), setting.pipeline)
+            except InputError:
+                continue
+            yield _Other(run, differs)
+
+
+def _started(setting: Setting, seed: int, shorter: RunFolder, checkpoint: dict[str, Any], held: ExitStack) -> RunFolder:
+    """Make the folder of a run that stands where the shorter one stood."""
+    pipeline = setting.pipeline
+    info = run_info(pipeline, seed, setting.group, setting.method)
+    info = replace(info, tags={**info.tags, "cgl.continued_from": shorter.run_id})
+    journal = Journal.create(setting.runs, setting.tracker, info, setting.warn)
+    keep_setting(pipeline, journal)
+    rows = read_rows(shorter.path / "metrics.jsonl")
+    judged = checkpoint["selector"]["judged"]
+    write_rows(journal.folder / "metrics.jsonl", [row for row in rows if not row.final and row.epoch <= judged])
+    facts = {"run_id": journal.run_id, "pipeline": values(pipeline), "fingerprint": fingerprint(pipeline)}
+    checkpoint["facts"] = {**checkpoint["facts"], **facts}
+    checkpoint["trainer"] = {**checkpoint["trainer"], "max_epochs": pipeline.run.epochs}
+    path = journal.folder / "checkpoint.pt"
+    temporary = path.with_name(f"tmp{os.getpid()}.pt")
+    torch.save(checkpoint, temporary)
+    temporary.replace(path)
+    for name in DATA_FILES:
+        if (kept := shorter.path / "artifacts" / name).exists():
+            journal.content(name, kept.read_bytes())
+    more = {"group": setting.group, "data": setting.data, **setting.marks, "continued_from": shorter.run_id}
+    folder = start_run_folder(journal.folder, pipeline.name, seed, fingerprint(pipeline), **more)
+    return held.enter_context(folder.note(status="KILLED").locked())
+
+
+def _told(value: Any) -> str:
+    return "not set" if value is None else toml_value(value)

@@ -1,0 +1,79 @@
+"""One process works on a run; one that has died does not."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cgl_ignite.errors import InputError
+from cgl_ignite.pipeline.folder import RunFolder, start_run_folder, take_run
+from cgl_ignite.tracking.process import gone, identity
+
+HOLD = """
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from cgl_ignite.pipeline.folder import take_run
+with ExitStack() as held:
+    print(take_run(held, Path(sys.argv[1]), "f", 1).run_id, flush=True)
+    sys.stdin.read()
+"""
+
+
+def unfinished(runs: Path, name: str = "abc") -> RunFolder:
+    (runs / name).mkdir(parents=True)
+    (runs / name / "checkpoint.pt").touch()
+    return start_run_folder(runs / name, "digits", 1, "f").note(status="KILLED")
+
+
+def test_the_second_process_is_told_which_one_works_on_the_run(tmp_path: Path) -> None:
+    unfinished(tmp_path)
+    first = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert first.stdout is not None and first.stdout.readline() == "abc\n"
+    with ExitStack() as held, pytest.raises(InputError, match=f"run abc is still being .* process {first.pid};"):
+        take_run(held, tmp_path, "f", 1)
+    first.kill()
+    first.communicate()
+    with ExitStack() as held:
+        taken = take_run(held, tmp_path, "f", 1)
+        assert taken is not None and taken.pid == str(os.getpid())
+        assert json.loads((tmp_path / "abc" / "run.json").read_text())["status"] == "KILLED"
+
+
+def test_a_run_that_another_process_has_just_finished_is_not_repeated(tmp_path: Path) -> None:
+    """Between the look and the lock it may have ended; what counts is what stands there under the lock."""
+    run = unfinished(tmp_path)
+    run.result.write_text("{}", encoding="utf-8")
+    run.note(status="FINISHED")
+    with run.locked() as now:
+        assert now.complete and not run.complete
+
+
+def test_a_run_killed_after_its_result_lacks_its_predictions(tmp_path: Path) -> None:
+    run = unfinished(tmp_path)
+    run.result.write_text("{}", encoding="utf-8")
+    assert not run.complete
+    run.predictions.parent.mkdir()
+    run.predictions.touch()
+    assert run.complete
+
+
+def test_a_process_that_its_parent_has_not_noticed_to_end_is_gone() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    process = psutil.Process(child.pid)
+    tags = {**identity(), "cgl.pid": str(child.pid), "cgl.start": f"{process.create_time():.2f}"}
+    assert not gone(tags)
+    child.kill()
+    while process.status() != psutil.STATUS_ZOMBIE:
+        pass
+    assert gone(tags)
+    child.communicate()
