@@ -20,7 +20,7 @@ from cgl_ignite.errors import InputError
 __all__ = ["cache_folder", "digest_of", "kept", "key_of"]
 
 _DIGEST = "digest.json"
-_LARGE_BYTES = 2**26
+_LARGE_BYTES = 2**20
 
 
 def cache_folder(root: Path) -> Path:
