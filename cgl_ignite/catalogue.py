@@ -17,11 +17,11 @@ import torch
 from cgl_ignite.backbones import BACKBONES, channel_means
 from cgl_ignite.config.load import Document, dotted_keys, load_document, merge
 from cgl_ignite.config.presets import METHODS, preset
-from cgl_ignite.config.schema import Part, Pipeline
+from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.config.specialise import Registries, specialise
 from cgl_ignite.config.validate import Checked, NotValid
 from cgl_ignite.config.variants import entries, faults, lost_changes, renamed, variant, without_methods
-from cgl_ignite.data import AUGMENTATIONS, DATASETS, ENCODINGS, SUBSETS, rows_held_out
+from cgl_ignite.data import AUGMENTATIONS, DATASETS, ENCODINGS, SUBSETS, input_of, look_at, rows_held_out
 from cgl_ignite.engine.optim import OPTIMIZERS
 from cgl_ignite.errors import ConfigError, InputError, Problem, choices, nearest
 from cgl_ignite.handlers.schedule import SCHEDULES
@@ -32,7 +32,7 @@ from cgl_ignite.pool import ROUTINGS, trunk_of
 from cgl_ignite.registry import Registry
 from cgl_ignite.spec import InputSpec
 
-__all__ = ["REGISTRIES", "bind", "bind_methods", "effective", "input_of", "load_pipeline"]
+__all__ = ["REGISTRIES", "bind", "bind_methods", "effective", "load_pipeline"]
 
 REGISTRIES: Registries = {
     "dataset": DATASETS,
@@ -51,8 +51,6 @@ REGISTRIES: Registries = {
 
 Fault = tuple[str, str]
 Contradiction = tuple[tuple[str, ...], str]
-_ASSUMED_SHAPE = (3, 32, 32)
-_ASSUMED_CLASSES = 2
 
 
 def load_pipeline(source: str | os.PathLike[str] | Mapping[str, Any], overrides: Sequence[str] = ()) -> Pipeline:
@@ -126,18 +124,6 @@ def effective(document: Document) -> Document:
     return merge(Document(tree, {"name": "the name of the file"} | origins, document.path), document)
 
 
-def input_of(dataset: str, encoding: Part) -> tuple[InputSpec, int, bool]:
-    """Tell the input and the number of classes of a data set before it is read, and whether that is certain.
-
-    Where only the files can tell, colour images of 32 x 32 in two classes stand in.
-    """
-    facts = DATASETS.facts(dataset)
-    shape, classes = facts.get("shape"), facts.get("classes")
-    encoded: InputSpec | None = ENCODINGS.build(encoding).spec
-    spec = encoded or InputSpec(_modality_of(DATASETS, dataset), shape or _ASSUMED_SHAPE)
-    return spec, classes or _ASSUMED_CLASSES, bool((encoded or shape) and classes)
-
-
 def _task(document: Document) -> str:
     data = document.tree.get("data")
     kind = data.get("kind") if isinstance(data, dict) else None
@@ -204,11 +190,20 @@ def _modalities(get: Callable[..., Any]) -> Iterator[Contradiction]:
         yield ("data.encoding", "data.kind"), f"{kind!r} is for {makes}, but the data set holds {held}: take {fitting}"
 
 
+def _input(get: Callable[..., Any]) -> tuple[InputSpec, int, bool]:
+    """Tell the input from the options that are sound; files are not looked at."""
+    kind, options = get("data", "kind"), {}
+    for name in DATASETS.options(kind):
+        with suppress(NotValid):
+            options[name] = get("data", name)
+    return input_of(kind, get("data", "encoding"), look_at(kind, options, files=False))
+
+
 def _routing(get: Callable[..., Any]) -> Iterator[Contradiction]:
     routing, students, backbone = get("method", "routing"), get("method", "students"), get("backbone")
     if any(_modalities(get)):
         return
-    spec, classes, _ = input_of(get("data", "kind"), get("data", "encoding"))
+    spec, classes, _ = _input(get)
     try:
         stages = BACKBONES.build(backbone, spec, classes).stages
     except (InputError, ValueError) as error:
@@ -227,7 +222,7 @@ def _weighing(get: Callable[..., Any]) -> Iterator[Contradiction]:
     weigh, routing, students, loss, choose = (get("method", key) for key in keys)
     if any(_modalities(get)) or any(_routing(get)) or any(_imitation(get)):
         return
-    spec, classes, _ = input_of(get("data", "kind"), get("data", "encoding"))
+    spec, classes, _ = _input(get)
     stages = BACKBONES.build(get("backbone"), spec, classes).stages
     trunk, choice = trunk_of(ROUTINGS.build(routing, students, stages).modules), CHOICES.build(choose, students)
     view = View(channel_means, trunk=1 if trunk else None, features=1)
@@ -253,7 +248,7 @@ def _selection(get: Callable[..., Any]) -> Iterator[Contradiction]:
 
 
 def _augmentation(get: Callable[..., Any]) -> Iterator[Contradiction]:
-    spec, _, _ = input_of(get("data", "kind"), get("data", "encoding"))
+    spec, _, _ = _input(get)
     yield from _trial("augmentation", ("data.augment",), get("data", "augment"), spec)
 
 

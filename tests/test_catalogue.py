@@ -5,13 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from cgl_ignite.catalogue import REGISTRIES, effective, input_of, load_pipeline
+from cgl_ignite.catalogue import REGISTRIES, effective, load_pipeline
 from cgl_ignite.config.dump import to_toml, values
 from cgl_ignite.config.load import load_document
 from cgl_ignite.config.presets import METHODS
 from cgl_ignite.config.schema import Part
 from cgl_ignite.errors import ConfigError, choices
-from cgl_ignite.spec import InputSpec
 
 PIPELINE = """\
 [data]
@@ -220,23 +219,13 @@ def test_the_preset_follows_the_task(path: Path, monkeypatch: pytest.MonkeyPatch
     assert effective(load_document(path)).tree["method"]["choose"]["probability"] == 0.5
 
 
-def test_input_before_the_data_are_read() -> None:
-    as_it_is = Part(kind="none")
-    assert input_of("cifar100", as_it_is) == (InputSpec("image", (3, 32, 32)), 100, True)
-    assert input_of("local_images", as_it_is) == (InputSpec("image", (3, 32, 32)), 2, False)
-
-
-@pytest.mark.parametrize(
-    ("encoding", "spec"),
-    [
-        ("{kind = 'characters'}", InputSpec("text", (1024,), vocabulary=69)),
-        ("{kind = 'sentencepiece', length = 64, vocabulary = 500}", InputSpec("text", (64,), vocabulary=500)),
-    ],
-)
-def test_texts_have_the_form_of_their_encoding(path: Path, encoding: str, spec: InputSpec) -> None:
-    data = load_pipeline(path, [*TEXT, "data.kind=imdb", f"data.encoding={encoding}"]).data
-    assert input_of(data.kind, data.encoding) == (spec, 2, True)
-    assert input_of("local_text", data.encoding) == (spec, 2, False)
+def test_the_size_of_images_is_known_without_the_files(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setitem(REGISTRIES["augmentation"]._builders, "none", lambda spec: seen.append(spec.shape))
+    local = ["data.kind=local_images", "data.path=nowhere", "data.augment.kind=none"]
+    load_pipeline(path, [*local, "data.size=224"])
+    load_pipeline(path, local)
+    assert seen == [(3, 224, 224), (3, 32, 32)]
 
 
 def test_an_encoding_must_fit_the_data_set(path: Path) -> None:

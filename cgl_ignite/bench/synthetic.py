@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from cgl_ignite.catalogue import input_of, load_pipeline
+from cgl_ignite.catalogue import load_pipeline
 from cgl_ignite.config.dump import values
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import (
@@ -23,6 +23,8 @@ from cgl_ignite.data import (
     Examples,
     TokenIds,
     data_root,
+    input_of,
+    look_at,
     rows_held_out,
 )
 from cgl_ignite.data.base import Rows
@@ -53,11 +55,12 @@ def made_up(pipeline: Pipeline) -> Pipeline:
     There are as many rows, but at most 50,000 images or 25,000 texts, and no more of them for the holdout than 5,000
     or 2,000. Texts have the lengths of film reviews.
     """
-    data, facts = pipeline.data, DATASETS.facts(pipeline.data.kind)
-    spec, classes, _ = input_of(data.kind, data.encoding)
+    data = pipeline.data
+    look = look_at(data.kind, data.options, files=True)
+    spec, classes, _ = input_of(data.kind, data.encoding, look)
     text = spec.modality == "text"
     most, holdout = (TEXT_ROWS, HOLDOUT) if text else (ROWS, ROWS // 10)
-    rows = min(most, facts["rows"][0]) if facts.get("rows") else most
+    rows = min(most, look.train or most)
     drawn: dict[str, Any] = {"kind": "synthetic", "shape": list(spec.shape)}
     if text:
         pad = getattr(data.encoding, "pad", "full")

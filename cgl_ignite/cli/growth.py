@@ -11,7 +11,8 @@ from cgl_ignite.cli.preview import Preview
 from cgl_ignite.config.load import Document, Tree
 from cgl_ignite.config.presets import PAPER_METHODS
 from cgl_ignite.config.variants import variant
-from cgl_ignite.errors import ConfigError
+from cgl_ignite.data import Look
+from cgl_ignite.errors import InputError
 from cgl_ignite.pool.cost import LayerCost
 
 __all__ = ["growth", "growth_lines"]
@@ -20,7 +21,10 @@ COUNTS = (2, 4, 8, 16)
 
 
 def growth(
-    document: Document, methods: Sequence[str] = PAPER_METHODS, counts: Sequence[int] = COUNTS
+    document: Document,
+    methods: Sequence[str] = PAPER_METHODS,
+    counts: Sequence[int] = COUNTS,
+    look: Look | None = None,
 ) -> Iterator[Preview]:
     """Preview each method with so many students; combinations that cannot be, such as too few rows, are left out.
 
@@ -32,15 +36,15 @@ def growth(
         own = _preset(document, method)
         for students in [1] if own["students"] == 1 else counts:
             grown = _with_entry(document, method, {"students": students, **_choice(own, students)})
-            with suppress(ConfigError):
-                preview = Preview.of(bind(variant(grown, method)), costs)
-                costs = preview.costs
+            with suppress(InputError):
+                preview = Preview.of(bind(variant(grown, method)), costs, look)
+                costs, look = preview.costs, preview.look
                 yield preview
 
 
-def growth_lines(document: Document) -> Iterator[str]:
+def growth_lines(document: Document, look: Look | None = None) -> Iterator[str]:
     """Yield the table as lines of text."""
-    rows = list(growth(document))
+    rows = list(growth(document, look=look))
     if not rows:
         return
     period = "epoch" if rows[0].iterations else "iteration"

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import torch
 
-from cgl_ignite.catalogue import input_of
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.data import DATASETS, SUBSETS, Subsets, iterations_of_a_pass, rows_held_out
+from cgl_ignite.data import SUBSETS, InputSpec, Look, Subsets, input_of, iterations_of_a_pass, look_at
 from cgl_ignite.errors import InputError
 from cgl_ignite.pipeline.artifacts import count_parameters
 from cgl_ignite.pipeline.assemble import blueprint, build_weigher
@@ -34,7 +33,10 @@ class Preview:
         weigher: the parameters of what weighs imitated students.
         group: rows of the largest sub-set, if they can be known.
         forecast: the mean iteration.
-        certain: whether the form of the inputs is known without the files.
+        spec: the form of one input.
+        classes: their number.
+        certain: whether these two are known; otherwise they are assumed.
+        look: what is known of the data before they are read.
     """
 
     pipeline: Pipeline
@@ -44,22 +46,31 @@ class Preview:
     weigher: int
     group: int | None
     forecast: Forecast
+    spec: InputSpec
+    classes: int
     certain: bool
+    look: Look
 
     @classmethod
-    def of(cls, pipeline: Pipeline, costs: Sequence[LayerCost] = ()) -> Preview:
-        """Draw the paths and, unless it is known, measure what one module of each layer costs."""
-        spec, classes, certain = input_of(pipeline.data.kind, pipeline.data.encoding)
+    def of(cls, pipeline: Pipeline, costs: Sequence[LayerCost] = (), look: Look | None = None) -> Preview:
+        """Draw the paths and, unless they are known, look at the data and measure one module of each layer.
+
+        Raises:
+            InputError: files of the data that are there and cannot be read.
+        """
+        look = look or look_at(pipeline.data.kind, pipeline.data.options, files=True)
+        spec, classes, certain = input_of(pipeline.data.kind, pipeline.data.encoding, look)
         seed = pipeline.seeds[0]
         backbone, routing = blueprint(pipeline, spec, classes)
         costs = costs or measure_layers(modular_layers(backbone), spec, find_precision(pipeline))
         paths = routing.sample(stream(seed, "paths")).tolist()
-        rows = _rows(pipeline)
+        parts = _parts(pipeline, look)
+        rows = parts[0] if parts else None
         subsets = _subsets(pipeline, rows or 2 * pipeline.method.students)
         mean = forecast(pipeline, routing, subsets.reads, costs, seed, find_device(pipeline.run.device))
         weigher = count_parameters(build_weigher(pipeline, backbone, routing, costs, seed))
         group = max(subsets.sizes) if rows else None
-        return cls(pipeline, paths, routing.modules, costs, weigher, group, mean, certain)
+        return cls(pipeline, paths, routing.modules, costs, weigher, group, mean, spec, classes, certain, look)
 
     @property
     def parameters(self) -> int:
@@ -100,8 +111,10 @@ class Preview:
 
     def figures(self) -> Iterator[str]:
         """Yield the figures as lines of text."""
-        inputs = "" if self.pipeline.data.encoding.kind != "none" else "colour images of 32 x 32 in "
+        _, height, width = self.spec.shape if self.spec.modality == "image" else (0, 0, 0)
+        inputs = f"colour images of {width} x {height} in " if height else ""
         guess = "" if self.certain else f" (for {inputs}two classes; the files decide)"
+        yield from self._data()
         yield f"parameters         {self.parameters:>13,}{guess}"
         yield f"  on a path        {self.parameters_used:>13,}"
         yield f"  of one student   {self.parameters_student:>13,}"
@@ -111,6 +124,18 @@ class Preview:
     def _trained(self, modules: Sequence[int]) -> int:
         counts = follow(modules, len(self.costs))
         return self.weigher + sum(count * cost.parameters for count, cost in zip(counts, self.costs, strict=True))
+
+    def _data(self) -> Iterator[str]:
+        parts = _parts(self.pipeline, self.look)
+        if not parts or not self.certain:
+            return
+        train, holdout, test = parts
+        share = (
+            "the validation part" if self.look.holdout else f"{holdout / (train + holdout):.1%} of the training part"
+        )
+        yield f"training rows      {train:>13,} in {self.classes} classes, each {' x '.join(map(str, self.spec.shape))}"
+        yield f"  of the holdout   {holdout:>13,} = {'the validation part' if self.look.holdout else share}"
+        yield f"  of the test part {test:>13,}"
 
     def _work(self) -> Iterator[str]:
         mean, size, iterations = self.forecast, self.pipeline.optim.batch_size, self.iterations
@@ -134,14 +159,10 @@ class Preview:
         yield f"  activations      {mean.kept / mib:>13,.0f} MiB, {chunk} (run.batches_per_chunk)"
 
 
-def _rows(pipeline: Pipeline) -> int | None:
-    """Count the rows that the students will learn from, where that is known without the files."""
-    data, known = pipeline.data, DATASETS.facts(pipeline.data.kind).get("rows")
-    counts = [count for count in (data.limit, known[0] if known else None) if count is not None]
-    if not counts or data.holdout is None:
-        return None
+def _parts(pipeline: Pipeline, look: Look) -> tuple[int, int, int] | None:
+    """Tell the rows of training, holdout and test part, where they are known and there are enough."""
     with suppress(InputError):
-        return min(counts) - rows_held_out(data.holdout, min(counts))
+        return look.rows(pipeline.data.holdout, pipeline.data.limit)
     return None
 
 

@@ -10,6 +10,7 @@ import click
 if TYPE_CHECKING:
     from rich.text import Text
 
+    from cgl_ignite.cli.preview import Preview
     from cgl_ignite.config.load import Document
     from cgl_ignite.config.schema import Pipeline
 
@@ -27,7 +28,8 @@ def show(pipeline: str | None, overrides: tuple[str, ...], list_kinds: bool) -> 
     """Show what a pipeline will do, before it does it.
 
     Prints every effective value with the place it comes from, as a pipeline file that stands by itself;
-    then, as comments, the students with their paths, parameters and iterations. Needs no data, no GPU.
+    then, as comments, the students with their paths, parameters and iterations. Needs no GPU and no data; of your
+    own files, if they are there, only names and headers are read.
     """
     if pipeline is None and not list_kinds:
         raise click.UsageError("Missing argument 'PIPELINE' (or --kinds).")
@@ -35,13 +37,15 @@ def show(pipeline: str | None, overrides: tuple[str, ...], list_kinds: bool) -> 
 
     from cgl_ignite.catalogue import bind, effective
     from cgl_ignite.cli.kinds import kinds
+    from cgl_ignite.cli.preview import Preview
     from cgl_ignite.config.load import load_document
 
     lines: list[Text] = []
     if pipeline is not None:
         document = load_document(pipeline, overrides)
         bound = bind(document)
-        lines = [*_settings(bound, effective(document)), *_students(bound), *_growth(document)]
+        preview = Preview.of(bound)
+        lines = [*_settings(bound, effective(document)), *_students(preview), *_growth(document, preview)]
     if list_kinds:
         click.echo("\n".join(kinds()))
         return
@@ -63,14 +67,11 @@ def _settings(pipeline: Pipeline, document: Document) -> Iterator[Text]:
             yield Text(line, style="bold")
 
 
-def _students(pipeline: Pipeline) -> Iterator[Text]:
+def _students(preview: Preview) -> Iterator[Text]:
     from rich.text import Text
 
-    from cgl_ignite.cli.preview import Preview
-
-    preview = Preview.of(pipeline)
     yield Text()
-    yield Text(f"# Students and the module each runs in every layer (seed {pipeline.seeds[0]})")
+    yield Text(f"# Students and the module each runs in every layer (seed {preview.pipeline.seeds[0]})")
     for student, path in enumerate(preview.paths):
         blocks = [(f" {module} ", f"black on {_COLOURS[module % len(_COLOURS)]}") for module in path]
         yield Text.assemble(f"#   student {student:<3}", *blocks)
@@ -78,10 +79,10 @@ def _students(pipeline: Pipeline) -> Iterator[Text]:
     yield from (Text(f"# {line}") for line in preview.figures())
 
 
-def _growth(document: Document) -> Iterator[Text]:
+def _growth(document: Document, preview: Preview) -> Iterator[Text]:
     from rich.text import Text
 
     from cgl_ignite.cli.growth import growth_lines
 
     yield Text()
-    yield from (Text(f"# {line}") for line in growth_lines(document))
+    yield from (Text(f"# {line}") for line in growth_lines(document, preview.look))

@@ -9,6 +9,7 @@ from cgl_ignite.data.corpus import Block, Corpus
 from cgl_ignite.data.digits import digits
 from cgl_ignite.data.encoding import ENCODINGS, Coder, Encoder, Encoding, as_they_are, restore_encoder
 from cgl_ignite.data.images import local_images
+from cgl_ignite.data.look import Look, input_of, look_at
 from cgl_ignite.data.normalise import Normaliser, TokenIds, measure_normaliser
 from cgl_ignite.data.ragged import Ragged
 from cgl_ignite.data.report import DataReport, describe_data
@@ -43,6 +44,7 @@ __all__ = [
     "Encoding",
     "Examples",
     "InputSpec",
+    "Look",
     "Normaliser",
     "ProgressReport",
     "Ragged",
@@ -63,8 +65,10 @@ __all__ = [
     "dump_encoder",
     "evaluation_batches",
     "evaluation_order",
+    "input_of",
     "iterations_of_a_pass",
     "local_images",
+    "look_at",
     "measure_normaliser",
     "none",
     "parse_encoder",

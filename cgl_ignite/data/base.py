@@ -96,9 +96,10 @@ DATASETS: Registry[Callable[..., DataSource]] = Registry("data set")
 """Builders ``(root: Path, *, options) -> DataSource``.
 
 Facts of each kind: ``title`` and ``modality``; ``shape``, ``classes`` (their number) and ``rows`` (train,
-test), None where only the files tell; ``own_holdout``, True where the files may hold a validation part; ``files``,
-the :class:`~cgl_ignite.data.archive.Archive` under the data root, or None with ``where`` saying in words where the
-rows come from.
+test), None where only the files tell; ``look``, a function of the options and ``files`` that tells them then, as a
+:class:`~cgl_ignite.data.look.Look`; ``own_holdout``, True where the files may hold a validation part; ``files``, the
+:class:`~cgl_ignite.data.archive.Archive` under the data root, or None with ``where`` saying in words where the rows
+come from.
 """
 
 

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-__all__ = ["Look"]
+from cgl_ignite.config.schema import Part
+from cgl_ignite.data.base import DATASETS, InputSpec
+from cgl_ignite.data.encoding import ENCODINGS
+from cgl_ignite.data.splits import rows_held_out
+
+__all__ = ["Look", "input_of", "look_at"]
+
+_ASSUMED_SHAPE = (3, 32, 32)
+_ASSUMED_CLASSES = 2
 
 
 @dataclass(frozen=True)
@@ -13,10 +23,11 @@ class Look:
 
     Attributes:
         shape: of one input; of texts their encoding tells it.
-        classes: how many there are.
-        train: rows of the training part, those included from which the holdout is cut.
+        classes: their number.
+        train: rows of the training part, with those that a holdout is cut from.
         holdout: rows of a validation part.
         test: rows of the test part.
+        certain: whether ``shape`` comes from the files, or from a data set that has only one.
     """
 
     shape: tuple[int, ...] | None = None
@@ -24,3 +35,44 @@ class Look:
     train: int | None = None
     holdout: int | None = None
     test: int | None = None
+    certain: bool = True
+
+    def rows(self, holdout: float | None, limit: int | None) -> tuple[int, int, int] | None:
+        """Tell the rows of training, holdout and test part as :func:`cgl_ignite.data.prepare` divides them.
+
+        Raises:
+            InputError: a holdout that leaves nothing to learn from.
+        """
+        if self.train is None:
+            return None
+        train, test = (min(limit or rows, rows) for rows in (self.train, self.test or 0))
+        if self.holdout is not None:
+            return train, min(limit or self.holdout, self.holdout), test
+        held_out = rows_held_out(holdout, train, limit)
+        return train - held_out, held_out, test
+
+
+def look_at(kind: str, options: Mapping[str, Any], *, files: bool) -> Look:
+    """Tell what is known of a data set: by its kind, its options and, if asked for and there, its files.
+
+    Raises:
+        InputError: files that are there and cannot be read as this data set.
+    """
+    facts = DATASETS.facts(kind)
+    if look := facts.get("look"):
+        found: Look = look(options, files=files)
+        return found
+    train, test = facts.get("rows") or (None, None)
+    return Look(facts.get("shape"), facts.get("classes"), train, None, test)
+
+
+def input_of(kind: str, encoding: Part, look: Look) -> tuple[InputSpec, int, bool]:
+    """Tell the input and the number of classes of a data set before it is read, and whether that is certain.
+
+    Where only the files can tell, colour images of 32 x 32 in two classes stand in.
+    """
+    encoded: InputSpec | None = ENCODINGS.build(encoding).spec
+    modality = str(DATASETS.facts(kind).get("modality", "image"))
+    spec = encoded or InputSpec(modality, look.shape or _ASSUMED_SHAPE)
+    certain = encoded is not None or (look.shape is not None and look.certain)
+    return spec, look.classes or _ASSUMED_CLASSES, certain and look.classes is not None

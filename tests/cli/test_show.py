@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from cgl_ignite.catalogue import REGISTRIES, load_pipeline
 from cgl_ignite.cli.main import cgl
@@ -76,6 +77,46 @@ def test_what_only_the_files_can_tell() -> None:
     text = show(DIGITS, *local).stdout
     assert "the files decide" in text
     assert "as many per epoch as the files give rows" in text
+
+
+def test_the_size_of_images_is_used_without_the_files() -> None:
+    local = ("--set", "data.kind=local_images", "--set", "data.path=x", "--set", "data.size=64")
+    assert "(for colour images of 64 x 64 in two classes; the files decide)" in show(DIGITS, *local).stdout
+
+
+def test_local_images_are_looked_at(tmp_path: Path) -> None:
+    for number in range(30):
+        path = tmp_path / ("val" if number < 6 else "train") / "abc"[number % 3] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (20, 10)).save(path)
+    local = ["data.kind=local_images", f"data.path={tmp_path}", "method.students=2", "optim.batch_size=4"]
+    preview = Preview.of(load_pipeline(DIGITS, local))
+    assert (preview.spec.shape, preview.classes, preview.certain) == ((1, 10, 20), 3, True)
+    assert preview.iterations == 3, "of 24 images 5 are the test set, and two students read 10 and 9 of the rest"
+    lines = [" ".join(line.split()) for line in preview.figures()]
+    assert lines[:3] == [
+        "training rows 19 in 3 classes, each 1 x 10 x 20",
+        "of the holdout 6 = the validation part",
+        "of the test part 5",
+    ]
+
+
+def test_more_students_than_the_images_allow_are_left_out(tmp_path: Path) -> None:
+    for number in range(24):
+        path = tmp_path / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8)).save(path)
+    changes = ["data.kind=local_images", f"data.path={tmp_path}", "data.holdout=4", "method.students=2"]
+    done = show(DIGITS, *(argument for change in changes for argument in ("--set", change)))
+    assert done.exit_code == 0
+    counts = [line.split()[2] for line in done.stdout.splitlines() if line.startswith("# cgl ")]
+    assert counts == ["2", "4"], "15 images are too few for 8 sub-sets of at least two rows"
+
+
+def test_a_folder_that_is_laid_out_wrongly(tmp_path: Path) -> None:
+    done = show(DIGITS, "--set", "data.kind=local_images", "--set", f"data.path={tmp_path}")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "holds 0 class folders" in done.stderr
 
 
 def test_kinds_lists_everything_registered() -> None:

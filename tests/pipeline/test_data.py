@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from cgl_ignite.catalogue import load_pipeline
 from cgl_ignite.cli.main import cgl
@@ -18,6 +19,7 @@ from cgl_ignite.data import DATASETS, DataSource
 from cgl_ignite.errors import InputError, Interrupted
 from cgl_ignite.handlers.checkpoint import read_checkpoint
 from cgl_ignite.pipeline import run
+from cgl_ignite.pipeline.compare import compare
 from cgl_ignite.tracking.memory import MemoryTracker
 from tests.texts import text_pipeline, without_pictures
 
@@ -120,6 +122,70 @@ def test_a_run_that_kept_nothing_about_its_data_goes_on(stopped: dict[str, Any])
     file.write_text(json.dumps(facts))
     swap_labels(Path(stopped["data"]["path"]))
     assert len(run(load_pipeline(stopped), resume=True, tracker=MemoryTracker())) == 1
+
+
+def write_images(folder: Path, *classes: str) -> Path:
+    for shade, name in enumerate(classes):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for number in range(12):
+            paint(folder / name / f"{number}.png", (60 * shade + number, 0, 0))
+    return folder
+
+
+def paint(path: Path, colour: tuple[int, int, int], size: int = 8) -> None:
+    image = Image.new("RGB", (size, size), colour)
+    image.putpixel((0, 0), (255, 255, 255))
+    image.save(path)
+
+
+def image_pipeline(folder: Path) -> dict[str, Any]:
+    """Describe a training of one student on images of two colours, which are written."""
+    return {
+        "data": {
+            "kind": "local_images",
+            "path": str(write_images(folder / "images", "a", "b")),
+            "holdout": 4,
+            "size": 8,
+        },
+        "backbone": {"kind": "resnet8", "width": 8},
+        "method": {"preset": "baseline"},
+        "optim": {"kind": "sgd", "learning_rate": 0.1, "batch_size": 8},
+        "run": {"epochs": 2, "device": "cpu", "checkpoint_every": {"iterations": 1}},
+        "tracking": {"folder": str(folder / "tracking")},
+    }
+
+
+def test_an_image_that_was_replaced_is_noticed(tmp_path: Path) -> None:
+    document = image_pipeline(tmp_path)
+    with pytest.raises(Interrupted):
+        run(load_pipeline(document), screen=StoppingScreen(), tracker=MemoryTracker())
+    paint(tmp_path / "images" / "b" / "3.png", (200, 100, 50), size=16)
+    with pytest.raises(InputError, match=r"the data have changed since run \S+ began: images: bytes"):
+        run(load_pipeline(document), resume=True, tracker=MemoryTracker())
+    paint(tmp_path / "images" / "b" / "3.png", (63, 0, 0))
+    assert len(run(load_pipeline(document), resume=True, tracker=MemoryTracker())) == 1
+
+
+@pytest.mark.parametrize("interrupted", [True, False])
+def test_a_comparison_holds_no_runs_with_different_data(tmp_path: Path, interrupted: bool) -> None:
+    document, tracker = image_pipeline(tmp_path), MemoryTracker()
+    first, again = ({"baseline": load_pipeline(document)} for _ in range(2))
+    if interrupted:
+        with pytest.raises(Interrupted):
+            compare(first, [1], Board(), screen=StoppingScreen(), tracker=tracker)
+    else:
+        compare(first, [1], Board(), tracker=tracker)
+    write_images(tmp_path / "images", "a", "b", "c")
+    (folder,) = (tmp_path / "tracking" / "comparisons").iterdir()
+    with pytest.raises(InputError, match="classes: a, b, c, it was a, b") as caught:
+        compare(again, [1], Board(), tracker=tracker)
+    assert f"move or remove {folder} to begin anew" in str(caught.value)
+    folder.rename(tmp_path / "aside")
+    anew = compare(again, [1], Board(), tracker=tracker)
+    (run_id,) = [one.run_id for row in anew.methods for one in row.runs.values()]
+    kept = json.loads((tmp_path / "tracking" / "runs" / run_id / "run.json").read_text())
+    assert kept["data"]["classes"] == "a, b, c"
+    assert len(list((tmp_path / "tracking" / "runs").iterdir())) == 2
 
 
 def test_the_report_is_shown_once_and_kept_with_every_run(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def look_at_images(options: Mapping[str, Any], *, files: bool) -> Look:
     """
     folder, size = Path(options["path"]).expanduser(), options.get("size")
     if not files or not folder.is_dir():
-        return Look(shape=None if size is None else (_COLOURS, size, size))
+        return Look(shape=None if size is None else (_COLOURS, size, size), certain=False)
     found = find_layout(folder).files
     train, holdout, test = (len(found.get(part, ())) for part in ("train", "holdout", "test"))
     headers = [read_header(path) for path, _ in found["train"][:: -(-train // _HEADERS)]]
