@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cgl_ignite.catalogue import load_pipeline
+from cgl_ignite.config.dump import toml_value
 from cgl_ignite.data import DATASETS, ENCODINGS, prepare
 from cgl_ignite.errors import InputError
 from cgl_ignite.pipeline.assemble import read_data
@@ -81,8 +82,7 @@ def test_all_options_are_listed_with_their_defaults() -> None:
             assert rows[name] == str(option.default).lower()
     for kind in ("characters", "sentencepiece"):
         for name, option in ENCODINGS.options(kind).items():
-            value = f'"{option.default}"' if isinstance(option.default, str) else option.default
-            assert f"`{name} = {value}`" in rows[kind]
+            assert f"`{name} = {toml_value(option.default)}`" in rows[kind]
 
 
 def test_the_python_block_runs(workdir: Path) -> None:

@@ -14,8 +14,9 @@ from cgl_ignite.pipeline.assemble import blueprint
 from cgl_ignite.pipeline.forecast import forecast
 from cgl_ignite.pool import modular_layers
 from cgl_ignite.pool.cost import LayerCost, measure_layers
+from cgl_ignite.spec import InputSpec
 
-__all__ = ["budget", "budgets", "steps_of_a_pass", "with_passes"]
+__all__ = ["budget", "budgets", "form_of_inputs", "steps_of_a_pass", "with_passes"]
 
 
 def budget(pipeline: Pipeline, source: DataSource, costs: Sequence[LayerCost] = ()) -> Cost:
@@ -23,8 +24,9 @@ def budget(pipeline: Pipeline, source: DataSource, costs: Sequence[LayerCost] = 
 
     Layers are measured unless their ``costs`` are known.
     """
-    backbone, routing = blueprint(pipeline, source.spec, len(source.classes))
-    costs = costs or measure_layers(modular_layers(backbone), source.spec)
+    spec = form_of_inputs(pipeline, source)
+    backbone, routing = blueprint(pipeline, spec, len(source.classes))
+    costs = costs or measure_layers(modular_layers(backbone), spec)
     subsets = _subsets(pipeline, source)
     mean = forecast(pipeline, routing, subsets.reads, costs, pipeline.seeds[0], torch.device("cpu"))
     passes = pipeline.run.epochs * pipeline.run.passes_per_epoch
@@ -46,9 +48,17 @@ def budgets(pipelines: Mapping[str, Pipeline], source: DataSource, *, equal: boo
         steps = {name: one.run.epochs * steps_of_a_pass(one, source) for name, one in pipelines.items()}
         most = max(steps[name] * one.run.passes_per_epoch for name, one in pipelines.items())
         pipelines = {name: with_passes(one, -(-most // steps[name])) for name, one in pipelines.items()}
-    backbone, _ = blueprint(next(iter(pipelines.values())), source.spec, len(source.classes))
-    costs = measure_layers(modular_layers(backbone), source.spec)
+    first = next(iter(pipelines.values()))
+    spec = form_of_inputs(first, source)
+    backbone, _ = blueprint(first, spec, len(source.classes))
+    costs = measure_layers(modular_layers(backbone), spec)
     return {name: budget(one, source, costs) for name, one in pipelines.items()}
+
+
+def form_of_inputs(pipeline: Pipeline, source: DataSource) -> InputSpec:
+    """Tell the form of the inputs that the students read: an encoding's if there is one, else the data set's."""
+    encoded: InputSpec | None = ENCODINGS.build(pipeline.data.encoding).spec
+    return encoded or source.spec
 
 
 def with_passes(pipeline: Pipeline, passes: int) -> Pipeline:

@@ -38,6 +38,8 @@ __all__ = ["SubwordEncoder", "sentencepiece"]
 _VERSION = 1
 _FILE = "sentencepiece.model"
 _LONGEST = 2**24
+_FOLDS_CASE, _KEEPS_CASE = "nmt_nfkc_cf", "nmt_nfkc"
+"""SentencePiece's rules of Unicode normalisation."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ def sentencepiece(
     vocabulary: Annotated[int, Field(ge=4)] = 16_000,
     length: Annotated[int, Field(ge=1)] = 512,
     pad: Pad = "batch",
+    lower: bool = True,
     train_rows: Annotated[int, Field(ge=1)] = 200_000,
 ) -> Encoding:
     """Encode texts by pieces of words, which byte-pair encoding learns from the training part alone.
@@ -110,9 +113,10 @@ def sentencepiece(
         vocabulary: number of ids, padding and unknown among them.
         length: pieces of a text that are kept, from its beginning.
         pad: ``batch`` pads to the longest text of a batch, ``full`` pads every text to ``length``.
+        lower: read capital letters as small ones, as the paper does; the model that is learned folds them itself.
         train_rows: learn the pieces from at most so many training rows, taken at equal distances.
     """
-    return _Subwords(vocabulary, length, pad, train_rows)
+    return _Subwords(vocabulary, length, pad, lower, train_rows)
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,7 @@ class _Subwords(Encoding):
     vocabulary: int
     length: int
     pad: Pad
+    lower: bool
     train_rows: int
 
     @property
@@ -134,8 +139,8 @@ class _Subwords(Encoding):
         if len(taught) > self.train_rows:
             chosen = taught[torch.arange(self.train_rows) * len(taught) // self.train_rows]
         corpus = corpus_of(source.train).only(chosen)
-        key = key_of("sentencepiece", _VERSION, corpus.identity, self.vocabulary)
-        entry = kept(corpus.cache, key, partial(_learn, corpus, self.vocabulary))
+        key = key_of("sentencepiece", _VERSION, corpus.identity, self.vocabulary, self.lower)
+        entry = kept(corpus.cache, key, partial(_learn, corpus, self.vocabulary, self.lower))
         encoder = SubwordEncoder(self.length, self.pad, self.vocabulary, (entry / _FILE).read_bytes())
         settings = f"sentencepiece {blake2b(encoder.model, digest_size=16).hexdigest()}"
 
@@ -145,7 +150,7 @@ class _Subwords(Encoding):
         return Coder(self.spec, read, normaliser=lambda train: TokenIds(), encoder=encoder)
 
 
-def _learn(corpus: Corpus, vocabulary: int, folder: Path) -> None:
+def _learn(corpus: Corpus, vocabulary: int, lower: bool, folder: Path) -> None:
     """Learn the pieces and write the model; the same texts give the same bytes, as there is one thread."""
     from sentencepiece import SentencePieceTrainer
 
@@ -156,6 +161,7 @@ def _learn(corpus: Corpus, vocabulary: int, folder: Path) -> None:
             model_writer=model,
             model_type="bpe",
             vocab_size=vocabulary,
+            normalization_rule_name=_FOLDS_CASE if lower else _KEEPS_CASE,
             hard_vocab_limit=False,
             pad_id=0,
             unk_id=1,

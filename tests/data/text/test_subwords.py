@@ -93,3 +93,34 @@ def test_at_most_so_many_rows_are_learned_from(tmp_path: Path) -> None:
 def test_texts_without_a_word_teach_nothing(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"data.encoding: SentencePiece cannot learn 60 pieces from corpus"):
         sentencepiece(vocabulary=60).fit(source(tmp_path, [""] * 8), torch.arange(8))
+
+
+def test_capital_letters_count_as_small_ones(tmp_path: Path) -> None:
+    shouted = [text.upper() if row % 2 else text.title() for row, text in enumerate(TEXTS)]
+    one, other = (
+        sentencepiece(vocabulary=60).fit(source(tmp_path / name, texts), torch.arange(24)).encoder
+        for name, texts in (("small", TEXTS), ("shouted", shouted))
+    )
+    assert one is not None
+    assert one == other
+    assert one.encode(shouted).equal(one.encode(TEXTS))
+    assert one.encode(["ÉTÉ", "été"]).unique(dim=0).shape[0] == 1
+
+
+def test_capital_letters_may_be_kept(tmp_path: Path) -> None:
+    texts = ["GREAT", "great", "Great"] * 4
+    encoder = sentencepiece(vocabulary=40, lower=False).fit(source(tmp_path, texts), torch.arange(12)).encoder
+    assert encoder is not None
+    assert encoder.encode(texts[:3]).unique(dim=0).shape[0] == 3
+    assert encoder.decode(encoder.encode(texts[:3])) == texts[:3]
+
+
+def test_texts_are_encoded_anew_where_the_setting_differs(tmp_path: Path) -> None:
+    texts = ["GOOD food", "good FOOD"] * 8
+    lengths = []
+    for lower in (True, False):
+        encoding = sentencepiece(vocabulary=40, lower=lower)
+        parts = prepare(source(tmp_path, texts), holdout=2, limit=None, seed=1, encoding=encoding)
+        rows = parts.normaliser(parts.train.inputs)
+        lengths.append(len(rows.unique(dim=0)))
+    assert lengths == [1, 2]
