@@ -162,4 +162,4 @@ def test_every_shipped_pipeline_is_compared(
     done = command("compare", path, "--methods", "all", "--seeds", "1", "--quiet", "--json", *options)
     tree = json.loads(done.stdout)
     assert [run["method"] for run in tree["runs"]] == list(PAPER_METHODS)
-    assert {row["steps"] for row in tree["table"]} == {2}
+    assert {row["cost"]["steps"] for row in tree["table"]} == {2}
