@@ -61,3 +61,7 @@ def test_rows_are_divided_as_in_a_run(
 def test_a_holdout_must_leave_rows() -> None:
     with pytest.raises(InputError, match=r"data\.holdout = 100 must be less than the 100 training rows"):
         Look(train=100, test=30).rows(100, None)
+
+
+def test_a_table_that_is_not_there_tells_nothing() -> None:
+    assert look_at("local_text", {"path": "nowhere.csv"}, files=True) == Look()

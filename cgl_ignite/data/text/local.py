@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from cgl_ignite.data.base import DATASETS, DataSource, InputSpec
 from cgl_ignite.data.corpus import Corpus, files_identity
+from cgl_ignite.data.look import Look
 from cgl_ignite.data.splits import choose_stratified
 from cgl_ignite.data.text.cache import cache_folder, digest_of
 from cgl_ignite.data.text.classes import Naming, check_known, name_classes
@@ -29,6 +30,26 @@ _ENDINGS = tuple(kind + packed for kind in (".csv", ".tsv") for packed in ("", "
 _PARTS = {"train": ("train",), "test": ("test",), "holdout": ("val", "valid", "validation", "dev")}
 
 
+def look_at_tables(options: Mapping[str, Any], *, files: bool) -> Look:
+    """Tell the classes and rows of tables by reading their labels, if that is asked for and they are there.
+
+    Raises:
+        InputError: as :func:`local_text`.
+    """
+    if not files or not Path(options["path"]).expanduser().exists():
+        return Look()
+    given = {option.name: options[option.name] for option in fields(Request)}
+    tables, naming = _open(options["path"], Request(**given))
+    rows = {part: len(table.codes) for part, table in tables.items()}
+    cut = 0 if "test" in rows else _test_rows(rows["train"], options["test_fraction"])
+    return Look(
+        classes=len(naming.classes),
+        train=rows["train"] - cut,
+        holdout=rows.get("holdout"),
+        test=rows.get("test", cut),
+    )
+
+
 @DATASETS.register(
     "local_text",
     title="Your own texts",
@@ -39,6 +60,7 @@ _PARTS = {"train": ("train",), "test": ("test",), "holdout": ("val", "valid", "v
     own_holdout=True,
     files=None,
     where="the file or folder data.path",
+    look=look_at_tables,
 )
 def local_text(
     root: Path,
@@ -83,29 +105,33 @@ def local_text(
     """
     if escape == "\\" and escaped_newlines:
         raise InputError("data.escaped_newlines = true reads \\n as a new line, data.escape reads it as n: choose one")
-    request = Request(label, text, header, delimiter, quotes, escape, escaped_newlines, tuple(classes or ()))
-    files = _find(Path(path).expanduser())
-    train = open_table(files["train"], request)
-    others = {part: open_like(file, request, train) for part, file in files.items() if part != "train"}
-    naming = name_classes(train, others.values(), classes)
+    request = Request(label, text, header, delimiter, quotes, escape, escaped_newlines, classes)
+    tables, naming = _open(path, request)
     cache = cache_folder(root)
-    parts = {part: _corpus(table, naming, cache) for part, table in {"train": train, **others}.items()}
-    notes = (*train.notes, *(note for table in others.values() for note in table.notes), *naming.notes)
+    parts = {part: _corpus(table, naming, cache) for part, table in tables.items()}
     source = DataSource(
         train=parts["train"],
         test=lambda: parts["test"],
         classes=naming.classes,
         spec=InputSpec("text", ()),
         holdout=(lambda: parts["holdout"]) if "holdout" in parts else None,
-        notes=notes,
-        digest=digest_of(cache, *files.values()),
+        notes=(*(note for table in tables.values() for note in table.notes), *naming.notes),
+        digest=digest_of(cache, *(table.path for table in tables.values())),
     )
     if "test" in parts:
         return source
     if test_fraction == 1:
         return replace(source, test=lambda: source.train)
-    taught, judged = _divided(train, naming, test_fraction)
+    taught, judged = _divided(tables["train"], naming, test_fraction)
     return replace(source, train=parts["train"].only(taught), test=lambda: parts["train"].only(judged))
+
+
+def _open(path: str, request: Request) -> tuple[dict[str, Table], Naming]:
+    """Open the table of each part, first the training part's, and name the classes."""
+    files = _find(Path(path).expanduser())
+    train = open_table(files.pop("train"), request)
+    others = {part: open_like(file, request, train) for part, file in files.items()}
+    return {"train": train, **others}, name_classes(train, others.values(), request.classes)
 
 
 def _corpus(table: Table, naming: Naming, cache: Path) -> Corpus:
@@ -141,7 +167,7 @@ def _divided(table: Table, naming: Naming, test_fraction: float) -> tuple[Tensor
     """Cut off the test set, with every class keeping its share."""
     path, names = table.path, naming.classes
     targets = torch.tensor([naming.numbers[label] for label in table.found])[torch.from_numpy(table.codes)]
-    rows = max(1, round(test_fraction * len(targets)))
+    rows = _test_rows(len(targets), test_fraction)
     judged = choose_stratified(targets, rows, stream(0, "local_text test"))
     taught = torch.ones(len(targets), dtype=torch.bool).index_fill_(0, judged, False).nonzero().squeeze(1)
     there, left = (rows.bincount(minlength=len(names)).tolist() for rows in (targets, targets[taught]))
@@ -150,6 +176,10 @@ def _divided(table: Table, naming: Naming, test_fraction: float) -> tuple[Tensor
             fraction = f"data.test_fraction = {test_fraction:g}"
             raise InputError(f"{path}: no row of class {name!r} is left to learn from after {fraction}")
     return taught, judged
+
+
+def _test_rows(rows: int, test_fraction: float) -> int:
+    return max(1, round(test_fraction * rows))
 
 
 def _expected(path: Path) -> str:

@@ -36,7 +36,7 @@ class Request:
     quotes: bool
     escape: str | None
     escaped_newlines: bool
-    classes: Sequence[str]
+    classes: Sequence[str] | None
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _find_header(
         if label not in labels:
             labels[label] = _read_labels(path, form, rows, label, header is True)
         found, codes = labels[label]
-        if header is None and is_header(rows, label, found, codes, request.classes):
+        if header is None and is_header(rows, label, found, codes, request.classes or ()):
             if len(codes) == 1:
                 raise InputError(f"{path} holds no rows")
             return True, label, (found[1:], codes[1:] - 1)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from cgl_ignite.data import DataSource, Splits, characters, prepare
+from cgl_ignite.catalogue import load_pipeline
+from cgl_ignite.data import DataSource, Look, Splits, characters, look_at, prepare
 from cgl_ignite.data.text import cache, local_text
 from cgl_ignite.errors import InputError
 
@@ -293,3 +294,27 @@ def test_escaped_quotes(tmp_path: Path) -> None:
     assert ("a", 'say "no", please') in texts(source)
     with pytest.raises(InputError, match=r"data.escaped_newlines = true reads .n as a new line, data.escape reads it"):
         read(tmp_path, "mine.csv", content, escape="\\", escaped_newlines=True)
+
+
+@pytest.mark.parametrize("names", [("mine.csv",), ("train.csv", "test.csv"), ("train.csv", "val.csv", "test.csv")])
+def test_a_look_tells_what_is_read(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        (tmp_path / name).write_text("label,text\n" + MANY, encoding="utf-8")
+    path = tmp_path / "mine.csv" if names == ("mine.csv",) else tmp_path
+    pipeline = load_pipeline(
+        {
+            "name": "mine",
+            "data": {"kind": "local_text", "path": str(path), "holdout": 5, "encoding": {"kind": "characters"}},
+            "backbone": {"kind": "vdcnn9"},
+            "method": {"preset": "baseline"},
+            "optim": {"kind": "adam", "learning_rate": 0.001, "batch_size": 8},
+            "run": {"epochs": 1},
+        }
+    )
+    look = look_at("local_text", pipeline.data.options, files=True)
+    parts = prepare(
+        local_text(tmp_path / "root", path=str(path)), holdout=5, limit=None, seed=1, encoding=characters(length=40)
+    )
+    assert look.classes == len(parts.classes)
+    assert look.rows(5, None) == (len(parts.train), len(parts.holdout), len(parts.test()))
+    assert look_at("local_text", pipeline.data.options, files=False) == Look()
