@@ -111,8 +111,7 @@ class Preview:
 
     def figures(self) -> Iterator[str]:
         """Yield the figures as lines of text."""
-        _, height, width = self.spec.shape if self.spec.modality == "image" else (0, 0, 0)
-        inputs = f"colour images of {width} x {height} in " if height else ""
+        inputs = f"colour images of {_form(self.spec.shape[1:])} in " if self.spec.modality == "image" else ""
         guess = "" if self.certain else f" (for {inputs}two classes; the files decide)"
         yield from self._data()
         yield f"parameters         {self.parameters:>13,}{guess}"
@@ -130,10 +129,8 @@ class Preview:
         if not parts or not self.certain:
             return
         train, holdout, test = parts
-        share = (
-            "the validation part" if self.look.holdout else f"{holdout / (train + holdout):.1%} of the training part"
-        )
-        yield f"training rows      {train:>13,} in {self.classes} classes, each {' x '.join(map(str, self.spec.shape))}"
+        share = f"{holdout / (train + holdout):.1%} of the training part"
+        yield f"training rows      {train:>13,} in {self.classes} classes, inputs of {_form(self.spec.shape)}"
         yield f"  of the holdout   {holdout:>13,} = {'the validation part' if self.look.holdout else share}"
         yield f"  of the test part {test:>13,}"
 
@@ -157,6 +154,10 @@ class Preview:
         yield f"  weights          {mean.weights / mib:>13,.0f} MiB with gradients, optimizer and selected copy"
         chunk = f"{mean.batches_per_chunk} {'batch' if mean.batches_per_chunk == 1 else 'batches'} at a time"
         yield f"  activations      {mean.kept / mib:>13,.0f} MiB, {chunk} (run.batches_per_chunk)"
+
+
+def _form(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))
 
 
 def _parts(pipeline: Pipeline, look: Look) -> tuple[int, int, int] | None:

@@ -95,7 +95,7 @@ def test_local_images_are_looked_at(tmp_path: Path) -> None:
     assert preview.iterations == 3, "of 24 images 5 are the test set, and two students read 10 and 9 of the rest"
     lines = [" ".join(line.split()) for line in preview.figures()]
     assert lines[:3] == [
-        "training rows 19 in 3 classes, each 1 x 10 x 20",
+        "training rows 19 in 3 classes, inputs of 1 x 10 x 20",
         "of the holdout 6 = the validation part",
         "of the test part 5",
     ]
