@@ -6,12 +6,12 @@ import io
 import json
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import fmean
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -28,9 +28,9 @@ from cgl_ignite.handlers.checkpoint import Checkpointer
 from cgl_ignite.handlers.state import Scores, TrainerState, state_of
 from cgl_ignite.pipeline.assemble import Parts
 from cgl_ignite.pipeline.folder import PREDICTIONS, RunFolder
-from cgl_ignite.pipeline.result import RunResult
-from cgl_ignite.student import Card, Student, example_inputs, write_student
-from cgl_ignite.tracking import Journal, StudentModel
+from cgl_ignite.pipeline.result import RunResult, read_result
+from cgl_ignite.student import Card, Student, example_inputs, read_student, write_student
+from cgl_ignite.tracking import Journal, ModelRefused, RunInfo, StudentModel, Tracker, recorded_in, settle
 from cgl_ignite.tracking.files import write_atomically
 
 __all__ = [
@@ -40,9 +40,12 @@ __all__ = [
     "environment",
     "hand_over",
     "keep_data",
+    "keep_model",
     "keep_predictions",
     "keep_routing",
     "keep_setting",
+    "settle_run",
+    "student_model",
 ]
 
 DATA_FILES = ("data.json", "data.md")
@@ -69,7 +72,7 @@ def keep_routing(paths: Tensor, journal: Journal) -> None:
 
 
 def keep_predictions(test: Scores, selected: int, journal: Journal) -> None:
-    """Keep what every student predicts on every test sample, and how often each two of them agree."""
+    """Keep what every student predicts on every test sample."""
     smallest = np.uint8 if int(test.predicted.max()) < 256 else np.uint16
     file = io.BytesIO()
     np.savez_compressed(
@@ -79,8 +82,6 @@ def keep_predictions(test: Scores, selected: int, journal: Journal) -> None:
         selected=np.int64(selected),
     )
     journal.content(PREDICTIONS, file.getvalue())
-    if len(test.predicted) > 1:
-        journal.figure("agreement.png", agreement_figure(agreement(test.predicted.numpy()), selected))
 
 
 def environment() -> dict[str, str]:
@@ -95,14 +96,14 @@ def environment() -> dict[str, str]:
 def hand_over(
     pipeline: Pipeline, parts: Parts, checkpointer: Checkpointer, folder: RunFolder, journal: Journal, trainer: Engine
 ) -> RunResult:
-    """Write the selected student, the pictures and the result of a run."""
+    """Write the selected student and the result of a run, then its pictures, predictions and model.
+
+    The student and the result count: what fails after them is a note. The predictions come after the pictures, as a
+    run that was killed with predictions is complete (:attr:`RunFolder.complete`).
+    """
     state, seconds = state_of(trainer), checkpointer.averages.seconds
     selected, test = state.selected, state.test
-    student, model = _hand_over_student(pipeline, parts, checkpointer, folder, journal, state)
-    journal.figure("training.png", training_figure(journal.rows))
-    keep_predictions(test, selected.student, journal)
-    if len(test.accuracy) > 1:
-        journal.figure("diversity.png", diversity_figure(test.pairwise, selected.student))
+    student, card = _write_student(parts, checkpointer, folder, state)
     result = RunResult(
         run_id=folder.run_id,
         seed=folder.facts["seed"],
@@ -123,10 +124,60 @@ def hand_over(
         checkpoint=str(folder.checkpoint),
         tracking_uri=journal.tracker.uri,
         student=str(folder.student),
-        model=model,
+        model=None,
     )
     write_atomically(folder.result, result.json().encode())
+    journal.attempt("the card", lambda: journal.text("card.md", card.markdown()))
+    journal.attempt("the pictures", lambda: _draw(test, selected.student, journal))
+    journal.attempt("the predictions", lambda: keep_predictions(test, selected.student, journal))
+    model = journal.attempt("the model", lambda: journal.model(partial(student_model, folder, pipeline.name)))
+    return keep_model(folder, result, model, journal.tracker.uri)
+
+
+def settle_run(folder: RunFolder, tracker: Tracker, info: RunInfo, warn: Callable[[str], None]) -> RunResult:
+    """Send the tracker what it missed of a finished run, and return the run's result."""
+    result = read_result(folder.result)
+    model = settle(folder.path, tracker, info, warn, partial(student_model, folder, folder.facts["name"]))
+    return keep_model(folder, result, model, tracker.uri if recorded_in(folder.path, tracker) else result.tracking_uri)
+
+
+def keep_model(folder: RunFolder, result: RunResult, model: str | None, uri: str) -> RunResult:
+    """Write into the result of a run where its student is stored as a model."""
+    if model is None or (model, uri) == (result.model, result.tracking_uri):
+        return result
+    result = replace(result, model=model, tracking_uri=uri)
+    write_atomically(folder.result, result.json().encode())
     return result
+
+
+def student_model(folder: RunFolder, name: str, workshop: Path) -> StudentModel:
+    """Read the student of a run as a model for the tracker: of images as it is, of texts together with its encoder.
+
+    Raises:
+        ModelRefused: a student that cannot be made a program.
+        InputError: a student that cannot be read or written now.
+    """
+    student, card = read_student(folder.student)
+    if not isinstance(student, Student):
+        raise ModelRefused(f"{folder.student} holds a program already")
+    model = StudentModel(
+        network=student,
+        example=example_inputs(card),
+        outputs=(len(card.classes),),
+        name=f"{name}-student",
+        epoch=card.epoch,
+        folder=workshop,
+    )
+    if student.encoder is None:
+        return model
+    program = workshop / "student.pt2"
+    try:
+        write_student(program, student, card, "pt2")
+    except InputError as error:
+        if isinstance(error.__cause__, OSError):
+            raise
+        raise ModelRefused(str(error)) from error
+    return replace(model, network=program, example=np.array(_TEXTS, dtype=object))
 
 
 def count_parameters(module: nn.Module) -> int:
@@ -134,18 +185,12 @@ def count_parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def _hand_over_student(
-    pipeline: Pipeline,
-    parts: Parts,
-    checkpointer: Checkpointer,
-    folder: RunFolder,
-    journal: Journal,
-    state: TrainerState,
-) -> tuple[Student, str | None]:
-    """Write the student's file and card, and give it to the tracker; returns its address there."""
-    selected = state.selected
+def _write_student(
+    parts: Parts, checkpointer: Checkpointer, folder: RunFolder, state: TrainerState
+) -> tuple[Student, Card]:
+    """Write the student's file."""
+    selected, splits = state.selected, parts.splits
     with checkpointer.selector.selected_weights():
-        splits = parts.splits
         student = Student.of(parts.pool, selected.student, splits.normaliser, splits.encoder).cpu()
     card = Card.of(
         checkpointer.facts,
@@ -155,29 +200,14 @@ def _hand_over_student(
         test_accuracy=state.test.accuracy[selected.student],
     )
     write_student(folder.student, student, card)
-    journal.text("card.md", card.markdown())
-    return student, _track_student(pipeline, student, card, journal)
+    return student, card
 
 
-def _track_student(pipeline: Pipeline, student: Student, card: Card, journal: Journal) -> str | None:
-    """Give a student to the tracker: one of images as it is, one of texts in a file together with its encoder."""
-    model = StudentModel(
-        network=student,
-        example=example_inputs(card),
-        outputs=(len(card.classes),),
-        name=f"{pipeline.name}-student",
-        epoch=card.epoch,
-    )
-    if student.encoder is None:
-        return journal.model(model)
-    with TemporaryDirectory() as folder:
-        program = Path(folder) / "student.pt2"
-        try:
-            write_student(program, student, card, "pt2")
-        except InputError as error:
-            journal.guard.warn(f"the student is not given to the tracker: {error}")
-            return None
-        return journal.model(replace(model, network=program, example=np.array(_TEXTS, dtype=object)))
+def _draw(test: Scores, selected: int, journal: Journal) -> None:
+    journal.figure("training.png", training_figure(journal.rows))
+    if len(test.accuracy) > 1:
+        journal.figure("diversity.png", diversity_figure(test.pairwise, selected))
+        journal.figure("agreement.png", agreement_figure(agreement(test.predicted.numpy()), selected))
 
 
 def _samples(pipeline: Pipeline, parts: Parts) -> int:

@@ -15,6 +15,7 @@ from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import DataSource
 from cgl_ignite.errors import Interrupted
 from cgl_ignite.handlers.interruption import terminable
+from cgl_ignite.pipeline.artifacts import settle_run
 from cgl_ignite.pipeline.assemble import read_data, report_data
 from cgl_ignite.pipeline.budget import budgets, with_passes
 from cgl_ignite.pipeline.cells import Board, Cell, ComparisonFolder, find_cell
@@ -27,7 +28,7 @@ from cgl_ignite.pipeline.single import run_info
 from cgl_ignite.pipeline.standings import Standings, read_answers
 from cgl_ignite.pipeline.task import Task, finished, reason_of
 from cgl_ignite.pipeline.workers import Crew, child_environments
-from cgl_ignite.tracking import Group, RunInfo, Screen, Status, Tracker, settle
+from cgl_ignite.tracking import Group, RunInfo, Screen, Status, Tracker
 
 __all__ = ["Contest", "Equal"]
 
@@ -84,7 +85,7 @@ class Contest:
             if run is not None and run.complete:
                 cell.status, cell.run_id, cell.share = "finished", run.run_id, 1.0
                 info = run_info(pipeline, cell.seed, run.facts.get("group"), run.facts.get("method"))
-                settle(run.path, self.tracker, info, self.board.note)
+                settle_run(run, self.tracker, info, self.board.note)
         left = [cell for cell in self.cells if cell.status != "finished"]
         self.board.start(self.folder.path, self.cells, self.costs, jobs)
         if left or self.folder.facts.get("status") != "FINISHED":
@@ -137,9 +138,8 @@ class Contest:
     def _work_off(self, left: Sequence[Cell], jobs: int, screen: Screen | None) -> None:
         costs = {name: asdict(cost) for name, cost in self.costs.items()}
         self.folder.note(self.cells, status="RUNNING", costs=costs, equal=self.equal, data=self.data)
-        known = self.folder.facts.get("group") if self.folder.facts.get("store") == self.tracker.uri else None
-        group = Group(self.tracker, self._info(), known, self.board.note)
-        self.folder.note(self.cells, group=group.id, store=self.tracker.uri)
+        group = Group(self.tracker, self._info(), self.folder.facts.get("group"), self.board.note)
+        self.folder.note(self.cells, group=group.id)
         with self._ending(group):
             if jobs > 1:
                 self._side_by_side(left, group, jobs)

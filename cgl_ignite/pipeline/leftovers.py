@@ -9,9 +9,10 @@ from typing import Any
 
 from cgl_ignite.config.dump import flatten
 from cgl_ignite.errors import InputError
+from cgl_ignite.pipeline.artifacts import settle_run
 from cgl_ignite.pipeline.folder import RunFolder, all_runs
 from cgl_ignite.pipeline.result import read_result, summarise
-from cgl_ignite.tracking import Group, RunInfo, Tracker, settle
+from cgl_ignite.tracking import Group, RunInfo, Tracker
 from cgl_ignite.tracking.process import gone
 
 if sys.version_info >= (3, 11):
@@ -38,7 +39,7 @@ def settle_left(runs: Path, tracker: Tracker, warn: Callable[[str], None]) -> No
                     left.note(status="KILLED")
                     continue
                 if read_result(left.result).tracking_uri == tracker.uri:
-                    settle(left.path, tracker, _info(left, left.facts.get("group")), warn)
+                    settle_run(left, tracker, _info(left, left.facts.get("group")), warn)
                     groups.add(left.facts.get("group"))
                 left.note(status="FINISHED")
         except (InputError, OSError) as error:

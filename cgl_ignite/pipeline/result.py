@@ -10,6 +10,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from cgl_ignite.errors import InputError
+from cgl_ignite.tracking import Store, own_store
 
 __all__ = ["RunResult", "read_result", "summarise"]
 
@@ -57,16 +58,27 @@ class RunResult:
 
 
 def read_result(path: Path) -> RunResult:
-    """Read the result of a finished run.
+    """Read the result of a finished run, with the paths of where its folder lies now.
 
     Raises:
         InputError: a file that is no result.
     """
     try:
-        values = json.loads(path.read_text("utf-8"))
+        values = _at(path.absolute().parent, json.loads(path.read_text("utf-8")))
         return RunResult(**{field.name: values[field.name] for field in fields(RunResult)})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not the result of a run ({error})") from error
+
+
+def _at(here: Path, values: dict[str, Any]) -> dict[str, Any]:
+    """Let the paths of a result lead to the folder of its run, and to the store beside it if it was there before."""
+    there = Path(values["checkpoint"]).parent
+    if there == here:
+        return values
+    moved = {name: str(here / Path(values[name]).name) for name in ("checkpoint", "student")}
+    if Store(values["tracking_uri"], None).database == own_store(there.parents[1]).database:
+        moved["tracking_uri"] = own_store(here.parents[1]).uri
+    return {**values, **moved}
 
 
 MEASURED = (

@@ -10,15 +10,16 @@ from cgl_ignite.config.dump import fingerprint
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.errors import Interrupted
 from cgl_ignite.handlers.interruption import terminable
+from cgl_ignite.pipeline.artifacts import settle_run
 from cgl_ignite.pipeline.assemble import read_data
 from cgl_ignite.pipeline.device import find_device, lend_cpu
 from cgl_ignite.pipeline.folder import RunFolder, take_run
 from cgl_ignite.pipeline.identity import data_of, refuse_changed_data
 from cgl_ignite.pipeline.leftovers import settle_left
 from cgl_ignite.pipeline.longer import longer_run
-from cgl_ignite.pipeline.result import RunResult, read_result, summarise
+from cgl_ignite.pipeline.result import RunResult, summarise
 from cgl_ignite.pipeline.single import Setting, run_info, run_seed
-from cgl_ignite.tracking import Group, Screen, Tracker, TrackerError, locate, make_tracker, settle
+from cgl_ignite.tracking import Group, Screen, Tracker, is_finished, locate, make_tracker, recorded_in
 
 __all__ = ["run"]
 
@@ -50,19 +51,21 @@ def run(
     with ExitStack() as held:
         found = {seed: take_run(held, runs, fingerprint(pipeline), seed) if resume else None for seed in pipeline.seeds}
         done = {seed: run for seed, run in found.items() if run and run.complete}
-        results = {seed: read_result(run.result) for seed, run in done.items()}
         device = find_device(pipeline.run.device)
         source = read_data(pipeline) if len(done) < len(found) else None
         data = data_of(pipeline, source) if source else {}
         for left in (run for seed, run in found.items() if run and seed not in done):
             remedy = "leave out --resume to begin anew"
             refuse_changed_data(left.facts.get("data"), data, f"run {left.run_id}", remedy)
-        for seed, run in done.items():
-            settle(run.path, tracker, run_info(pipeline, seed, run.facts.get("group")), warn)
         known = _group_of(found)
-        if source is None and (known is None or _has_ended(tracker, known)):
+        here = any(recorded_in(run.path, tracker) for run in done.values())
+        group = None
+        if source is not None or (here and not is_finished(tracker, known, warn)):
+            group = Group(tracker, run_info(pipeline, None, None), known, warn)
+        parent = group.id if group else known
+        results = {seed: settle_run(run, tracker, run_info(pipeline, seed, parent), warn) for seed, run in done.items()}
+        if group is None:
             return [results[seed] for seed in pipeline.seeds]
-        group = Group(tracker, run_info(pipeline, None, None), known, warn)
         with _ending(group), lend_cpu(pipeline.run.threads):
             if source is not None:
                 setting = Setting(pipeline, source, data, device, runs, tracker, group.id, screen, warn)
@@ -92,14 +95,6 @@ def _group_of(found: Mapping[int, RunFolder | None]) -> str | None:
     """Return the group that the runs to resume belong to."""
     groups = [again.facts.get("group") for again in found.values() if again]
     return next((str(group) for group in groups if group), None)
-
-
-def _has_ended(tracker: Tracker, group: str) -> bool:
-    """Say whether a group needs nothing more; one that cannot be asked after is left alone."""
-    try:
-        return tracker.status(group) in ("FINISHED", None)
-    except TrackerError:
-        return True
 
 
 def _print(text: str) -> None:

@@ -15,8 +15,8 @@ from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import ValidationError
-from torch import nn
-from torch.export import Dim
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
 from torch.export.passes import move_to_device_pass
 
 from cgl_ignite.backbones import BACKBONES
@@ -84,10 +84,11 @@ def _state(student: Student, card: Card) -> bytes:
 def _program(student: Student, card: Card) -> bytes:
     network, example = copy.deepcopy(student).cpu(), torch.from_numpy(example_inputs(card))
     free: dict[int, Any] = {0: Dim("batch", min=1)}
-    if student.encoder is not None and student.encoder.pad == "batch":
+    if student.encoder is not None and student.encoder.pad == "batch" and card.shape[0] > 1:
         free[1] = Dim("length", min=1, max=card.shape[0])
     try:
         program = torch.export.export(network, (example,), dynamic_shapes={"inputs": free})
+        _try_out(program, network, example, shorter=1 in free)
     except Exception as error:
         reason = str(error).strip().partition("\n")[0]
         raise InputError(
@@ -100,6 +101,23 @@ def _program(student: Student, card: Card) -> bytes:
         extra[_ENCODER] = dump_encoder(student.encoder)
     torch.export.save(program, buffer, extra_files=extra)
     return buffer.getvalue()
+
+
+def _try_out(program: ExportedProgram, network: nn.Module, example: Tensor, *, shorter: bool) -> None:
+    """Compare a program with its network on batches of other sizes than the example.
+
+    Raises:
+        ValueError: other answers.
+    """
+    for rows in (1, 3):
+        inputs = example[[0, 1, 0][:rows]]
+        inputs = inputs[:, : inputs.shape[1] - 1] if shorter else inputs
+        with torch.inference_mode():
+            found, expected = program.module()(inputs), network(inputs)
+        if found.shape != expected.shape or not torch.allclose(
+            found, expected, 1e-3, 1e-4 * float(expected.abs().max())
+        ):
+            raise ValueError(f"the program answers a batch of {rows} otherwise than the student")
 
 
 def _members(path: Path) -> list[str]:

@@ -6,18 +6,19 @@ MLflow is imported by :mod:`cgl_ignite.tracking.mlflow` alone, when :func:`make_
 import os
 from collections.abc import Callable
 
-from cgl_ignite.tracking.base import Row, RunInfo, Status, StudentModel, Tracker, TrackerError, UnknownRun
-from cgl_ignite.tracking.group import Group
+from cgl_ignite.tracking.base import ModelRefused, Row, RunInfo, Status, StudentModel, Tracker, TrackerError, UnknownRun
+from cgl_ignite.tracking.group import Group, is_finished
 from cgl_ignite.tracking.guard import warn_by_log
-from cgl_ignite.tracking.journal import Journal, settle
+from cgl_ignite.tracking.journal import Journal, recorded_in, settle
 from cgl_ignite.tracking.keys import epoch_values, final_values
 from cgl_ignite.tracking.screen import Screen, Summary
-from cgl_ignite.tracking.store import Store, locate
+from cgl_ignite.tracking.store import Store, locate, own_store
 from cgl_ignite.tracking.system import SystemMetrics
 
 __all__ = [
     "Group",
     "Journal",
+    "ModelRefused",
     "Row",
     "RunInfo",
     "Screen",
@@ -31,8 +32,11 @@ __all__ = [
     "UnknownRun",
     "epoch_values",
     "final_values",
+    "is_finished",
     "locate",
     "make_tracker",
+    "own_store",
+    "recorded_in",
     "settle",
 ]
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.export import ExportedProgram
 
-__all__ = ["Row", "RunInfo", "Status", "StudentModel", "Tracker", "TrackerError", "UnknownRun"]
+__all__ = ["ModelRefused", "Row", "RunInfo", "Status", "StudentModel", "Tracker", "TrackerError", "UnknownRun"]
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -25,6 +25,10 @@ class TrackerError(CglError):
 
 class UnknownRun(TrackerError):
     """The store answers, but has no run of this id, as after it was deleted."""
+
+
+class ModelRefused(CglError):
+    """A student that cannot be made a model of the tracker, however often it is tried."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ class StudentModel:
         outputs: the shape of the result for one sample, such as (classes,).
         requirements: what must be installed to run it; by default PyTorch alone, in this version.
         epoch: the metrics of this epoch are shown beside the model.
+        folder: where the tracker may write while it makes the model; left out, the system's folder of temporary files.
     """
 
     network: nn.Module | ExportedProgram | Path
@@ -71,6 +76,7 @@ class StudentModel:
     name: str
     requirements: tuple[str, ...] = ()
     epoch: int = 0
+    folder: Path | None = None
 
 
 class Tracker(Protocol):
@@ -111,7 +117,11 @@ class Tracker(Protocol):
         ...
 
     def model(self, run_id: str, model: StudentModel) -> str:
-        """Store the selected student with the run and return the URI it can be loaded from."""
+        """Store the selected student with the run, once, and return the URI it can be loaded from.
+
+        Raises:
+            ModelRefused: a student that cannot be stored; nothing of it is left.
+        """
         ...
 
     def summarise(self, run_id: str, values: Mapping[str, tuple[float, float]]) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from cgl_ignite.tracking.base import RunInfo, Status, Tracker
+from cgl_ignite.tracking.base import RunInfo, Status, Tracker, UnknownRun
 from cgl_ignite.tracking.guard import Guard, warn_by_log
 
-__all__ = ["Group"]
+__all__ = ["Group", "is_finished"]
 
 
 class Group:
@@ -27,6 +27,7 @@ class Group:
     ) -> None:
         self.tracker = tracker
         self.guard = Guard(warn)
+        self.info = info
         self.id = again
         if again is None:
             self.id = self.guard.attempt("opening the group of runs", lambda: tracker.open(info))
@@ -46,6 +47,22 @@ class Group:
         self._attempt("closing the group of runs", lambda run: self.tracker.close(run, status))
 
     def _attempt(self, what: str, call: Callable[[str], None]) -> None:
-        run = self.id
-        if run is not None:
-            self.guard.attempt(what, lambda: call(run))
+        if self.id is not None:
+            self.guard.attempt(what, lambda: self._call(call))
+
+    def _call(self, call: Callable[[str], None]) -> None:
+        """Call with the group's id; a tracker that has lost the group gets a new one."""
+        try:
+            call(str(self.id))
+        except UnknownRun:
+            self.id = self.tracker.open(self.info)
+            call(self.id)
+
+
+def is_finished(tracker: Tracker, group: str | None, warn: Callable[[str], None] = warn_by_log) -> bool:
+    """Say whether there is nothing to be done about a group of runs: it is finished, or nobody can tell."""
+    if group is None:
+        return True
+    guard = Guard(warn)
+    status = guard.attempt("looking for the group of runs", lambda: tracker.status(group))
+    return guard.failing or status == "FINISHED"

@@ -68,8 +68,10 @@ class MemoryTracker:
         self._run("file", run_id).files[f"{folder}/{path.name}".lstrip("/")] = path.read_bytes()
 
     def model(self, run_id: str, model: StudentModel) -> str:
-        """Keep a model."""
-        self._run("model", run_id).models.append(model)
+        """Keep a model, once."""
+        models = self._run("model", run_id).models
+        if not models:
+            models.append(model)
         return f"memory:/{run_id}/{model.name}"
 
     def summarise(self, run_id: str, values: Mapping[str, tuple[float, float]]) -> None:

@@ -6,50 +6,134 @@ Images are read as tensors. Texts are read as raw strings: code around the progr
 from __future__ import annotations
 
 import os
+import re
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import mlflow
 import numpy as np
+import torch
 from mlflow import MlflowClient
+from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, Metric, Run
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from mlflow.types.schema import Array
 from torch.export import ExportedProgram
 
-from cgl_ignite.tracking.base import StudentModel
+from cgl_ignite.tracking.base import ModelRefused, StudentModel
 
-__all__ = ["log_student"]
+__all__ = ["log_student", "model_name"]
+
+BATCHES = (1, 3)
+"""A stored program is tried with these, as it is exported with an example of two."""
 
 
 def log_student(client: MlflowClient, run_id: str, model: StudentModel) -> str:
-    """Log a student with a run of a store and return its URI, ``models:/m-...``.
+    """Log a student with a run of a store, if that has not been done, and return its URI, ``models:/m-...``.
 
     What :func:`mlflow.pytorch.log_model` does with the fluent API's active run is done here for the
-    run that is named, whose status and times stay as they are.
+    run that is named, whose status and times stay as they are. A model that a killed process began is completed.
+
+    Raises:
+        ModelRefused: a student that is no program, or whose program answers otherwise.
     """
-    form = _text_form(model, model.network) if isinstance(model.network, Path) else _tensor_form(model)
     run = client.get_run(run_id)
-    entry = client.create_logged_model(run.info.experiment_id, model.name, source_run_id=run_id, params=run.data.params)
-    with _lent(client.tracking_uri):
-        logged = Model.log(
-            artifact_path=None,
-            run_id=run_id,
-            model_id=entry.model_id,
-            step=model.epoch,
-            **form,
+    found = client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run_id}'")
+    entry = next((one for one in found if one.status == LoggedModelStatus.READY), found[0] if found else None)
+    if entry is None or entry.status != LoggedModelStatus.READY:
+        entry = _upload(client, run, model, entry)
+    outputs = run.outputs.model_outputs if run.outputs else []
+    if entry.model_id not in [output.model_id for output in outputs]:
+        _connect(client, run, entry, model.epoch)
+    return f"models:/{entry.model_id}"
+
+
+def model_name(name: str) -> str:
+    r"""Replace what MLflow refuses in the name of a model: ``/ : . % " '``.
+
+    Example:
+        >>> model_name("exp.v2/a-student")
+        'exp_v2_a-student'
+    """
+    return re.sub(r"""[/:.%"']""", "_", name)
+
+
+def _upload(client: MlflowClient, run: Run, model: StudentModel, begun: LoggedModel | None) -> LoggedModel:
+    with TemporaryDirectory(dir=model.folder) as folder, _lent(client.tracking_uri, folder):
+        place = Path(folder, "model")
+        written = Model(artifact_path=None, run_id=run.info.run_id)
+        try:
+            _save(model, place, written)
+            _try_out(model, place)
+        except OSError:
+            raise
+        except Exception as error:
+            raise ModelRefused(_first_line(error)) from error
+        entry = begun or client.create_logged_model(
+            run.info.experiment_id,
+            model_name(model.name),
+            source_run_id=run.info.run_id,
+            params=run.data.params,
         )
-    return str(logged.model_uri)
+        written.model_id = written.model_uuid = entry.model_id
+        written.artifact_path = entry.artifact_location
+        written.save(str(place / "MLmodel"))
+        client.log_model_artifacts(entry.model_id, str(place))
+    return client.finalize_logged_model(entry.model_id, LoggedModelStatus.READY)
+
+
+def _connect(client: MlflowClient, run: Run, entry: LoggedModel, epoch: int) -> None:
+    """Name a model as what a run has brought forth, with the metrics of its epoch."""
+    run_id = run.info.run_id
+    histories = (client.get_metric_history(run_id, key) for key in run.data.metrics)
+    metrics = [
+        Metric(one.key, one.value, one.timestamp, one.step, model_id=entry.model_id, run_id=run_id)
+        for history in histories
+        for one in history
+        if one.step == epoch and one.model_id is None
+    ]
+    client.log_batch(run_id, metrics=metrics)
+    client.log_outputs(run_id, [LoggedModelOutput(entry.model_id, step=epoch)])
+
+
+def _save(model: StudentModel, place: Path, written: Model) -> None:
+    if isinstance(model.network, Path):
+        mlflow.pyfunc.save_model(place, mlflow_model=written, **_text_form(model, model.network))
+    else:
+        mlflow.pytorch.save_model(path=str(place), mlflow_model=written, **_tensor_form(model))
+
+
+def _try_out(model: StudentModel, place: Path) -> None:
+    """Compare what was saved with the network, on batches of other sizes than the example.
+
+    Raises:
+        ValueError: other answers.
+    """
+    stored = mlflow.pyfunc.load_model(str(place))
+    for rows in BATCHES:
+        inputs = np.resize(model.example, (rows, *model.example.shape[1:]))
+        if isinstance(model.network, Path):
+            stored.predict(inputs.tolist())
+            continue
+        network = model.network.module() if isinstance(model.network, ExportedProgram) else model.network
+        with torch.inference_mode():
+            expected = network(torch.from_numpy(inputs)).numpy()
+        found = np.asarray(stored.predict(inputs))
+        if found.shape != expected.shape or not np.allclose(found, expected, 1e-3, 1e-4 * np.abs(expected).max()):
+            raise ValueError(
+                f"the program that torch.export makes answers a batch of {rows} otherwise than the student"
+            )
 
 
 def _tensor_form(model: StudentModel) -> dict[str, Any]:
     """Describe a program from tensors to logits."""
     network, example = model.network, model.example
     return {
-        "flavor": mlflow.pytorch,
         "pytorch_model": network.module() if isinstance(network, ExportedProgram) else network,
         "signature": ModelSignature(
             inputs=Schema([TensorSpec(example.dtype, (-1, *example.shape[1:]))]),
@@ -62,15 +146,16 @@ def _tensor_form(model: StudentModel) -> dict[str, Any]:
 
 
 def _text_form(model: StudentModel, program: Path) -> dict[str, Any]:
-    """Describe code from raw strings to labels and probabilities."""
+    """Describe code from raw strings to labels and probabilities.
+
+    There is no schema of the inputs: with one, MLflow cuts a table to its first column before the code sees it.
+    """
     from cgl_ignite.tracking import text_program
 
     return {
-        "flavor": mlflow.pyfunc,
         "python_model": text_program.__file__,
         "artifacts": {text_program.PROGRAM: str(program)},
         "signature": ModelSignature(
-            inputs=Schema([ColSpec(DataType.string)]),
             outputs=Schema(
                 [
                     ColSpec(DataType.string, "label"),
@@ -88,18 +173,26 @@ def _pinned(package: str) -> str:
     return f"{package}=={version(package).partition('+')[0]}"
 
 
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
 @contextmanager
-def _lent(uri: str) -> Iterator[None]:
-    """Point MLflow's global state to a store and to the CPU, and put everything back as it was."""
+def _lent(uri: str, folder: str) -> Iterator[None]:
+    """Point MLflow's global state to a store, to the CPU and to a folder, and put everything back as it was."""
     names = ("MLFLOW_TRACKING_URI", "MLFLOW_DEFAULT_PREDICTION_DEVICE")
     before = {name: os.environ.pop(name, None) for name in names}
     was_set = mlflow.is_tracking_uri_set()  # type: ignore[no-untyped-call]
     chosen: Any = mlflow.get_tracking_uri() if was_set else None
+    temporary = tempfile.tempdir
     mlflow.set_tracking_uri(uri)
     os.environ["MLFLOW_DEFAULT_PREDICTION_DEVICE"] = "cpu"
+    tempfile.tempdir = folder
     try:
         yield
     finally:
+        tempfile.tempdir = temporary
         mlflow.set_tracking_uri(chosen)
         for name, value in before.items():
             os.environ.pop(name, None)

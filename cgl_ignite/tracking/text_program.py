@@ -10,16 +10,17 @@ from __future__ import annotations
 import importlib
 import json
 from base64 import b64decode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import mlflow
 import pandas as pd
 import torch
+from mlflow.exceptions import MlflowException
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from torch import Tensor
 
-__all__ = ["PROGRAM", "TextModel", "encoder_of"]
+__all__ = ["PROGRAM", "TextModel", "encoder_of", "texts_of"]
 
 PROGRAM = "program"
 """The name of the artifact that holds the student, its card and its encoder: a ``pt2`` file."""
@@ -42,8 +43,8 @@ class TextModel(PythonModel):
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        """Name the class of each text; MLflow makes a table of whatever it is given."""
-        texts = list(map(str, model_input.iloc[:, 0]))
+        """Name the class of each text; without a schema MLflow passes on whatever it is given, see :func:`texts_of`."""
+        texts = texts_of(model_input)
         with torch.inference_mode():
             parts = [self.program(self.encode(texts[i : i + ROWS])) for i in range(0, len(texts), ROWS)]
         shares = torch.cat(parts).softmax(1) if parts else torch.zeros(0, len(self.classes))
@@ -55,6 +56,45 @@ class TextModel(PythonModel):
                 "probabilities": shares.tolist(),
             }
         )
+
+
+def texts_of(given: Any) -> list[str]:
+    """Take the texts out of what a model is given.
+
+    Of a table with several columns, the one named ``text`` is read, or else the only one that holds strings.
+
+    Raises:
+        MlflowException: a value that is missing or no text, with its row; a table without one such column.
+    """
+    given = [given] if isinstance(given, (str, Mapping)) and not _holds_columns(given) else given
+    column = given if isinstance(given, pd.Series) else _column(pd.DataFrame(given))
+    for row, text in enumerate(column):
+        if not isinstance(text, str):
+            fault = "is missing" if pd.isna(text) else f"is not a text but {text!r}"
+            raise MlflowException.invalid_parameter_value(f"row {row} (the first is 0) {fault}")
+    return list(column)
+
+
+def _holds_columns(given: str | Mapping[str, Any]) -> bool:
+    return isinstance(given, Mapping) and not any(isinstance(value, str) for value in given.values())
+
+
+def _column(table: pd.DataFrame) -> pd.Series:
+    if table.shape[1] <= 1:
+        return table.iloc[:, 0] if table.shape[1] else pd.Series(dtype=object)
+    places = [number for number, name in enumerate(table.columns) if name == "text"]
+    places = places or [number for number in range(table.shape[1]) if _is_text(table.iloc[:, number])]
+    if len(places) != 1:
+        names = ", ".join(repr(str(name)) for name in table.columns)
+        raise MlflowException.invalid_parameter_value(
+            f"which column holds the texts? The table has {names}; name one of them 'text', or give it alone"
+        )
+    return table.iloc[:, places[0]]
+
+
+def _is_text(column: pd.Series) -> bool:
+    held = column.dropna()
+    return len(held) > 0 and all(isinstance(value, str) for value in held)
 
 
 def encoder_of(text: str, plugins: Sequence[str] = ()) -> Encode:

@@ -191,12 +191,13 @@ def test_a_comparison_of_failures_still_has_a_table(tmp_path: Path) -> None:
 
 
 def test_equal_steps_are_another_comparison_with_more_passes(tmp_path: Path) -> None:
-    standings = start(tmp_path, equal="steps", seeds=(1,))
+    tracker = OtherTracker()
+    standings = start(tmp_path, equal="steps", seeds=(1,), tracker=tracker)
     assert [(row.cost.steps, row.cost.passes) for row in standings.rows] == [(40, 1), (42, 7)]
     (cgl,) = [run for run in standings.runs if run.students == 8]
     text = (tmp_path / "runs" / cgl.run_id / "artifacts" / "pipeline.toml").read_text()
     assert "passes_per_epoch = 7" in text
-    again = start(tmp_path, equal="steps", seeds=(1,))
+    again = start(tmp_path, equal="steps", seeds=(1,), tracker=tracker)
     assert again.tree() == standings.tree()
 
 

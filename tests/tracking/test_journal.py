@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from cgl_ignite.errors import InputError
-from cgl_ignite.tracking import Group, Journal, RunInfo, StudentModel, settle
+from cgl_ignite.tracking import Group, Journal, ModelRefused, RunInfo, StudentModel, settle
 from cgl_ignite.tracking.files import read_rows
 from cgl_ignite.tracking.memory import MemoryTracker
 
@@ -19,6 +19,12 @@ INFO = RunInfo("digits", "cgl seed 1", 1, {"method.students": "8"})
 
 def epochs(rows):
     return [row.epoch for row in rows]
+
+
+def student(folder):
+    assert list(folder.iterdir()) == []
+    (folder / "half").write_text("written meanwhile")
+    return StudentModel(None, None, (10,), "student", folder=folder)
 
 
 class Warnings(list):
@@ -208,10 +214,10 @@ def test_artifacts_are_kept_and_sent_when_the_store_is_back(tmp_path):
 def test_a_model_that_is_not_taken_is_none(tmp_path):
     tracker = MemoryTracker()
     journal = Journal.create(tmp_path, tracker, INFO, Warnings())
-    student = StudentModel(None, None, (10,), "student")
-    assert journal.model(student) == "memory:/run-1/student"
     tracker.down = True
     assert journal.model(student) is None
+    tracker.down = False
+    assert journal.model(student) == "memory:/run-1/student"
 
 
 def test_a_run_that_ended_unseen_is_settled_later(tmp_path):
@@ -222,9 +228,128 @@ def test_a_run_that_ended_unseen_is_settled_later(tmp_path):
     journal.close("FINISHED")
     assert "1 rows and 0 artifacts did not reach memory:" in warn[-1]
     tracker.down = False
-    settle(journal.folder, tracker, INFO)
+    settle(journal.folder, tracker, INFO, build=student)
     assert epochs(tracker.runs["run-1"].rows) == [1]
     assert tracker.runs["run-1"].status == "FINISHED"
     tracker.calls.clear()
     settle(journal.folder, tracker, INFO)
-    assert tracker.calls == []
+    assert tracker.calls == ["status"]
+
+
+def files_of(folder):
+    return {path.name for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("moment", ["before the model", "at the closing"])
+def test_a_student_that_an_outage_kept_back_is_sent_later(tmp_path, moment):
+    tracker, warn = MemoryTracker(), Warnings()
+    journal = Journal.create(tmp_path, tracker, INFO, warn)
+    journal.log(1, {"a": 1.0})
+    tracker.down = moment == "before the model"
+    uri = journal.model(student)
+    assert (uri is None) == tracker.down
+    tracker.down = True
+    journal.close("FINISHED")
+    assert ("and the student did not reach" in warn[-1]) == (uri is None)
+    tracker.down = False
+    assert settle(journal.folder, tracker, INFO, warn, student) == "memory:/run-1/student"
+    [model] = tracker.runs["run-1"].models
+    assert model.name == "student"
+    assert tracker.runs["run-1"].status == "FINISHED"
+    assert files_of(journal.folder) == {"metrics.jsonl", "tracking.json"}
+
+
+def test_a_tracker_that_lost_a_finished_run_gets_all_of_it_again(tmp_path):
+    tracker = MemoryTracker()
+    journal = Journal.create(tmp_path, tracker, INFO)
+    journal.log(1, {"a": 1.0})
+    journal.text("note.txt", "kept")
+    journal.log(1, {"b": 2.0}, final=True)
+    journal.model(student)
+    journal.close("FINISHED")
+    [lost] = [tracker.runs.pop("run-1")]
+    assert settle(journal.folder, tracker, INFO, build=student) == "memory:/run-1/student"
+    again = tracker.runs["run-1"]
+    assert (again.rows, again.files, again.status) == (lost.rows, lost.files, "FINISHED")
+    assert len(again.models) == 1
+    tracker.calls.clear()
+    settle(journal.folder, tracker, INFO, build=student)
+    assert tracker.calls == ["status"]
+
+
+def test_a_tracker_that_loses_the_run_meanwhile_gets_all_of_it_again(tmp_path):
+    tracker = MemoryTracker()
+    group = Group(tracker, INFO)
+    journal = Journal.create(tmp_path, tracker, INFO)
+    journal.log(1, {"a": 1.0})
+    journal.text("note.txt", "kept")
+    tracker.runs.clear()
+    journal.log(2, {"a": 2.0})
+    assert epochs(tracker.runs[journal.tracked].rows) == [1, 2]
+    assert tracker.runs[journal.tracked].files == {"note.txt": b"kept"}
+    assert json.loads((journal.folder / "tracking.json").read_text())["run"] == journal.tracked
+    tracker.runs.clear()
+    group.close("FINISHED")
+    assert tracker.runs[group.id].status == "FINISHED"
+
+
+def test_a_student_that_cannot_be_a_model_is_one_note_and_is_not_tried_again(tmp_path):
+    def refused(folder):
+        raise ModelRefused("the reason")
+
+    tracker, warn = MemoryTracker(), Warnings()
+    journal = Journal.create(tmp_path, tracker, INFO, warn)
+    assert journal.model(refused) is None
+    journal.close("FINISHED")
+    assert settle(journal.folder, tracker, INFO, warn, refused) is None
+    assert warn == ["the student is not stored as a model in memory:: the reason"]
+    assert tracker.runs["run-1"].status == "FINISHED"
+
+
+def test_a_run_that_was_killed_before_its_closing_is_settled_as_finished(tmp_path):
+    tracker = MemoryTracker()
+    journal = Journal.create(tmp_path, tracker, INFO)
+    journal.log(1, {"a": 1.0})
+    assert settle(journal.folder, tracker, INFO, build=student) == "memory:/run-1/student"
+    assert tracker.runs["run-1"].status == "FINISHED"
+
+
+def test_a_run_that_another_process_called_killed_is_settled_as_finished(tmp_path):
+    tracker = MemoryTracker()
+    journal = Journal.create(tmp_path, tracker, INFO)
+    journal.model(student)
+    journal.close("FINISHED")
+    tracker.runs["run-1"].status = "KILLED"
+    settle(journal.folder, tracker, INFO)
+    assert tracker.runs["run-1"].status == "FINISHED"
+
+
+def test_a_student_that_cannot_be_read_now_is_tried_again(tmp_path):
+    def unreadable(folder):
+        raise InputError("its plugin is not known")
+
+    tracker, warn = MemoryTracker(), Warnings()
+    journal = Journal.create(tmp_path, tracker, INFO, warn)
+    assert journal.model(unreadable) is None
+    journal.close("FINISHED")
+    assert tracker.runs["run-1"].status == "FINISHED"
+    assert warn == ["the student is not stored as a model in memory:: its plugin is not known; --resume tries again"]
+    assert settle(journal.folder, tracker, INFO, warn, student) == "memory:/run-1/student"
+    assert tracker.runs["run-1"].status == "FINISHED"
+
+
+def test_what_a_run_can_do_without_is_a_warning_if_it_fails(tmp_path):
+    warn = Warnings()
+    journal = Journal.create(tmp_path, MemoryTracker(), INFO, warn)
+    assert journal.attempt("the number", lambda: 3) == 3
+    assert journal.attempt("the picture", lambda: 1 / 0) is None
+    assert warn == ["the picture of run run-1 could not be kept: division by zero"]
+
+
+def test_a_link_that_a_full_disk_cut_off_is_no_link(tmp_path):
+    tracker = MemoryTracker()
+    journal = Journal.create(tmp_path, tracker, INFO)
+    journal.log(1, {"a": 1.0})
+    (journal.folder / "tracking.json").write_text('{"uri": "mem')
+    settle(journal.folder, tracker, INFO)
+    assert epochs(tracker.runs["run-2"].rows) == [1]

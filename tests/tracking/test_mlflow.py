@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cgl_ignite.tracking import Group, Row, RunInfo, Store, TrackerError, locate, make_tracker
+from cgl_ignite.tracking import Group, Row, RunInfo, Store, TrackerError, UnknownRun, locate, make_tracker
 from cgl_ignite.tracking.mlflow import MLflowTracker
 
 
@@ -123,6 +123,13 @@ def test_runs_of_dead_processes_are_killed_and_others_are_left_alone(tracker, in
     assert (ended.status, ended.end_time) == ("KILLED", 4102444800000)
     assert tracker.client.get_run(alive).info.status == "RUNNING"
     assert tracker.client.get_run(foreign.info.run_id).info.status == "RUNNING"
+
+
+def test_a_run_that_is_not_there_is_told_from_a_store_that_fails(tracker, info):
+    tracker.open(info)
+    assert tracker.status("0" * 32) is None
+    with pytest.raises(UnknownRun):
+        tracker.log("0" * 32, [Row(1, 1, {"a": 1.0})])
 
 
 def test_a_deleted_experiment_is_restored(tracker, info, store):

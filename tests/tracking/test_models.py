@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from cgl_ignite.tracking import Row, StudentModel
+from cgl_ignite.tracking import ModelRefused, Row, StudentModel
+from cgl_ignite.tracking import models as made
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,9 @@ def exported(network, example):
     return torch.export.export(network, (torch.from_numpy(example),), dynamic_shapes=[{0: batch}])
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+
+
 @pytest.mark.parametrize("form", ["module", "program"])
 def test_the_stored_student_answers_as_the_network_does(tracker, info, network, monkeypatch, form):
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
@@ -58,3 +61,88 @@ def test_the_stored_student_answers_as_the_network_does(tracker, info, network, 
     requirements = Path(mlflow.artifacts.download_artifacts(uri), "requirements.txt").read_text()
     assert "torch==" in requirements
     assert "cgl" not in requirements
+
+
+class Killed(BaseException):
+    pass
+
+
+def student_model(network, **changes):
+    return StudentModel(network, np.ones((2, 1, 8, 8), np.float32), (10,), **{"name": "student", **changes})
+
+
+@pytest.mark.parametrize(
+    "point", ["create_logged_model", "log_model_artifacts", "finalize_logged_model", "log_outputs"]
+)
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_model_that_was_cut_off_is_completed_and_stays_the_only_one(
+    tracker, info, network, monkeypatch, tmp_path, point, moment
+):
+    run_id = tracker.open(info)
+    tracker.log(run_id, [Row(1, 1, {"holdout/accuracy_mean": 50.0})])
+    model = student_model(network, epoch=1, folder=tmp_path)
+    with monkeypatch.context() as patch:
+        whole = getattr(made.MlflowClient, point)
+
+        def cut(*arguments, **options):
+            if moment == "after":
+                whole(*arguments, **options)
+            raise Killed
+
+        patch.setattr(made.MlflowClient, point, cut)
+        with pytest.raises(Killed):
+            tracker.model(run_id, model)
+    uri = tracker.model(run_id, model)
+    assert tracker.model(run_id, model) == uri
+    run = tracker.client.get_run(run_id)
+    [stored] = tracker.client.search_logged_models([run.info.experiment_id])
+    assert [f"models:/{one.model_id}" for one in run.outputs.model_outputs] == [uri] == [stored.model_uri]
+    assert str(stored.status) == "READY"
+    assert {metric.key: metric.value for metric in stored.metrics} == {"holdout/accuracy_mean": 50.0, "epoch": 1.0}
+    assert [path.name for path in (tracker.store.artifacts / "models").iterdir()] == [stored.model_id]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracker.uri)
+    assert mlflow.pyfunc.load_model(uri).predict(np.zeros((1, 1, 8, 8), np.float32)).shape == (1, 10)
+
+
+class Loop(nn.Module):
+    """Goes through its batch in Python, which torch.export unrolls for the example."""
+
+    def forward(self, inputs):
+        return torch.stack([inputs[row].flatten()[:10] for row in range(inputs.shape[0])])
+
+
+class Item(nn.Module):
+    def forward(self, inputs):
+        return inputs.flatten(1)[:, :10] * (1 if inputs.sum().item() > 0 else 2)
+
+
+class Numpy(nn.Module):
+    def forward(self, inputs):
+        return torch.from_numpy(inputs.numpy().reshape(len(inputs), -1)[:, :10].copy())
+
+
+@pytest.mark.parametrize("network", [Loop(), Item(), Numpy()], ids=["loop", "item", "numpy"])
+def test_a_student_that_is_no_program_for_every_batch_is_refused_and_leaves_nothing(tracker, info, network, tmp_path):
+    run_id = tracker.open(info)
+    with pytest.raises(ModelRefused) as caught:
+        tracker.model(run_id, student_model(network, folder=tmp_path))
+    assert str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert tracker.client.search_logged_models([tracker.client.get_run(run_id).info.experiment_id]) == []
+    assert not (tracker.store.artifacts / "models").exists()
+
+
+@pytest.mark.parametrize("name", ["exp.v2", "a/b", "100%", 'it\'s: "new"'])
+def test_a_name_that_mlflow_refuses_is_cleaned(tracker, info, network, name):
+    run_id = tracker.open(info)
+    uri = tracker.model(run_id, student_model(network, name=name))
+    stored = tracker.client.get_logged_model(uri.removeprefix("models:/"))
+    assert stored.name == "".join("_" if sign in "/:.%\"'" else sign for sign in name)
+
+
+def test_nothing_is_written_to_the_folder_of_temporary_files(tracker, info, network, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "full"))
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    tracker.model(tracker.open(info), student_model(network, folder=scratch))
+    assert list(scratch.iterdir()) == []

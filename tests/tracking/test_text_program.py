@@ -8,10 +8,12 @@ from pathlib import Path
 import hypothesis.strategies as st
 import mlflow
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 import torch
 from hypothesis import given
+from mlflow.exceptions import MlflowException
 
 from cgl_ignite.data import ENCODINGS, CharacterEncoder, Encoder, characters, dump_encoder, sentencepiece
 from cgl_ignite.data.corpus import Block, Corpus
@@ -19,7 +21,7 @@ from cgl_ignite.data.text import local_text
 from cgl_ignite.data.text.store import encoded
 from cgl_ignite.student import Student, answer_texts, read_student, write_student
 from cgl_ignite.tracking import StudentModel
-from cgl_ignite.tracking.text_program import encoder_of
+from cgl_ignite.tracking.text_program import encoder_of, texts_of
 from tests.texts import BACKBONES, finished_text_run
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
@@ -44,7 +46,10 @@ def test_the_stored_student_takes_raw_strings(tracker, info, tmp_path, monkeypat
     np.testing.assert_allclose(found["probability"], expected.amax(1).numpy(), atol=1e-5)
     assert found["label"].tolist() == [card.classes[number] for number in expected.argmax(1).tolist()]
     assert loaded.predict(TEXTS[0])["label"].tolist() == found["label"].tolist()[:1]
-    assert [str(column.type) for column in loaded.metadata.signature.inputs] == ["DataType.string"]
+    table = pd.DataFrame({"id": ["7", "8", "9"], "text": TEXTS[:3], "stars": [1, 2, 3]})
+    pd.testing.assert_frame_equal(loaded.predict(table), loaded.predict(TEXTS[:3]))
+    with pytest.raises(MlflowException, match=r"row 1 \(the first is 0\) is missing"):
+        loaded.predict([TEXTS[0], None])
 
     files = Path(mlflow.artifacts.download_artifacts(uri))
     assert not [path for path in files.rglob("*") if path.suffix in (".pkl", ".pickle")]
@@ -112,3 +117,39 @@ def test_training_the_student_and_its_stored_program_read_the_same_ids(encoders,
         stored = encoder_of(dump_encoder(encoder))(texts)
         assert trained.dtype == answered.dtype == stored.dtype == torch.int64
         assert trained.tolist() == answered.tolist() == stored.tolist()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["x", "y"],
+        np.array(["x", "y"], object),
+        pd.Series(["x", "y"], index=[4, 4]),
+        pd.DataFrame({"review": ["x", "y"]}),
+        pd.DataFrame({"id": ["1", "2"], "text": ["x", "y"]}),
+        pd.DataFrame({"id": [1, 2], "review": ["x", "y"]}),
+        {"id": [1, 2], "review": ["x", "y"]},
+        [{"id": "1", "text": "x"}, {"id": "2", "text": "y"}],
+    ],
+)
+def test_the_texts_are_found_in_whatever_form_they_come(given):
+    assert texts_of(given) == ["x", "y"]
+
+
+def test_one_text_and_none_at_all():
+    assert texts_of("x") == texts_of({"id": 3, "text": "x"}) == ["x"]
+    assert texts_of([]) == texts_of(pd.DataFrame({"text": []})) == []
+
+
+@pytest.mark.parametrize(("value", "fault"), [(None, "missing"), (float("nan"), "missing"), (5, "not a text but 5")])
+@pytest.mark.parametrize("form", [list, pd.Series, lambda rows: pd.DataFrame({"id": [1, 2, 3], "text": rows})])
+def test_what_is_not_a_text_is_an_error_that_names_its_row(value, fault, form):
+    with pytest.raises(MlflowException, match=rf"row 2 \(the first is 0\) is {fault}"):
+        texts_of(form(["x", "y", value]))
+
+
+@pytest.mark.parametrize("columns", [{"title": ["x"], "body": ["y"]}, {"id": [1], "stars": [2]}])
+def test_a_table_in_which_no_column_is_the_text_is_an_error_that_names_the_columns(columns):
+    names = ", ".join(map(repr, columns))
+    with pytest.raises(MlflowException, match=f"has {names}; name one of them 'text'"):
+        texts_of(pd.DataFrame(columns))
