@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from cgl_ignite import __version__
+from cgl_ignite.cli.surroundings import ensure_home, prepared
 from cgl_ignite.errors import CglError, nearest
 
 __all__ = ["VERBS", "cgl"]
@@ -58,6 +59,11 @@ class _Verbs(click.Group):
         command: click.Command = getattr(import_module(module), attribute)
         return command
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command with streams that take any text."""
+        with prepared():
+            return super().main(*args, **kwargs)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -75,6 +81,8 @@ class _Verbs(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a verb; what the user has to know becomes a message and an exit code."""
         try:
+            if note := ensure_home():
+                click.echo(f"note: {note}", err=True)
             return super().invoke(ctx)
         except CglError as error:
             raise _Failure(str(error), error.exit_code) from error
