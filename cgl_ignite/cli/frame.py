@@ -198,7 +198,9 @@ def results(summary: Summary, result: Result, model: str | None) -> Iterator[Tex
         "selected",
         f"student {result.selected_student}{of}, epoch {result.selected_epoch} of {summary.epochs}",
     )
-    yield _entry("holdout accuracy", f"{result.holdout_accuracy:.2f} %")
+    yield _entry("holdout accuracy", _with_standard_error(result, summary.samples[1]))
+    if advice := _advice(summary):
+        yield _entry("", advice, "yellow")
     yield _entry("test accuracy", f"{result.test_accuracy:.2f} %", "bold green")
     if summary.students > 1:
         yield _entry("mean of students", f"{result.mean_test_accuracy:.2f} % on the test set")
@@ -214,6 +216,26 @@ def results(summary: Summary, result: Result, model: str | None) -> Iterator[Tex
     yield Text("look further", "bold")
     for command, meaning in _commands(summary, result):
         yield Text.assemble("  ", (command, "cyan"), (f"   # {meaning}", "dim"))
+
+
+def _with_standard_error(result: Result, rows: int) -> str:
+    accuracy, error = f"{result.holdout_accuracy:.2f} %", result.holdout_standard_error
+    return accuracy if error is None else f"{accuracy} ± {error:.2f} (standard error from {_rows(rows)}, one run)"
+
+
+def _advice(summary: Summary) -> str:
+    """Say that a holdout is too small to select by; empty where it is not."""
+    rows, candidates = summary.samples[1], summary.students * summary.epochs
+    if rows > 1 and candidates <= rows:
+        return ""
+    return (
+        f"the best of {candidates} candidates (students x epochs) on {_rows(rows)}: trust the test accuracy, "
+        "or take a larger data.holdout"
+    )
+
+
+def _rows(rows: int) -> str:
+    return f"{rows:,} holdout row{'' if rows == 1 else 's'}"
 
 
 def _commands(summary: Summary, result: Result) -> Iterator[tuple[str, str]]:

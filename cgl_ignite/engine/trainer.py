@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -21,8 +22,12 @@ class Handler(Protocol):
 
 
 def build_trainer(step: CollaborativeStep, handlers: Iterable[Handler]) -> Engine:
-    """Build an engine around the step; handlers of one event run in the order they are given."""
+    """Build an engine around the step; handlers of one event run in the order they are given.
+
+    Errors are raised to the caller, so the engine does not log them a second time.
+    """
     trainer = Engine(step)
+    trainer.logger.setLevel(logging.CRITICAL)
     for handler in handlers:
         handler.attach(trainer)
     return trainer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,12 +13,12 @@ from ignite.engine import Engine, Events
 from ignite.handlers import DiskSaver
 
 from cgl_ignite.config.schema import CheckpointEvery
-from cgl_ignite.errors import InputError
+from cgl_ignite.errors import InputError, RunFailed
 from cgl_ignite.handlers.averages import TrainingAverages
 from cgl_ignite.handlers.selection import StudentSelector
 from cgl_ignite.handlers.state import state_of
 
-__all__ = ["Checkpointer", "Stateful", "read_checkpoint"]
+__all__ = ["Checkpointer", "Stateful", "all_finite", "read_checkpoint"]
 
 FORMAT = 2
 
@@ -57,6 +57,7 @@ class Checkpointer:
         self.path = folder / "checkpoint.pt"
         self.averages = averages
         self.selector = selector
+        self._trained = tuple(trained)
         self.parts: dict[str, Stateful] = {**trained, "averages": averages, "selector": selector}
         self.every = every
         self.facts = dict(facts)
@@ -94,8 +95,17 @@ class Checkpointer:
         self._resumed = None
 
     def save(self, engine: Engine) -> None:
-        """Write the state as it is now."""
+        """Write the state as it is now.
+
+        Raises:
+            RunFailed: weights that are not finite; the file before is left as it is.
+        """
         state = {name: part.state_dict() for name, part in self.parts.items()}
+        if not all_finite(value for name in self._trained for value in state[name].values()):
+            raise RunFailed(
+                f"weights are not finite after iteration {state_of(engine).iteration}, so they are not saved; a smaller"
+                f" optim.learning_rate (now {state_of(engine).learning_rate:g}) usually helps"
+            )
         trainer = {key: getattr(state_of(engine), key) for key in ("epoch_length", "iteration", "max_epochs")}
         self._disk({"format": FORMAT, "facts": self.facts, "trainer": trainer, **state}, self.path.name)
         self._saved_at = time.monotonic()
@@ -110,6 +120,12 @@ class Checkpointer:
         late = self.every.seconds and time.monotonic() - self._saved_at >= self.every.seconds
         if due or late:
             self.save(engine)
+
+
+def all_finite(values: Iterable[Any]) -> bool:
+    """Tell whether all tensors among these values are finite; a device is asked once."""
+    tensors = [value for value in values if isinstance(value, torch.Tensor)]
+    return not tensors or bool(torch.stack([tensor.isfinite().all() for tensor in tensors]).all())
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from ignite.engine import Engine, Events
 
+from cgl_ignite.errors import RunFailed
 from cgl_ignite.handlers.selection import StudentSelector
 from cgl_ignite.handlers.state import Scores, state_of
 
@@ -13,7 +15,11 @@ __all__ = ["HoldoutEvaluation", "TestEvaluation"]
 
 
 class HoldoutEvaluation:
-    """Score every student on the holdout when an epoch ends."""
+    """Score every student on the holdout when an epoch ends.
+
+    Raises:
+        RunFailed: a score that is not finite.
+    """
 
     def __init__(self, evaluate: Callable[[], Scores]) -> None:
         self.evaluate = evaluate
@@ -23,7 +29,13 @@ class HoldoutEvaluation:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
-        state_of(engine).holdout = self.evaluate()
+        state = state_of(engine)
+        state.holdout = scores = self.evaluate()
+        if not all(map(math.isfinite, [*scores.accuracy, *scores.cross_entropy])):
+            raise RunFailed(
+                f"the holdout scores are not finite after epoch {state.epoch}; a smaller optim.learning_rate"
+                f" (now {state.learning_rate:g}) usually helps"
+            )
 
 
 class TestEvaluation:

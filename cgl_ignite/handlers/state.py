@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from ignite.engine import Engine
 from ignite.engine.events import State
 from torch import Tensor
 
-__all__ = ["Scores", "Selected", "StudentLosses", "TrainerState", "TrainingLosses", "state_of"]
+__all__ = ["HoldoutMean", "Scores", "Selected", "StudentLosses", "TrainerState", "TrainingLosses", "state_of"]
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,26 @@ class Scores:
     targets: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.int16), compare=False, repr=False)
 
 
+class HoldoutMean(NamedTuple):
+    """Holdout accuracy in percent and cross-entropy of a student, as means over its last ``epochs`` epochs."""
+
+    epochs: int
+    accuracy: float
+    cross_entropy: float
+
+
 @dataclass(frozen=True)
 class Selected:
-    """Who speaks at the end: a student (from 0) at an epoch (from 1), and its holdout accuracy in percent."""
+    """A student (from 0) at an epoch (from 1), and its holdout accuracy in percent at this epoch.
+
+    Attributes:
+        mean: what the selecting rule compared; None in checkpoints that do not hold it.
+    """
 
     epoch: int
     student: int
     score: float
+    mean: HoldoutMean | None = None
 
 
 class TrainerState(State):

@@ -19,17 +19,18 @@ from ignite.engine import Engine
 from torch import Tensor, nn
 
 from cgl_ignite.analysis.agreement import agreement, agreement_figure
+from cgl_ignite.analysis.chance import certainty
 from cgl_ignite.analysis.figures import diversity_figure, routing_figure, training_figure
 from cgl_ignite.config.dump import to_toml, values
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.data import DataReport
-from cgl_ignite.errors import InputError
-from cgl_ignite.handlers.checkpoint import Checkpointer
+from cgl_ignite.data import DataReport, Examples
+from cgl_ignite.errors import InputError, RunFailed
+from cgl_ignite.handlers.checkpoint import Checkpointer, all_finite
 from cgl_ignite.handlers.state import Scores, TrainerState, state_of
 from cgl_ignite.pipeline.assemble import Parts
 from cgl_ignite.pipeline.folder import PREDICTIONS, RunFolder
 from cgl_ignite.pipeline.result import RunResult, read_result
-from cgl_ignite.student import Card, Student, example_inputs, read_student, write_student
+from cgl_ignite.student import Card, Student, example_inputs, logits, read_student, write_student
 from cgl_ignite.tracking import Journal, ModelRefused, RunInfo, StudentModel, Tracker, recorded_in, settle
 from cgl_ignite.tracking.files import write_atomically
 
@@ -125,6 +126,7 @@ def hand_over(
         tracking_uri=journal.tracker.uri,
         student=str(folder.student),
         model=None,
+        **certainty((selected.score, parts.splits.holdout.targets), (test.accuracy[selected.student], test.targets)),
     )
     write_atomically(folder.result, result.json().encode())
     journal.attempt("the card", lambda: journal.text("card.md", card.markdown()))
@@ -191,7 +193,9 @@ def _write_student(
     """Write the student's file."""
     selected, splits = state.selected, parts.splits
     with checkpointer.selector.selected_weights():
-        student = Student.of(parts.pool, selected.student, splits.normaliser, splits.encoder).cpu()
+        student = Student.of(parts.pool, selected.student, splits.normaliser, splits.encoder)
+    _require_finite(student, splits.holdout, next(parts.pool.parameters()).device)
+    student = student.cpu()
     card = Card.of(
         checkpointer.facts,
         student=selected.student,
@@ -201,6 +205,15 @@ def _write_student(
     )
     write_student(folder.student, student, card)
     return student, card
+
+
+def _require_finite(student: Student, holdout: Examples, device: torch.device) -> None:
+    """Refuse a student whose weights, buffers or logits on the holdout are not finite."""
+    if not all_finite(student.state_dict().values()) or not all_finite([logits(student, holdout.inputs, device)]):
+        raise RunFailed(
+            "the selected student is not finite (its weights, or its logits on the holdout), so it is not handed over;"
+            " a smaller optim.learning_rate usually helps"
+        )
 
 
 def _draw(test: Scores, selected: int, journal: Journal) -> None:

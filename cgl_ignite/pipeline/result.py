@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -29,6 +29,12 @@ class RunResult:
         train_seconds: without evaluation, summed over resumes.
         samples_per_second: own samples of all students.
         model: the student in MLflow, None if the tracker did not take it.
+        holdout_standard_error: of ``holdout_accuracy`` for a holdout of n rows, sqrt(a (1 - a) / n); in percent.
+        chance_accuracy: on the holdout, of always answering its most frequent class.
+        at_chance: whether the selected student exceeds, on the holdout or on the test part, the accuracy of always
+            answering the most frequent class there by at most a standard error.
+
+    What older results do not hold is None.
     """
 
     run_id: str
@@ -51,6 +57,9 @@ class RunResult:
     tracking_uri: str
     student: str
     model: str | None
+    holdout_standard_error: float | None = None
+    chance_accuracy: float | None = None
+    at_chance: bool | None = None
 
     def json(self) -> str:
         """Write the result as one JSON object."""
@@ -65,7 +74,9 @@ def read_result(path: Path) -> RunResult:
     """
     try:
         values = _at(path.absolute().parent, json.loads(path.read_text("utf-8")))
-        return RunResult(**{field.name: values[field.name] for field in fields(RunResult)})
+        known = {field.name: values[field.name] for field in fields(RunResult) if field.default is MISSING}
+        later = {field.name: values.get(field.name) for field in fields(RunResult) if field.name not in known}
+        return RunResult(**known, **later)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not the result of a run ({error})") from error
 

@@ -42,6 +42,11 @@ _OUT_OF_MEMORY = (
     "out of memory; fewer batches at a time (run.batches_per_chunk = 1 changes no result), a smaller optim.batch_size"
     " or a narrower backbone need less; cgl show says how much"
 )
+_AT_CHANCE = (
+    "the selected student is no better than always answering the most frequent class ({result.holdout_accuracy:.2f} %"
+    " on the holdout, the most frequent class there has {result.chance_accuracy:.2f} %); try another"
+    " optim.learning_rate (now {pipeline.optim.learning_rate:g}) or more run.epochs (now {pipeline.run.epochs})"
+)
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,8 @@ def run_seed(setting: Setting, seed: int, again: RunFolder | None) -> RunResult:
         result = hand_over(setting.pipeline, parts, checkpointer, folder, journal, trainer)
     if setting.screen:
         setting.screen.finish(result, result.model)
+    if result.at_chance:
+        setting.warn(_AT_CHANCE.format(result=result, pipeline=setting.pipeline))
     return result
 
 

@@ -1,7 +1,7 @@
 """The names under which values are recorded.
 
 ``holdout/accuracy/student_3`` is one student's, ``holdout/accuracy_mean`` (``_min``, ``_max``) that of all,
-and ``holdout/accuracy_selected`` that of the one who speaks: so MLflow's pages show the few of a split
+and ``holdout/accuracy_selected`` that of the selected one: so MLflow's pages show the few of a split
 before the many.
 """
 
@@ -46,7 +46,7 @@ def epoch_values(state: Progress) -> dict[str, float]:
 
 
 def final_values(scores: Scores, selected: int) -> dict[str, float]:
-    """Name the scores on the test set; ``selected`` is the student that speaks."""
+    """Name the scores on the test set; ``selected`` is the selected student."""
     return _scores("test", scores, selected)
 
 

@@ -67,7 +67,7 @@ class Scores(Protocol):
 
 
 class Selected(Protocol):
-    """Who speaks so far: student from 0, epoch from 1, holdout accuracy in percent."""
+    """The student (from 0) that is selected so far, at its epoch (from 1), and its holdout accuracy in percent."""
 
     @property
     def epoch(self) -> int: ...
@@ -117,6 +117,8 @@ class Result(Protocol):
     def selected_epoch(self) -> int: ...
     @property
     def holdout_accuracy(self) -> float: ...
+    @property
+    def holdout_standard_error(self) -> float | None: ...
     @property
     def test_accuracy(self) -> float: ...
     @property

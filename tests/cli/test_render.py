@@ -63,6 +63,7 @@ def result(summary):
         selected_student=2,
         selected_epoch=3,
         holdout_accuracy=61.239,
+        holdout_standard_error=4.873,
         test_accuracy=60.914,
         mean_test_accuracy=59.8,
         diversity=0.375,
@@ -106,7 +107,7 @@ def test_the_end_names_every_place_and_the_commands_to_go_on_with(summary, resul
     lines = shown(out).splitlines()
     for line in (
         "  selected          student 2 of 3, epoch 3 of 4",
-        "  holdout accuracy  61.24 %",
+        "  holdout accuracy  61.24 % ± 4.87 (standard error from 100 holdout rows, one run)",
         "  test accuracy     60.91 %",
         "  mean of students  59.80 % on the test set",
         "  training time     1:01:11",

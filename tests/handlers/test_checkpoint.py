@@ -9,7 +9,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from cgl_ignite.config.schema import CheckpointEvery
-from cgl_ignite.errors import InputError
+from cgl_ignite.errors import InputError, RunFailed
 from cgl_ignite.handlers import checkpoint
 from cgl_ignite.handlers.checkpoint import Checkpointer, read_checkpoint
 from cgl_ignite.handlers.state import Selected
@@ -148,6 +148,24 @@ def test_the_file_is_replaced_in_one_step(tmp_path: Path) -> None:
         checkpointer.save(engine)
         assert file.read() == whole
     assert checkpointer.path.read_bytes() != whole
+
+
+@pytest.mark.parametrize("every", [{"iterations": 1}, {"iterations": 2}, {"seconds": 1e-9}, {"epochs": 1}])
+def test_weights_that_are_not_finite_never_replace_those_before(tmp_path: Path, every: dict) -> None:
+    """The weight explodes in iteration 6; what was saved before is kept to the byte."""
+    engine, checkpointer, parts = build(tmp_path, CheckpointEvery(**every))
+    engine.state.learning_rate = 0.5
+
+    @engine.on(Events.ITERATION_STARTED(once=6))
+    def explode(engine: Engine) -> None:
+        parts["pool"].value = torch.tensor(float("nan"))
+
+    with pytest.raises(RunFailed, match="weights are not finite after iteration 6, so they are not saved; a smaller"):
+        train(engine)
+    kept = read_checkpoint(checkpointer.path)
+    assert kept["trainer"]["iteration"] < 6
+    assert kept["pool"]["value"] == kept["trainer"]["iteration"]
+    assert list(tmp_path.iterdir()) == [checkpointer.path]
 
 
 @pytest.mark.parametrize("stop", [1, 3, 4, 14])

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from types import SimpleNamespace
+from math import inf, nan
 
 import pytest
 from ignite.engine import Engine, Events
 from torch import nn
 
+from cgl_ignite.errors import RunFailed
 from cgl_ignite.handlers.evaluation import HoldoutEvaluation, TestEvaluation
 from cgl_ignite.handlers.selection import StudentSelector, best
 from cgl_ignite.handlers.state import Scores
@@ -25,6 +26,15 @@ def test_the_holdout_is_scored_at_the_end_of_every_epoch() -> None:
     assert seen == [scores(1), scores(2), scores(3)]
 
 
+@pytest.mark.parametrize("found", [([nan], [0.5]), ([50.0], [nan]), ([50.0, 50.0], [0.5, inf])])
+def test_scores_that_are_not_finite_end_the_run(found: tuple[list[float], list[float]]) -> None:
+    engine = Engine(lambda engine, _: setattr(engine.state, "learning_rate", 0.25))
+    HoldoutEvaluation(lambda: Scores(*found, None, [], {})).attach(engine)
+    message = r"the holdout scores are not finite after epoch 1; a smaller optim\.learning_rate \(now 0\.25\)"
+    with pytest.raises(RunFailed, match=message):
+        engine.run([0], max_epochs=2)
+
+
 class Stop(Exception):
     """Ends a training before it is complete."""
 
@@ -37,7 +47,7 @@ def build(read: list[float]) -> tuple[Engine, nn.Linear]:
 
     @engine.on(Events.EPOCH_COMPLETED)
     def score(engine: Engine) -> None:
-        engine.state.holdout = SimpleNamespace(accuracy=[90.0 if engine.state.epoch == 2 else 10.0])
+        engine.state.holdout = scores(90.0 if engine.state.epoch == 2 else 10.0)
 
     def evaluate() -> Scores:
         read.append(pool.weight.item())

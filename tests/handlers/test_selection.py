@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -7,45 +8,94 @@ import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
-from cgl_ignite.handlers.selection import SELECTIONS, StudentSelector, best, last, leader, random
-from cgl_ignite.handlers.state import Selected
+from cgl_ignite.handlers.selection import (
+    SELECTIONS,
+    History,
+    Rule,
+    StudentSelector,
+    best,
+    last,
+    leader,
+    random,
+)  # fmt: skip
+from cgl_ignite.handlers.state import HoldoutMean, Selected
 
-EPOCHS = [[50.0, 60.0, 40.0], [70.0, 80.0, 80.0], [80.0, 80.0, 10.0], [30.0, 79.0, 20.0]]
+ACCURACY = [[50.0, 60.0, 40.0], [70.0, 80.0, 80.0], [80.0, 80.0, 10.0], [30.0, 79.0, 20.0]]
+CROSS_ENTROPY = [[1.0, 0.9, 1.2], [0.8, 0.6, 0.5], [0.5, 0.5, 2.0], [1.0, 0.3, 1.5]]
+EPOCHS = list(zip(ACCURACY, CROSS_ENTROPY, strict=True))
 
 
-def follow(rule) -> list[Selected]:
+def follow(rule: Rule, epochs: History = EPOCHS) -> list[Selected]:
     """Apply a rule epoch by epoch."""
     found: list[Selected] = []
-    for epoch, accuracy in enumerate(EPOCHS, 1):
-        found.append(rule(epoch, accuracy, found[-1] if found else None))
+    for epoch in range(1, len(epochs) + 1):
+        found.append(rule(epoch, epochs[:epoch], found[-1] if found else None))
     return found
 
 
-def test_best_prefers_the_earlier_epoch_and_the_lower_index() -> None:
-    expected = [Selected(1, 1, 60.0), *[Selected(2, 1, 80.0)] * 3]
-    assert follow(best(3, seed=1)) == expected
+def places(rule: Rule, epochs: History = EPOCHS) -> list[tuple[int, int]]:
+    """Tell epoch and student that are selected after every epoch."""
+    return [(selected.epoch, selected.student) for selected in follow(rule, epochs)]
+
+
+def test_best_breaks_ties_by_cross_entropy_then_the_later_epoch_then_the_lower_index() -> None:
+    """80 % is reached by two students in epoch 2, the second of which is surer, and by two in epoch 3, surer still."""
+    assert places(best(3, seed=1)) == [(1, 1), (2, 2), (3, 0), (3, 0)]
+
+
+@pytest.mark.parametrize(("cross_entropy", "epoch"), [(0.6, 1), (0.5, 2), (0.4, 2)])
+def test_equal_accuracies(cross_entropy: float, epoch: int) -> None:
+    epochs = [([80.0], [0.5]), ([80.0], [cross_entropy])]
+    assert places(best(1, seed=1), epochs)[-1] == (epoch, 0)
+
+
+def test_best_by_cross_entropy() -> None:
+    assert places(best(3, seed=1, by="cross_entropy")) == [(1, 1), (2, 2), (3, 0), (4, 1)]
+
+
+def test_best_by_cross_entropy_breaks_ties_by_accuracy() -> None:
+    epochs = [([80.0, 90.0], [0.5, 0.5]), ([85.0, 90.0], [0.5, 0.6])]
+    assert places(best(2, seed=1, by="cross_entropy"), epochs) == [(1, 1), (1, 1)]
+
+
+def test_a_mean_over_three_epochs() -> None:
+    """Means of three epochs: 66.7, 73.3 and 43.3 after the third, 60, 79.7 and 36.7 after the fourth."""
+    found = follow(best(3, seed=1, epochs=3))
+    assert [(one.epoch, one.student) for one in found] == [(1, 1), (2, 1), (3, 1), (4, 1)]
+    assert [one.score for one in found] == [60.0, 80.0, 80.0, 79.0]
+    assert found[-1].mean == (3, pytest.approx((80 + 80 + 79) / 3), pytest.approx((0.6 + 0.5 + 0.3) / 3))
+
+
+def test_an_epoch_with_fewer_before_it_gives_way_even_if_it_is_better() -> None:
+    epochs = [([99.0], [0.1]), ([50.0], [1.0]), ([60.0], [1.0]), ([40.0], [1.0])]
+    assert places(best(1, seed=1, epochs=2), epochs) == [(1, 0), (2, 0), (2, 0), (2, 0)]
+
+
+def test_means_that_differ_by_rounding_only_are_equal() -> None:
+    """0.1 + 0.2 is more than 0.3, though not by anything that was measured."""
+    epochs = [([0.3], [0.1]), ([0.0], [0.1]), ([0.1 + 0.2], [0.9])]
+    assert places(best(1, seed=1), epochs)[-1] == (1, 0)
 
 
 def test_last_is_the_best_of_the_last_epoch() -> None:
-    expected = [Selected(1, 1, 60.0), Selected(2, 1, 80.0), Selected(3, 0, 80.0), Selected(4, 1, 79.0)]
-    assert follow(last(3, seed=1)) == expected
+    assert places(last(3, seed=1)) == [(1, 1), (2, 2), (3, 0), (4, 1)]
+    assert places(last(3, seed=1, epochs=2))[2] == (3, 1)
 
 
 def test_random_keeps_one_student_at_its_best_epoch() -> None:
-    bests = {0: Selected(3, 0, 80.0), 1: Selected(2, 1, 80.0), 2: Selected(2, 2, 80.0)}
+    bests = {0: (3, 0), 1: (3, 1), 2: (2, 2)}
     chosen = set()
     for seed in range(40):
-        found = follow(random(3, seed=seed))
-        (student,) = {selected.student for selected in found}
+        found = places(random(3, seed=seed))
+        (student,) = {student for _, student in found}
         assert found[-1] == bests[student]
-        assert follow(random(3, seed=seed)) == found
+        assert places(random(3, seed=seed)) == found
         chosen.add(student)
     assert chosen == {0, 1, 2}
 
 
 def test_the_leader_is_the_last_student_at_its_best_epoch() -> None:
-    expected = [Selected(1, 2, 40.0), *[Selected(2, 2, 80.0)] * 3]
-    assert follow(leader(3, seed=1)) == expected
+    assert places(leader(3, seed=1)) == [(1, 2), (2, 2), (2, 2), (2, 2)]
 
 
 def test_registered_kinds() -> None:
@@ -57,7 +107,7 @@ def test_a_rule_selects_among_the_students(kind: str) -> None:
     rule = SELECTIONS.get(kind)(3, 1)
     for epoch, selected in enumerate(follow(rule), 1):
         assert 1 <= selected.epoch <= epoch
-        assert selected.score == EPOCHS[selected.epoch - 1][selected.student]
+        assert selected.score == ACCURACY[selected.epoch - 1][selected.student]
 
 
 class Pool(nn.Module):
@@ -82,7 +132,8 @@ def judge(pool: Pool, selector: StudentSelector, epochs: int) -> Engine:
     engine = Engine(lambda engine, _: pool.set(engine.state.epoch))
 
     def score(engine: Engine) -> None:
-        engine.state.holdout = SimpleNamespace(accuracy=EPOCHS[engine.state.epoch - 1])
+        accuracy, cross_entropy = EPOCHS[engine.state.epoch - 1]
+        engine.state.holdout = SimpleNamespace(accuracy=accuracy, cross_entropy=cross_entropy)
 
     engine.add_event_handler(Events.EPOCH_COMPLETED, score)
     selector.attach(engine)
@@ -94,10 +145,10 @@ def test_the_weights_of_the_selected_epoch_are_kept_and_lent() -> None:
     pool = Pool()
     selector = StudentSelector(pool, best(3, 1))
     engine = judge(pool, selector, 4)
-    assert engine.state.selected == selector.selected == Selected(2, 1, 80.0)
+    assert engine.state.selected == selector.selected == Selected(3, 0, 80.0, HoldoutMean(1, 80.0, 0.5))
     assert selector.judged == 4
     with selector.selected_weights():
-        assert pool.value() == (2, 20)
+        assert pool.value() == (3, 30)
     assert pool.value() == (4, 40)
 
 
@@ -117,9 +168,37 @@ def test_a_selection_survives_in_its_state() -> None:
     other = Pool()
     taken = StudentSelector(other, best(3, 1))
     taken.load_state_dict(selector.state_dict())
-    assert (taken.selected, taken.judged) == (Selected(2, 1, 80.0), 3)
+    assert (taken.selected, taken.judged) == (Selected(3, 0, 80.0, HoldoutMean(1, 80.0, 0.5)), 3)
     with taken.selected_weights():
-        assert other.value() == (2, 20)
+        assert other.value() == (3, 30)
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3])
+@pytest.mark.parametrize("options", [{}, {"by": "cross_entropy"}, {"epochs": 2}, {"epochs": 3}])
+def test_a_rule_goes_on_from_a_stored_state_as_if_it_had_not_been_stopped(
+    tmp_path: Path, options: dict, stop: int
+) -> None:
+    selector = StudentSelector(Pool(), best(3, 1, **options))
+    judge(selector.pool, selector, stop)
+    torch.save(selector.state_dict(), tmp_path / "state.pt")
+    taken = StudentSelector(Pool(), best(3, 1, **options))
+    taken.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    for epoch in range(stop + 1, 5):
+        accuracy, cross_entropy = EPOCHS[epoch - 1]
+        state = SimpleNamespace(epoch=epoch, holdout=SimpleNamespace(accuracy=accuracy, cross_entropy=cross_entropy))
+        taken(SimpleNamespace(state=state))
+    assert taken.selected == follow(best(3, 1, **options))[-1]
+
+
+@pytest.mark.parametrize(("accuracy", "expected"), [(80.0, 5), (79.0, 2)])
+def test_a_state_without_cross_entropies_and_history(accuracy: float, expected: int) -> None:
+    """So were they written before; a later student that is as accurate is taken."""
+    selector = StudentSelector(Pool(), best(1, 1))
+    selector.load_state_dict({"judged": 4, "selected": [2, 0, 80.0], "weights": {}})
+    assert (selector.selected, selector.judged) == (Selected(2, 0, 80.0), 4)
+    holdout = SimpleNamespace(accuracy=[accuracy], cross_entropy=[9.0])
+    selector(SimpleNamespace(state=SimpleNamespace(epoch=5, holdout=holdout)))
+    assert selector.selected is not None and selector.selected.epoch == expected
 
 
 def test_a_fresh_selection_survives_too() -> None:
