@@ -24,8 +24,8 @@ def test_any_encoding_takes_any_text(monkeypatch: pytest.MonkeyPatch, encoding: 
     for name in ("stdout", "stderr"):
         monkeypatch.setattr(sys, name, io.TextIOWrapper(written, encoding=encoding, write_through=True))
     with prepared():
-        print("25.0 ± 1.5 · ─ 日")
-        print("25.0 ± 1.5 · ─ 日", file=sys.stderr)
+        sys.stdout.write("25.0 ± 1.5 · ─ 日\n")
+        sys.stderr.write("25.0 ± 1.5 · ─ 日\n")
     known = {"utf-8": "25.0 ± 1.5 · ─ 日", "ascii": "25.0 +- 1.5 - - ?"}
     expected = known.get(encoding, "25.0 ± 1.5 · - ?")
     assert written.getvalue().decode(encoding).splitlines() == [expected, expected]
