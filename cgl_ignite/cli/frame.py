@@ -15,6 +15,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from cgl_ignite.tracking.store import Store, own_store
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -240,10 +242,10 @@ def _rows(rows: int) -> str:
 
 def _commands(summary: Summary, result: Result) -> Iterator[tuple[str, str]]:
     home = summary.folder.parent.parent
-    where = "" if home == Path("mlruns").absolute() else f" --folder {_short(home)}"
-    own = result.tracking_uri == f"sqlite:///{home / 'mlflow.db'}"
+    where = "" if home == Path("mlruns").absolute() else f" --folder {shlex.quote(_short(home))}"
+    own = Store(result.tracking_uri, None).database == own_store(home).database
     run = result.run_id[:8]
-    yield f"cgl ui{where}" if own else f"cgl ui --uri {result.tracking_uri}", "charts of all runs"
+    yield f"cgl ui{where}" if own else f"cgl ui --uri {shlex.quote(result.tracking_uri)}", "charts of all runs"
     text = summary.modality == "text"
     inputs, own_data = ("TEXT...", "a table of texts") if text else ("IMAGE...", "a folder")
     data = summary.dataset if summary.root is None else f"{summary.dataset} --root {shlex.quote(str(summary.root))}"
@@ -268,7 +270,8 @@ def _entry(name: str, value: str, style: str = "") -> Text:
 
 def _place(uri: str) -> str:
     """The file of a local database, else the address as it is."""
-    return _short(Path(uri.removeprefix("sqlite:///"))) if uri.startswith("sqlite:////") else uri
+    database = Store(uri, None).database
+    return uri if database is None else _short(database)
 
 
 def _short(path: Path) -> str:

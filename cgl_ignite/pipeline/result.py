@@ -74,8 +74,12 @@ def read_result(path: Path) -> RunResult:
     """
     try:
         values = _at(path.absolute().parent, json.loads(path.read_text("utf-8")))
-        known = {field.name: values[field.name] for field in fields(RunResult) if field.default is MISSING}
-        later = {field.name: values.get(field.name) for field in fields(RunResult) if field.name not in known}
+        known: dict[str, Any] = {
+            field.name: values[field.name] for field in fields(RunResult) if field.default is MISSING
+        }
+        later: dict[str, Any] = {
+            field.name: values.get(field.name) for field in fields(RunResult) if field.name not in known
+        }
         return RunResult(**known, **later)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not the result of a run ({error})") from error

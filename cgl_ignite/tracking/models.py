@@ -114,7 +114,7 @@ def _try_out(model: StudentModel, place: Path) -> None:
     Raises:
         ValueError: other answers.
     """
-    stored = mlflow.pyfunc.load_model(str(place))
+    stored = mlflow.pyfunc.load_model(place.as_uri())
     for rows in BATCHES:
         inputs = np.resize(model.example, (rows, *model.example.shape[1:]))
         if isinstance(model.network, Path):
@@ -154,7 +154,7 @@ def _text_form(model: StudentModel, program: Path) -> dict[str, Any]:
 
     return {
         "python_model": text_program.__file__,
-        "artifacts": {text_program.PROGRAM: str(program)},
+        "artifacts": {text_program.PROGRAM: program.absolute().as_uri()},
         "signature": ModelSignature(
             outputs=Schema(
                 [

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import mlflow
@@ -9,8 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from cgl_ignite.tracking import ModelRefused, Row, StudentModel
+from cgl_ignite.tracking import ModelRefused, Row, StudentModel, own_store
 from cgl_ignite.tracking import models as made
+from cgl_ignite.tracking.mlflow import MLflowTracker
 
 
 @pytest.fixture(scope="module")
@@ -146,3 +148,19 @@ def test_nothing_is_written_to_the_folder_of_temporary_files(tracker, info, netw
     scratch.mkdir()
     tracker.model(tracker.open(info), student_model(network, folder=scratch))
     assert list(scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a%20b", "what?", "x#y", "ü ñ", "100%"])
+def test_a_model_is_stored_and_loaded_in_any_folder(template, info, network, tmp_path, monkeypatch, name):
+    folder = tmp_path / name
+    folder.mkdir()
+    shutil.copy(template, folder / "mlflow.db")
+    tracker = MLflowTracker(own_store(folder))
+    uri = tracker.model(tracker.open(info), student_model(network, folder=folder))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracker.uri)
+    assert mlflow.pyfunc.load_model(uri).predict(np.zeros((1, 1, 8, 8), np.float32)).shape == (1, 10)
+    folder.rename(tmp_path / "moved%2F")
+    moved = MLflowTracker(own_store(tmp_path / "moved%2F"), lambda text: None)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", moved.uri)
+    assert moved.newest_experiment() is not None
+    assert mlflow.pyfunc.load_model(uri).predict(np.zeros((1, 1, 8, 8), np.float32)).shape == (1, 10)
