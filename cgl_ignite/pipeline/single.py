@@ -44,7 +44,8 @@ _OUT_OF_MEMORY = (
 )
 _AT_CHANCE = (
     "the selected student is no better than always answering the most frequent class ({result.holdout_accuracy:.2f} %"
-    " on the holdout, the most frequent class there has {result.chance_accuracy:.2f} %); try another"
+    " on the holdout, of which that class has {result.chance_accuracy:.2f} %, and {result.test_accuracy:.2f} % on the"
+    " test set); try another"
     " optim.learning_rate (now {pipeline.optim.learning_rate:g}) or more run.epochs (now {pipeline.run.epochs})"
 )
 
