@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import mlflow
@@ -159,8 +161,18 @@ def test_a_model_is_stored_and_loaded_in_any_folder(template, info, network, tmp
     uri = tracker.model(tracker.open(info), student_model(network, folder=folder))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", tracker.uri)
     assert mlflow.pyfunc.load_model(uri).predict(np.zeros((1, 1, 8, 8), np.float32)).shape == (1, 10)
-    folder.rename(tmp_path / "moved%2F")
-    moved = MLflowTracker(own_store(tmp_path / "moved%2F"), lambda text: None)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", moved.uri)
-    assert moved.newest_experiment() is not None
-    assert mlflow.pyfunc.load_model(uri).predict(np.zeros((1, 1, 8, 8), np.float32)).shape == (1, 10)
+
+
+def test_a_model_is_loaded_after_its_folder_has_moved(tracker, info, network, store, tmp_path):
+    uri = tracker.model(tracker.open(info), student_model(network))
+    moved = own_store(tmp_path / "moved%2F")
+    store.database.parent.rename(moved.database.parent)
+    assert MLflowTracker(moved, lambda text: None).newest_experiment() is not None
+    script = (
+        "import sys, mlflow, numpy as np;"
+        "print(mlflow.pyfunc.load_model(sys.argv[1]).predict(np.zeros((3, 1, 8, 8), np.float32)).shape)"
+    )
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": moved.uri}
+    command = [sys.executable, "-W", "ignore", "-c", script, uri]
+    answer = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    assert answer.stdout.strip() == "(3, 10)"
