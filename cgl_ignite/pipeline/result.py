@@ -91,7 +91,7 @@ def _at(here: Path, values: dict[str, Any]) -> dict[str, Any]:
     if there == here:
         return values
     moved = {name: str(here / Path(values[name]).name) for name in ("checkpoint", "student")}
-    if Store(values["tracking_uri"], None).database == own_store(there.parents[1]).database:
+    if Store(values["tracking_uri"], None).database == there.parents[1] / "mlflow.db":
         moved["tracking_uri"] = own_store(here.parents[1]).uri
     return {**values, **moved}
 

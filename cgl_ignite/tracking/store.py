@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ __all__ = ["Store", "locate", "own_store", "sqlite_uri"]
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 SERVERS = ("http", "https", "databricks", "databricks-uc", "uc")
 SQLITE = ("sqlite", "sqlite+pysqlite")
+ENCODED = re.compile("%[0-9A-Fa-f]{2}")
 DATABASE, ARTIFACTS = "mlflow.db", "artifacts"
 
 
@@ -46,7 +48,7 @@ def locate(folder: Path, uri: str | None = None) -> Store:
     A relative SQLite path is made absolute, so that the store does not follow the working directory.
 
     Raises:
-        InputError: an address that MLflow cannot use.
+        InputError: an address or a folder that MLflow cannot use.
 
     Example:
         >>> locate(Path("/home/me/mlruns"), "sqlite:////data/runs.db").uri
@@ -57,18 +59,13 @@ def locate(folder: Path, uri: str | None = None) -> Store:
         True
     """
     source, address = ("tracking.uri", uri) if uri else ("MLFLOW_TRACKING_URI", _environment())
-    if not address:
-        return own_store(folder)
-    folder = folder.expanduser().absolute()
-    scheme = urlsplit(address).scheme
-    if scheme.partition("+")[0] not in DATABASES + SERVERS and not _folder_store_allowed(scheme):
+    store = _given(folder, source, address) if address else own_store(folder)
+    if store.artifacts is not None and (found := ENCODED.search(str(store.artifacts))):
         raise InputError(
-            f"{source} = {address!r}: MLflow keeps runs in a database or on a server"
-            f" (known: {choices(DATABASES + SERVERS[:2])}), for instance '{_example(folder)}'"
+            f"{str(store.artifacts.parent)!r}: MLflow takes {found.group()!r} in the path of a folder for another"
+            " character and cannot load models from there; name another folder with tracking.folder, or rename this one"
         )
-    if scheme in SQLITE:
-        return _sqlite_store(source, address, folder)
-    return Store(address, None if scheme in SERVERS else folder / ARTIFACTS)
+    return store
 
 
 def own_store(folder: Path) -> Store:
@@ -108,6 +105,19 @@ def sqlite_uri(path: Path, query: Mapping[str, Any] | None = None) -> str:
             " give another one with tracking.folder, or rename the folder"
         )
     return uri
+
+
+def _given(folder: Path, source: str, address: str) -> Store:
+    folder = folder.expanduser().absolute()
+    scheme = urlsplit(address).scheme
+    if scheme.partition("+")[0] not in DATABASES + SERVERS and not _folder_store_allowed(scheme):
+        raise InputError(
+            f"{source} = {address!r}: MLflow keeps runs in a database or on a server"
+            f" (known: {choices(DATABASES + SERVERS[:2])}), for instance '{_example(folder)}'"
+        )
+    if scheme in SQLITE:
+        return _sqlite_store(source, address, folder)
+    return Store(address, None if scheme in SERVERS else folder / ARTIFACTS)
 
 
 def _sqlite_store(source: str, address: str, folder: Path) -> Store:

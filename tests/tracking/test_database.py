@@ -120,7 +120,7 @@ def recorded(tracker, info, folder):
 
 
 def test_a_moved_folder_takes_its_artifacts_along(tracker, info, store, tmp_path, notes):
-    old, new = store.database.parent, tmp_path / "x#y" / "a%20b"
+    old, new = store.database.parent, tmp_path / "x#y" / "100%"
     run = recorded(tracker, info, tmp_path)
     model = tracker.client.create_logged_model(tracker.client.get_run(run).info.experiment_id, "student").model_id
     tracker.client.create_registered_model("best")

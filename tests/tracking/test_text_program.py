@@ -33,7 +33,7 @@ def test_the_stored_student_takes_raw_strings(tracker, info, tmp_path, monkeypat
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
     student, card = read_student(Path(finished_text_run(tmp_path, backbone).student))
     assert isinstance(student, Student)
-    program = tmp_path / "a%20b" / "student.pt2"
+    program = tmp_path / "what?" / "student.pt2"
     write_student(program, student, card, "pt2")
     run_id = tracker.open(info)
     uri = tracker.model(run_id, StudentModel(program, np.array(TEXTS[:2], object), (2,), "reader", epoch=0))
