@@ -66,7 +66,8 @@ def made_up(pipeline: Pipeline) -> Pipeline:
         pad = getattr(data.encoding, "pad", "full")
         encoding = {"kind": "synthetic_tokens", "length": spec.shape[0], "vocabulary": spec.vocabulary, "pad": pad}
         drawn = {"kind": "synthetic_text", "encoding": encoding}
-    drawn |= {"classes": classes, "rows": rows, "holdout": min(holdout, rows_held_out(data.holdout or 0.1, rows))}
+    held_out = data.holdout if isinstance(data.holdout, int) else rows_held_out(data.holdout or 0.1, rows)
+    drawn |= {"classes": classes, "rows": rows, "holdout": min(holdout, held_out)}
     tree = values(pipeline)
     kept = {key: tree["data"][key] for key in ("limit", "augment") if key in tree["data"]}
     return load_pipeline({**tree, "data": kept | drawn})

@@ -58,6 +58,7 @@ def imitation_weights(imitated: Tensor, divisor: float | None = None) -> Tensor:
     Shape: result (S, K) float64. A student that imitates nobody has a row of zeros: no teacher, no KL term.
 
     Example:
+        >>> import torch
         >>> imitation_weights(torch.tensor([[0, 1, 1], [1, 0, 0], [0, 0, 0]]).bool()).tolist()
         [[0.0, 0.5, 0.5], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
     """

@@ -191,7 +191,10 @@ def test_resuming_from_a_damaged_checkpoint(workdir: Path, finished: Path) -> No
 def test_pictures_that_are_none(workdir: Path, finished: Path) -> None:
     (workdir / "broken.png").write_bytes(b"\x89PNG and then nothing")
     Image.new("L", (8, 8)).save(workdir / "fine.png")
-    assert_refused(invoke("predict", finished / "student.pt", "fine.png", "broken.png"), "broken.png")
+    mixed = invoke("predict", finished / "student.pt", "fine.png", "broken.png")
+    assert (mixed.exit_code, len(mixed.stdout.splitlines())) == (1, 2)
+    assert "error: 1 of 2 files could not be read" in mixed.stderr
+    assert_refused(invoke("predict", finished / "student.pt", "broken.png"), "broken.png")
     assert_refused(invoke("predict", finished / "student.pt", "missing.png"), "missing.png")
 
 
