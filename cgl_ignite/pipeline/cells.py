@@ -110,6 +110,8 @@ class ComparisonFolder:
     def opened(cls, comparisons: Path, name: str) -> Iterator[ComparisonFolder]:
         """Open the folder of a comparison, new or known, and keep other processes out until the end.
 
+        One that ends before it has begun leaves no file.
+
         Raises:
             InputError: one works on this comparison already, or its file is damaged.
         """
@@ -118,7 +120,11 @@ class ComparisonFolder:
         with exclusive(folder.path, folder._busy):
             folder.facts = folder._read()
             folder.note(process=identity())
-            yield folder
+            try:
+                yield folder
+            finally:
+                if folder.facts.keys() == {"process"}:
+                    folder._file.unlink()
 
     @property
     def id(self) -> str:
@@ -133,10 +139,14 @@ class ComparisonFolder:
     def note(self, cells: Sequence[Cell] = (), **facts: Any) -> None:
         """Write changed facts, and how far the cells are."""
         self.facts |= facts | ({"cells": [asdict(cell) for cell in cells]} if cells else {})
-        write_atomically(self.path / "cells.json", json.dumps(self.facts, indent=1).encode())
+        write_atomically(self._file, json.dumps(self.facts, indent=1).encode())
+
+    @property
+    def _file(self) -> Path:
+        return self.path / "cells.json"
 
     def _read(self) -> dict[str, Any]:
-        file = self.path / "cells.json"
+        file = self._file
         try:
             return dict(json.loads(file.read_text("utf-8"))) if file.is_file() else {}
         except ValueError as error:
