@@ -7,7 +7,7 @@ from functools import cache, partial
 from inspect import Parameter
 from typing import Any, Literal, TypeVar
 
-from pydantic import Field, create_model
+from pydantic import Field, ValidationError, create_model
 
 from cgl_ignite.config.schema import Chooses, Part, Table
 from cgl_ignite.registry import Registry
@@ -50,9 +50,16 @@ def _variant(model: type[Model], fields: tuple[tuple[str, type[Table]], ...]) ->
         default = model.model_fields[name].default
         replaced[name] = (special, ...)
         if isinstance(default, Part):
-            chosen = partial(special.model_validate, {"kind": default.kind})
-            replaced[name] = (special, Field(default_factory=chosen))
+            replaced[name] = (special, Field(default_factory=partial(_default_of, special, default)))
     return create_model(model.__name__, __base__=model, __module__=model.__module__, **replaced)
+
+
+def _default_of(special: type[Table], default: Part) -> Table:
+    """Return the default of a field as the class of the kind that is chosen; as it is where that has needed options."""
+    try:
+        return special.model_validate({"kind": default.kind})
+    except ValidationError:
+        return default
 
 
 @cache

@@ -8,10 +8,12 @@ from hashlib import blake2b
 from cgl_ignite.data.base import DataSource, Examples
 from cgl_ignite.data.encoding import Encoding
 from cgl_ignite.data.hashing import hash_rows
+from cgl_ignite.data.ragged import Ragged
 
 __all__ = ["identify_data"]
 
 _LONGEST = 200
+_ROWS_AT_ONCE = 4096
 
 
 def identify_data(source: DataSource, encoding: Encoding) -> dict[str, str]:
@@ -30,8 +32,9 @@ def identify_data(source: DataSource, encoding: Encoding) -> dict[str, str]:
         return {**facts, **source.digest}
     for name, part in parts.items():
         content = blake2b(targets[name].numpy().tobytes(), digest_size=12)
-        if isinstance(part, Examples):
-            content.update(hash_rows(part.dense).numpy().tobytes())
+        for rows in part.inputs.split(_ROWS_AT_ONCE) if isinstance(part, Examples) else ():
+            dense = rows.padded() if isinstance(rows, Ragged) else rows
+            content.update(hash_rows(dense).numpy().tobytes())
         facts[f"{name}: content"] = content.hexdigest()
     return facts
 

@@ -6,6 +6,9 @@ from typing import Annotated, Any
 import pytest
 from pydantic import Field, ValidationError
 
+from cgl_ignite.bench import synthetic  # noqa: F401  (registers kinds with needed options)
+from cgl_ignite.catalogue import load_pipeline
+from cgl_ignite.config.dump import fingerprint
 from cgl_ignite.config.schema import Chooses, Part, Table
 from cgl_ignite.config.specialise import specialise
 from cgl_ignite.registry import Registry
@@ -111,3 +114,20 @@ def test_an_option_must_not_hide_a_fixed_key() -> None:
 
     with pytest.raises(ValueError, match=r"shape 'square': the options \['kind'\] are fixed keys"):
         specialise(Drawing, {"shape": {"kind": "square"}}, {"shape": bad})
+
+
+def test_a_kind_with_a_needed_option_has_a_fingerprint() -> None:
+    """The default of its table is of another kind, which knows no such option."""
+    tree = {
+        "name": "synthetic",
+        "data": {
+            "kind": "synthetic_text", "shape": [8], "classes": 2, "rows": 40, "holdout": 4,
+            "encoding": {"kind": "synthetic_tokens", "length": 8, "vocabulary": 9},
+        },
+        "backbone": {"kind": "vdcnn9", "width": 2},
+        "method": {"preset": "baseline"},
+        "optim": {"kind": "adam", "learning_rate": 1e-3, "batch_size": 4},
+        "run": {"epochs": 1},
+    }  # fmt: skip
+    other = {**tree, "data": {**tree["data"], "encoding": {**tree["data"]["encoding"], "vocabulary": 10}}}
+    assert fingerprint(load_pipeline(tree)) != fingerprint(load_pipeline(other))
