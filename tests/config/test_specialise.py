@@ -121,8 +121,8 @@ def test_a_kind_with_a_needed_option_has_a_fingerprint() -> None:
     tree = {
         "name": "synthetic",
         "data": {
-            "kind": "synthetic_text", "shape": [8], "classes": 2, "rows": 40, "holdout": 4,
-            "encoding": {"kind": "synthetic_tokens", "length": 8, "vocabulary": 9},
+            "kind": "synthetic_text", "classes": 2, "rows": 40, "holdout": 4,
+            "encoding": {"kind": "synthetic_tokens", "length": 64, "vocabulary": 9},
         },
         "backbone": {"kind": "vdcnn9", "width": 2},
         "method": {"preset": "baseline"},
