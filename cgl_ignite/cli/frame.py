@@ -228,7 +228,9 @@ def _with_standard_error(result: Result, rows: int) -> str:
 def _advice(summary: Summary) -> str:
     """Say that a holdout is too small to select by; empty where it is not."""
     rows, candidates = summary.samples[1], summary.students * summary.epochs
-    if rows > 1 and candidates <= rows:
+    if rows == 1:
+        return "one row says next to nothing about a student: take a larger data.holdout"
+    if candidates <= rows:
         return ""
     return (
         f"the best of {candidates} candidates (students x epochs) on {_rows(rows)}: trust the test accuracy, "

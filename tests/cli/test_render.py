@@ -124,6 +124,24 @@ def test_the_end_names_every_place_and_the_commands_to_go_on_with(summary, resul
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("students", "epochs", "rows", "advice"),
+    [
+        (8, 40, 320, None),
+        (8, 40, 237, "the best of 320 candidates (students x epochs) on 237 holdout rows: trust the test accuracy"),
+        (1, 1, 1, "one row says next to nothing about a student"),
+    ],
+)
+def test_advice_where_the_holdout_is_small(summary, result, students, epochs, rows, advice):
+    sizes = {"students": students, "epochs": epochs, "samples": (1000, rows)}
+    out = console()
+    screen = make_screen(console=out)
+    screen.start(Summary(**{**vars(summary), **sizes}))
+    screen.finish(result)
+    assert ("take a larger data.holdout" in shown(out)) is (advice is not None)
+    assert (advice or "") in shown(out)
+
+
 def test_commands_name_a_folder_or_a_store_that_is_not_the_default(summary, result, workdir):
     folder = workdir / "elsewhere" / "runs" / RUN
     summary = Summary(**{**vars(summary), "folder": folder, "root": Path("my data")})
