@@ -83,7 +83,7 @@ def curves_figure(journals: Mapping[str, Sequence[Sequence[Row]]], key: str, tit
 
 
 def _curve(axes: Axes, place: int, name: str, seeds: Sequence[Series], key: str) -> None:
-    seeds = [series for series in seeds if series.has(key)]
+    seeds = [series for series in seeds if np.isfinite(series.values(key)).any()]
     if not seeds:
         return
     epochs = min((series.epochs for series in seeds), key=len)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -28,7 +29,7 @@ __all__ = [
     "unfinished_run",
 ]
 
-LOCK_SECONDS = 0.5
+LOCK, LOCK_SECONDS = ".lock", 0.5
 """How long a process waits for a lock: longer than another one takes to look at a run that has ended."""
 PREDICTIONS = "test_predictions.npz"
 
@@ -101,10 +102,17 @@ class RunFolder:
             yield _read(self.path).note(process=identity())
 
     def working(self) -> RunFolder:
-        """Note that this process works on the run."""
-        for left in self.path.glob("tmp*"):
-            left.unlink()
+        """Note that this process works on the run, and remove what a killed one has left half written."""
+        self.clean()
         return self.note(status="RUNNING", process=identity())
+
+    def clean(self) -> None:
+        """Remove what a killed process has left half written."""
+        for left in (*self.path.glob("tmp*"), *self.path.rglob(".*")):
+            if left.is_dir():
+                shutil.rmtree(left)
+            elif left.name != LOCK:
+                left.unlink(missing_ok=True)
 
 
 def start_run_folder(path: Path, name: str, seed: int, fingerprint: str, **more: Any) -> RunFolder:
@@ -147,7 +155,7 @@ def exclusive(folder: Path, busy: Callable[[], str]) -> Iterator[None]:
     Raises:
         InputError: another process is in it, with the message of ``busy``.
     """
-    lock = FileLock(folder / ".lock", timeout=LOCK_SECONDS)
+    lock = FileLock(folder / LOCK, timeout=LOCK_SECONDS)
     try:
         lock.acquire()
     except Timeout:

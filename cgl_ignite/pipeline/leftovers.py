@@ -35,6 +35,7 @@ def settle_left(runs: Path, tracker: Tracker, warn: Callable[[str], None]) -> No
             continue
         try:
             with run.locked() as left:
+                left.clean()
                 if not left.complete:
                     left.note(status="KILLED")
                     continue

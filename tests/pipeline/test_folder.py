@@ -77,3 +77,16 @@ def test_a_process_that_its_parent_has_not_noticed_to_end_is_gone() -> None:
         pass
     assert gone(tags)
     child.communicate()
+
+
+def test_what_a_killed_process_left_half_written_is_removed(tmp_path: Path) -> None:
+    run = unfinished(tmp_path)
+    kept = [run.path / ".lock", run.path / "checkpoint.pt", run.path / "artifacts" / "training.png"]
+    left = [run.path / "tmp1234", run.path / ".run.json.17", run.path / "artifacts" / ".17.training.png"]
+    scratch = run.path / "tmp_model" / "student.pt2"
+    for path in (*kept, *left, scratch):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    run.working()
+    assert all(path.exists() for path in kept)
+    assert not any(path.exists() for path in (*left, scratch, scratch.parent))
