@@ -52,3 +52,8 @@ def test_a_method_without_the_value_is_left_out():
 def test_figures_can_be_written(methods, tmp_path):
     scores = {f"method_{number}": list(np.linspace(60, 61, 3)) for number in range(methods)}
     accuracy_figure(scores).savefig(tmp_path / "figure.png", dpi=30)
+
+
+def test_an_accuracy_of_zero_is_drawn():
+    (axes,) = curves_figure({"a": [journal([0.0, 0.0])]}, "holdout/accuracy_mean", "T", "d").axes
+    assert [line.get_ydata().tolist() for line in axes.lines] == [[0.0, 0.0]]
