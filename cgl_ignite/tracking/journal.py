@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -118,12 +118,9 @@ class Journal:
 
     def figure(self, name: str, figure: Figure) -> None:
         """Keep a figure as an artifact; the ending of its name (png, svg, pdf) says how."""
-        path = self.folder / ARTIFACTS / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{os.getpid()}.{path.name}")
-        figure.savefig(temporary, dpi=160)
-        temporary.replace(path)
-        self._add(path)
+        file = io.BytesIO()
+        figure.savefig(file, format=Path(name).suffix.removeprefix("."), dpi=160)
+        self.content(name, file.getvalue())
 
     def attempt(self, what: str, keep: Callable[[], T]) -> T | None:
         """Keep something that a run can do without; a failure is a warning."""
