@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cgl_ignite.data.corpus import Block
+from cgl_ignite.data.text.arrow import csv_batches
 from cgl_ignite.data.text.stream import DAMAGED, STAND_IN, TableStream, opened
 from cgl_ignite.errors import InputError, choices
 
@@ -153,7 +155,7 @@ def _parsed(
     size = max(1, path.stat().st_size)
     with opened(path) as (file, raw):
         stream = TableStream(file, f"\n{layout.delimiter.join([_END] * layout.columns)}\n".encode())
-        reader = csv.open_csv(
+        batches = csv_batches(
             stream,
             csv.ReadOptions(column_names=names, block_size=block_bytes, use_threads=threads),
             csv.ParseOptions(
@@ -168,8 +170,8 @@ def _parsed(
                 strings_can_be_null=False,
             ),
         )
-        with reader:
-            for batch in reader:
+        with closing(batches):
+            for batch in batches:
                 if len(batch):
                     yield _with_nul(batch) if stream.replaced else batch, raw.tell() / size
 
