@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -200,12 +199,12 @@ def test_a_kill_during_the_creation_leaves_nothing_or_a_whole_database(tmp_path,
         return process
 
     started = time.monotonic()
-    create(tmp_path / "whole").wait()
+    create(tmp_path / "whole").communicate()
     seconds = time.monotonic() - started
     killed = create(tmp_path / "killed")
     time.sleep(seconds * share)
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
+    killed.kill()
+    killed.communicate()
     folder = tmp_path / "killed"
     tracker = MLflowTracker(locate(folder), notes.append)
     assert tracker.status(tracker.open(info)) == "RUNNING"
