@@ -25,7 +25,6 @@ from cgl_ignite.analysis.statistics import t_interval
 from cgl_ignite.bench.figures import facts
 from cgl_ignite.data import DataSource, data_root
 from cgl_ignite.engine.evaluate import build_evaluator, evaluate
-from cgl_ignite.engine.step import CollaborativeStep
 from cgl_ignite.engine.trainer import build_trainer
 from cgl_ignite.handlers.averages import TrainingAverages
 from cgl_ignite.handlers.interruption import Interruption
@@ -34,7 +33,7 @@ from cgl_ignite.handlers.ramp import RampUp
 from cgl_ignite.handlers.schedule import SCHEDULES, LearningRate
 from cgl_ignite.handlers.state import Scores, state_of
 from cgl_ignite.handlers.subgroups import SubgroupResampler
-from cgl_ignite.pipeline.assemble import Parts, assemble, read_data
+from cgl_ignite.pipeline.assemble import Parts, assemble, build_step, read_data
 from cgl_ignite.pipeline.device import lend_cpu
 from cgl_ignite.tracking.files import write_atomically
 
@@ -116,7 +115,7 @@ def observe(pipeline: Pipeline, source: DataSource, seed: int) -> dict[str, Any]
     evaluator, test = build_evaluator(parts.pool, CPU), parts.splits.test()
     rows = {"holdout": len(parts.splits.holdout), "test": len(test)}
     found: dict[str, Any] = {"seed": seed, "rows": rows, "holdout_right": [], "holdout_ce": [], "test_right": []}
-    trainer = build_trainer(*_story(pipeline, parts, seed))
+    trainer = build_trainer(build_step(pipeline, parts), _handlers(pipeline, parts, seed))
 
     @trainer.on(Events.EPOCH_COMPLETED)
     def score(engine: Engine) -> None:
@@ -130,19 +129,10 @@ def observe(pipeline: Pipeline, source: DataSource, seed: int) -> dict[str, Any]
     return {**found, "train_seconds": round(state_of(trainer).train_seconds, 1)}
 
 
-def _story(pipeline: Pipeline, parts: Parts, seed: int) -> tuple[CollaborativeStep, list[Any]]:
-    """Return the step and those handlers of a run that change what is trained."""
+def _handlers(pipeline: Pipeline, parts: Parts, seed: int) -> list[Any]:
+    """Return those handlers of a run that change what is trained."""
     method, optim, run = pipeline.method, pipeline.optim, pipeline.run
-    step = CollaborativeStep(
-        parts.pool,
-        parts.weigher,
-        parts.optimizer,
-        parts.subsets.reads,
-        method.loss,
-        parts.batches_per_chunk,
-        parts.recorder,
-    )
-    return step, [
+    return [
         PathSampler(parts.pool, parts.routing, parts.subsets.reads, method.statistics, seed),
         RampUp(method.ramp, run.epochs),
         LearningRate(parts.optimizer, optim.learning_rate, SCHEDULES.build(optim.schedule, run.epochs)),

@@ -30,10 +30,11 @@ from cgl_ignite.data import (
 from cgl_ignite.engine.evaluate import build_evaluator, evaluate
 from cgl_ignite.engine.optim import OPTIMIZERS
 from cgl_ignite.engine.replay import Recorder, find_recorder
+from cgl_ignite.engine.step import CollaborativeStep
 from cgl_ignite.handlers.checkpoint import Stateful
 from cgl_ignite.handlers.interruption import Interruption
 from cgl_ignite.handlers.state import Scores
-from cgl_ignite.imitation import CHOICES, WEIGHINGS, Choice, View
+from cgl_ignite.imitation import CHOICES, WEIGHINGS, Choice, View, turns_of
 from cgl_ignite.pipeline.device import find_precision
 from cgl_ignite.pipeline.forecast import forecast
 from cgl_ignite.pool import ROUTINGS, ModularNetwork, Routing, add_classifier, modular_layers, trunk_of
@@ -45,6 +46,7 @@ __all__ = [
     "Parts",
     "assemble",
     "blueprint",
+    "build_step",
     "build_weigher",
     "read_data",
     "report_data",
@@ -158,6 +160,21 @@ def assemble(
         recorder=find_recorder(pipeline.run.graphs, device, pool),
         evaluate_holdout=lambda: scores(holdout),
         evaluate_test=lambda: scores(splits.test().to(device)),
+    )
+
+
+def build_step(pipeline: Pipeline, parts: Parts) -> CollaborativeStep:
+    """Build the training step of a pipeline around the parts of a run."""
+    method = pipeline.method
+    return CollaborativeStep(
+        parts.pool,
+        parts.weigher,
+        parts.optimizer,
+        parts.subsets.reads,
+        method.loss,
+        parts.batches_per_chunk,
+        parts.recorder,
+        turns_of(method.update, method.students),
     )
 
 

@@ -15,7 +15,6 @@ from ignite.engine import Engine
 from cgl_ignite.config.dump import fingerprint, flat, values
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import DataReport, DataSource, Normaliser, Splits, describe_data, dump_encoder
-from cgl_ignite.engine.step import CollaborativeStep
 from cgl_ignite.engine.trainer import Handler, build_trainer, train
 from cgl_ignite.errors import Interrupted, RunFailed
 from cgl_ignite.handlers.averages import TrainingAverages
@@ -29,9 +28,8 @@ from cgl_ignite.handlers.schedule import SCHEDULES, LearningRate
 from cgl_ignite.handlers.selection import SELECTIONS, StudentSelector
 from cgl_ignite.handlers.subgroups import SubgroupResampler
 from cgl_ignite.handlers.watching import Watcher
-from cgl_ignite.imitation import turns_of
 from cgl_ignite.pipeline.artifacts import count_parameters, hand_over, keep_data, keep_routing, keep_setting
-from cgl_ignite.pipeline.assemble import Parts, assemble
+from cgl_ignite.pipeline.assemble import Parts, assemble, build_step
 from cgl_ignite.pipeline.folder import RunFolder, exclusive, start_run_folder
 from cgl_ignite.pipeline.result import RunResult
 from cgl_ignite.tracking import Journal, RunInfo, Screen, Status, Summary, SystemMetrics, Tracker
@@ -116,16 +114,6 @@ def _trainer(
 ) -> Engine:
     """Attach the handlers; their order is the story of a run."""
     method, optim, run = setting.pipeline.method, setting.pipeline.optim, setting.pipeline.run
-    step = CollaborativeStep(
-        parts.pool,
-        parts.weigher,
-        parts.optimizer,
-        parts.subsets.reads,
-        method.loss,
-        parts.batches_per_chunk,
-        parts.recorder,
-        turns_of(method.update, method.students),
-    )
     publish = partial(keep_routing, journal=journal)
     system = SystemMetrics(cuda=setting.device.type == "cuda")
     for note in system.notes:
@@ -145,7 +133,7 @@ def _trainer(
         TestEvaluation(parts.evaluate_test, checkpointer.selector),
         TestRecorder(journal),
     ]
-    return build_trainer(step, handlers)
+    return build_trainer(build_step(setting.pipeline, parts), handlers)
 
 
 @contextmanager

@@ -21,8 +21,7 @@ from cgl_ignite.handlers.paths import PathSampler
 from cgl_ignite.handlers.ramp import RampUp
 from cgl_ignite.handlers.state import StudentLosses
 from cgl_ignite.handlers.subgroups import SubgroupResampler
-from cgl_ignite.imitation import turns_of
-from cgl_ignite.pipeline.assemble import Parts, assemble
+from cgl_ignite.pipeline.assemble import Parts, assemble, build_step
 from cgl_ignite.seeding import stream
 from tests.equivalence.methods.networks import POSITIONS, TOKENS
 
@@ -78,16 +77,7 @@ class World:
         return Batch(torch.randint(TOKENS, (count, POSITIONS), generator=generator), labels, sizes)
 
     def step(self) -> CollaborativeStep:
-        method, parts = self.pipeline.method, self.parts
-        return CollaborativeStep(
-            parts.pool,
-            parts.weigher,
-            parts.optimizer,
-            parts.subsets.reads,
-            method.loss,
-            parts.batches_per_chunk,
-            turns=turns_of(method.update, method.students),
-        )
+        return build_step(self.pipeline, self.parts)
 
     def once(self, batch: Batch, imitated: Tensor | None = None, ramp: float = 1.0) -> StudentLosses:
         """Take one step from the weights as they are; gradients stay."""
