@@ -15,6 +15,7 @@ __all__ = [
     "RunFailed",
     "Unreadable",
     "choices",
+    "first_line",
     "listed",
     "nearest",
 ]
@@ -95,6 +96,18 @@ def choices(names: Iterable[str]) -> str:
     """
     quoted = [repr(name) for name in names]
     return " or ".join([", ".join(quoted[:-1]), quoted[-1]]) if len(quoted) > 1 else "".join(quoted)
+
+
+def first_line(error: BaseException) -> str:
+    r"""Tell an error in one line: the first of its message, or its type if it has none.
+
+    Example:
+        >>> first_line(ValueError("no such layer\n  in line 3 ..."))
+        'no such layer'
+        >>> first_line(KeyboardInterrupt())
+        'KeyboardInterrupt'
+    """
+    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def listed(faults: Sequence[object], most: int = 10) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def _settle_group(runs: Path, group: str, tracker: Tracker, warn: Callable[[str]
     members = [run for run in all_runs(runs) if run.facts.get("group") == group and "comparison" not in run.facts]
     results = {run.facts["seed"]: read_result(run.result) for run in members if run.complete}
     if members and set(read_setting(members[0]).get("seeds", ())) == results.keys():
-        known = Group(tracker, _info(members[0], None), group, warn)
+        known = Group(tracker, _group_info(members[0]), group, warn)
         known.summarise(summarise(list(results.values())))
         known.close("FINISHED")
 
@@ -84,6 +85,13 @@ def _info(run: RunFolder, group: str | None) -> RunInfo:
         tags={"cgl.method": method, "cgl.fingerprint": facts["fingerprint"]},
         parent=group,
     )
+
+
+def _group_info(run: RunFolder) -> RunInfo:
+    """Describe the group of a run to the tracker."""
+    of_run = _info(run, None)
+    name = f"{run.facts['name']} {of_run.tags['cgl.method']}"
+    return replace(of_run, name=name, seed=None, parameters={})
 
 
 def _table(tree: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ from cgl_ignite.pipeline.folder import RunFolder, all_runs, start_run_folder
 from cgl_ignite.pipeline.leftovers import read_setting
 from cgl_ignite.pipeline.single import Setting, run_info
 from cgl_ignite.tracking import Journal
-from cgl_ignite.tracking.files import read_rows, write_rows
+from cgl_ignite.tracking.files import read_rows, write_atomically, write_rows
 
 __all__ = ["first_difference", "longer_run"]
 
@@ -117,10 +117,9 @@ def _started(setting: Setting, seed: int, shorter: RunFolder, checkpoint: dict[s
     facts = {"run_id": journal.run_id, "pipeline": values(pipeline), "fingerprint": fingerprint(pipeline)}
     checkpoint["facts"] = {**checkpoint["facts"], **facts}
     checkpoint["trainer"] = {**checkpoint["trainer"], "max_epochs": pipeline.run.epochs}
-    path = journal.folder / "checkpoint.pt"
-    temporary = path.with_name(f"tmp{os.getpid()}.pt")
-    torch.save(checkpoint, temporary)
-    temporary.replace(path)
+    written = io.BytesIO()
+    torch.save(checkpoint, written)
+    write_atomically(journal.folder / "checkpoint.pt", written.getvalue())
     for name in DATA_FILES:
         if (kept := shorter.path / "artifacts" / name).exists():
             journal.content(name, kept.read_bytes())

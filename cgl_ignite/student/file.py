@@ -23,7 +23,7 @@ from cgl_ignite.backbones import BACKBONES
 from cgl_ignite.config.schema import Chooses, Part, Table
 from cgl_ignite.config.specialise import specialise
 from cgl_ignite.data import Normaliser, TokenIds, dump_encoder, parse_encoder
-from cgl_ignite.errors import InputError, choices
+from cgl_ignite.errors import InputError, choices, first_line
 from cgl_ignite.pool import modular_layers
 from cgl_ignite.student.card import Card
 from cgl_ignite.student.network import Program, Student, example_inputs
@@ -90,9 +90,8 @@ def _program(student: Student, card: Card) -> bytes:
         program = torch.export.export(network, (example,), dynamic_shapes={"inputs": free})
         _try_out(program, network, example, shorter=1 in free)
     except Exception as error:
-        reason = str(error).strip().partition("\n")[0]
         raise InputError(
-            f"torch.export cannot turn backbone {card.backbone.kind!r} into a program ({reason}); "
+            f"torch.export cannot turn backbone {card.backbone.kind!r} into a program ({first_line(error)}); "
             "write it in the format 'state'"
         ) from error
     buffer = io.BytesIO()

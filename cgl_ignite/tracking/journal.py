@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
+from cgl_ignite.errors import first_line
 from cgl_ignite.tracking.base import ModelRefused, Row, RunInfo, Status, StudentModel, Tracker, TrackerError, UnknownRun
 from cgl_ignite.tracking.files import append_row, read_rows, write_atomically, write_rows
 from cgl_ignite.tracking.guard import Guard, warn_by_log
@@ -127,7 +128,7 @@ class Journal:
         try:
             return keep()
         except Exception as error:  # noqa: BLE001  whatever it is, the run has its result
-            self.guard.warn(f"{what} of run {self.run_id} could not be kept: {_reason(error)}")
+            self.guard.warn(f"{what} of run {self.run_id} could not be kept: {first_line(error)}")
             return None
 
     def model(self, build: Build) -> str | None:
@@ -202,7 +203,7 @@ class Journal:
             refused = isinstance(error, ModelRefused)
             self.stored, self._build = (REFUSED if refused else None), None
             later = "" if refused else "; --resume tries again"
-            self.guard.warn(f"the student is not stored as a model in {self.tracker.uri}: {_reason(error)}{later}")
+            self.guard.warn(f"the student is not stored as a model in {self.tracker.uri}: {first_line(error)}{later}")
         finally:
             shutil.rmtree(workshop, ignore_errors=True)
         self._save_link()
@@ -273,10 +274,6 @@ def settle(
 def recorded_in(folder: Path, tracker: Tracker) -> bool:
     """Say whether the run of a folder was last recorded by a tracker of this address."""
     return bool(_read_link(folder).get("uri") == tracker.uri)
-
-
-def _reason(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def _uri(stored: str | None) -> str | None:

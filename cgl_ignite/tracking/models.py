@@ -25,6 +25,7 @@ from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from mlflow.types.schema import Array
 from torch.export import ExportedProgram
 
+from cgl_ignite.errors import first_line
 from cgl_ignite.tracking.base import ModelRefused, StudentModel
 
 __all__ = ["log_student", "model_name"]
@@ -73,7 +74,7 @@ def _upload(client: MlflowClient, run: Run, model: StudentModel, begun: LoggedMo
         except OSError:
             raise
         except Exception as error:
-            raise ModelRefused(_first_line(error)) from error
+            raise ModelRefused(first_line(error)) from error
         entry = begun or client.create_logged_model(
             run.info.experiment_id,
             model_name(model.name),
@@ -171,11 +172,6 @@ def _text_form(model: StudentModel, program: Path) -> dict[str, Any]:
 
 def _pinned(package: str) -> str:
     return f"{package}=={version(package).partition('+')[0]}"
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 @contextmanager

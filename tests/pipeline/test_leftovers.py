@@ -108,6 +108,15 @@ def test_a_group_of_which_a_seed_is_missing_is_not_finished(tmp_path: Path) -> N
     assert [status(tmp_path, result) for result in (first, second)] == ["FINISHED", "KILLED"]
 
 
+def test_a_group_whose_record_is_lost_is_recorded_again_as_it_was(tmp_path: Path, left: Any) -> None:
+    result, tracker = left
+    group = find_run(tmp_path / "runs", result.run_id).facts["group"]
+    before = tracker.runs.pop(group)
+    settle_left(tmp_path / "runs", tracker, print)
+    (again,) = [record for record in tracker.runs.values() if record.info.seed is None]
+    assert (again.info, again.status) == (before.info, "FINISHED")
+
+
 def test_a_damaged_run_does_not_stop_the_others(tmp_path: Path, left: Any) -> None:
     result, tracker = left
     (tmp_path / "runs" / "damaged").mkdir()
