@@ -13,6 +13,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -73,10 +74,13 @@ class Check:
         return json.loads(stdout)
 
     def kill(self, number: int, moment: float, *, alone: bool) -> Path:
-        """Kill one after so many seconds, and let it finish."""
+        """Kill one after so many seconds, or earlier if it has ended by then, and let it finish."""
         folder = self.place / f"killed-{number}"
         process = self.start(folder, [])
         time.sleep(moment)
+        if process.poll() is not None:
+            shutil.rmtree(folder)
+            return self.kill(number, 0.9 * moment, alone=alone)
         family = [] if alone else psutil.Process(process.pid).children(recursive=True)
         for member in (psutil.Process(process.pid), *family):
             member.send_signal(signal.SIGKILL)
