@@ -24,7 +24,7 @@ from cgl_ignite import CglError, Pipeline
 from cgl_ignite.bench.figures import facts
 from cgl_ignite.bench.passes import PlannedPass, ready, typical_batch
 from cgl_ignite.data import data_root
-from cgl_ignite.pipeline.device import find_device, lend_cpu
+from cgl_ignite.pipeline.device import cpu_threads, find_device
 
 KINDS = {
     "convolutions and products": (
@@ -71,7 +71,7 @@ def measure(case: str, pipeline: Pipeline, iterations: int) -> dict[str, Any]:
     """Profile steps of one case; return counts and milliseconds per iteration by kind, and calls by the plan."""
     device = find_device(pipeline.run.device)
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if device.type == "cuda" else [])]
-    with lend_cpu(pipeline.run.threads):
+    with cpu_threads(pipeline.run.threads):
         parts = ready(pipeline)
         planned = PlannedPass(pipeline, parts, typical_batch(parts.batches), parts.optimizer)
         for iteration in range(1, WARM_UP + 1):

@@ -28,19 +28,19 @@ import click
 import torch
 from ledger import Ledger, share_of_a_minute
 from overhead import PIPELINES, find_pipeline
+from published import Pictures
 from rich.console import Console
 
 from cgl_ignite import load_pipeline, run
 from cgl_ignite.bench.figures import facts, ratio, summary
 from cgl_ignite.bench.passes import ready
 from cgl_ignite.bench.progress import rounds_done
-from cgl_ignite.bench.published import Pictures
 from cgl_ignite.bench.race import Finished, Race, make_clock, train
 from cgl_ignite.cli.render import LiveScreen
 from cgl_ignite.data import AUGMENTATIONS, data_root
 from cgl_ignite.handlers.checkpoint import Checkpointer
 from cgl_ignite.handlers.recording import Recorder
-from cgl_ignite.pipeline.device import find_device, lend_cpu
+from cgl_ignite.pipeline.device import cpu_threads, find_device
 from cgl_ignite.seeding import stream
 from cgl_ignite.tracking import Journal, SystemMetrics
 from cgl_ignite.tracking.mlflow import MLflowTracker
@@ -101,7 +101,7 @@ def augmentation(rounds: int, clock: str, root: Path, sizes: Sizes) -> dict[str,
     """Pad, crop, mirror and normalise batches of images, together and one by one, in turns."""
     pipeline = find_pipeline("cifar10-baseline", root, ("run.threads=1",))
     seconds, rows = make_clock(clock, torch.device("cpu")), pipeline.optim.batch_size
-    with lend_cpu(1):
+    with cpu_threads(1):
         splits = ready(pipeline).splits
         augment = AUGMENTATIONS.build(pipeline.data.augment, splits.spec)
         pictures, inputs = Pictures(splits, **pipeline.data.augment.options), splits.train.dense

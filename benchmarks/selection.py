@@ -34,7 +34,7 @@ from cgl_ignite.handlers.schedule import SCHEDULES, LearningRate
 from cgl_ignite.handlers.state import Scores, state_of
 from cgl_ignite.handlers.subgroups import SubgroupResampler
 from cgl_ignite.pipeline.assemble import Parts, assemble, build_step, read_data
-from cgl_ignite.pipeline.device import lend_cpu
+from cgl_ignite.pipeline.device import cpu_threads
 from cgl_ignite.tracking.files import write_atomically
 
 PIPELINES = Path(__file__).resolve().parents[1] / "pipelines"
@@ -197,7 +197,7 @@ def train_missing(case: str, pipeline: Pipeline, seeds: int, path: Path) -> list
     source = read_data(pipeline) if missing else None
     for seed in missing:
         assert source is not None
-        with lend_cpu(pipeline.run.threads):
+        with cpu_threads(pipeline.run.threads):
             kept["runs"].append(observe(pipeline, source, seed))
         kept["table"] = table(kept["runs"])
         write_atomically(path, _text(kept).encode())

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import machinery
-
-from cgl_ignite.bench.growth import COUNTS, FLAT, METHODS, SMALL_GROUPS, Setting
+from growth import COUNTS, FLAT, METHODS, SMALL_GROUPS, Setting
 
 __all__ = ["FULL", "TINY", "TWO_CORES", "Case", "Sizes"]
 

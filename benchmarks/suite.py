@@ -22,19 +22,19 @@ from typing import Any, NamedTuple
 
 import click
 import machinery
+from growth import measure_growth
+from growth_figure import growth_figure
 from overhead import find_pipeline
+from precision import measure_precision
+from published import measure_published
 from sizes import FULL, TINY, TWO_CORES, Case, Sizes
 from verdicts import lines_of, markdown, suite_figure
 
 from cgl_ignite import Pipeline
-from cgl_ignite.bench.curves import growth_figure
 from cgl_ignite.bench.evaluation import measure_evaluation
 from cgl_ignite.bench.figures import facts
 from cgl_ignite.bench.floor import measure_floor
-from cgl_ignite.bench.growth import measure_growth
 from cgl_ignite.bench.memory import measure_memory
-from cgl_ignite.bench.precision import measure_precision
-from cgl_ignite.bench.published import measure_published
 from cgl_ignite.bench.race import PADDED, measure
 from cgl_ignite.data import data_root
 from cgl_ignite.pipeline.device import find_device

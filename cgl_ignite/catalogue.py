@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import difflib
-import importlib
 import os
 import re
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -28,6 +26,7 @@ from cgl_ignite.handlers.schedule import SCHEDULES
 from cgl_ignite.handlers.selection import SELECTIONS
 from cgl_ignite.imitation import CHOICES, WEIGHINGS, View
 from cgl_ignite.metrics import METRICS
+from cgl_ignite.plugins import import_plugin
 from cgl_ignite.pool import ROUTINGS, trunk_of
 from cgl_ignite.registry import Registry
 from cgl_ignite.spec import InputSpec
@@ -148,20 +147,15 @@ def _import_plugins(document: Document) -> Iterator[Problem]:
     """Import the modules that register the user's own parts."""
     plugins = document.tree.get("plugins")
     names = [name for name in plugins if isinstance(name, str)] if isinstance(plugins, list) else []
-    folders = (str(Path.cwd()), str(document.path.parent.absolute())) if names else ()
-    sys.path.extend(folder for folder in folders if folder not in sys.path)
-    for fault in filter(None, map(_import_fault, names)):
-        yield Problem(document.where("plugins"), "plugins", fault)
+    faults_of_plugins = (_plugin_fault(name, document.path.parent.absolute()) for name in names)
+    yield from (Problem(document.where("plugins"), "plugins", fault) for fault in faults_of_plugins if fault)
 
 
-def _import_fault(plugin: str) -> str:
+def _plugin_fault(name: str, folder: Path) -> str:
     try:
-        importlib.import_module(plugin)
-    except ModuleNotFoundError as error:
-        hint = "a plugin is a module in the current folder, beside the pipeline file, or installed"
-        return f"cannot import {plugin!r} ({error}); {hint}"
-    except Exception as error:  # noqa: BLE001  whatever the user's module raises belongs to the report
-        return f"cannot import {plugin!r} ({type(error).__name__}: {error})"
+        import_plugin(name, folder)
+    except InputError as error:
+        return str(error)
     return ""
 
 

@@ -1,150 +1,34 @@
-"""From a run back to its students: find it, rebuild its pool, take one student out."""
+"""A student of a run as a file of its own, for those who use it."""
 
 from __future__ import annotations
 
-import importlib
-import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import torch
-from torch import Tensor, nn
-
-from cgl_ignite.catalogue import bind
-from cgl_ignite.config.load import Document
-from cgl_ignite.data import Normaliser, TokenIds, parse_encoder
 from cgl_ignite.errors import InputError
-from cgl_ignite.handlers.checkpoint import read_checkpoint
-from cgl_ignite.pipeline.assemble import blueprint
-from cgl_ignite.pipeline.folder import find_run
-from cgl_ignite.pool import ModularNetwork, modular_layers
-from cgl_ignite.spec import InputSpec
-from cgl_ignite.student import Card, Format, Student, read_student, write_student
-from cgl_ignite.tracking.files import read_rows, write_atomically
+from cgl_ignite.formats import find_format
+from cgl_ignite.runs import RunFiles, take_student
+from cgl_ignite.student import write_student
+from cgl_ignite.tracking.files import write_atomically
 
-__all__ = [
-    "RunFiles",
-    "export_student",
-    "import_plugins",
-    "load_student",
-    "open_run",
-    "rebuild_pool",
-    "take_student",
-]
+__all__ = ["export_student"]
 
 
-@dataclass(frozen=True)
-class RunFiles:
-    """What is read of a run: its checkpoint, and the scores of its students as far as they are beside it.
-
-    ``scores`` holds the rows of ``metrics.jsonl`` by epoch, and those of the test set under epoch 0.
-    """
-
-    path: Path
-    checkpoint: dict[str, Any]
-    scores: dict[int, dict[str, float]]
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What the checkpoint says about the run: pipeline, seed, classes, paths, normalisation."""
-        facts: dict[str, Any] = self.checkpoint["facts"]
-        return facts
-
-    @property
-    def selected(self) -> tuple[int, int, float]:
-        """Epoch and student that are selected so far, and its holdout accuracy.
-
-        Raises:
-            InputError: no epoch has been judged yet.
-        """
-        selected = self.checkpoint["selector"]["selected"]
-        if selected is None:
-            raise InputError(f"{self.path}: no student is selected yet, as no epoch is finished")
-        epoch, student, score = selected
-        return epoch, student, score
-
-    @property
-    def weights(self) -> dict[str, Tensor]:
-        """The weights of the pool at the selected epoch.
-
-        Raises:
-            InputError: no epoch has been judged yet.
-        """
-        weights: dict[str, Tensor] = self.checkpoint["selector"]["weights"] if self.selected else {}
-        return weights
-
-    def card(self, student: int) -> Card:
-        """Describe a student at the selected epoch, with the accuracies that were recorded."""
-        epoch, selected, score = self.selected
-        holdout = self.scores.get(epoch, {}).get(f"holdout/accuracy/student_{student}")
-        return Card.of(
-            self.facts,
-            student=student,
-            epoch=epoch,
-            holdout_accuracy=score if student == selected else holdout,
-            test_accuracy=self.scores.get(0, {}).get(f"test/accuracy/student_{student}"),
-        )
-
-
-def open_run(which: str, folder: Path) -> RunFiles:
-    """Open a run by id, the beginning of its id, ``latest``, its folder, or a checkpoint wherever it lies.
-
-    Args:
-        which: the run.
-        folder: the tracking folder, whose ``runs`` are looked through.
-
-    Raises:
-        InputError: no such run, or one without a checkpoint.
-    """
-    path = Path(which)
-    alone = path.is_file() and not (path.parent / "run.json").exists()
-    path = path if alone else find_run(folder / "runs", which).checkpoint
-    checkpoint = read_checkpoint(path)
-    rows = [] if alone else read_rows(path.parent / "metrics.jsonl")
-    return RunFiles(path, checkpoint, {0 if row.final else row.epoch: dict(row.values) for row in rows})
-
-
-def rebuild_pool(run: RunFiles) -> ModularNetwork:
-    """Build the pool of a run from its checkpoint alone, with the weights of the selected epoch.
-
-    Raises:
-        InputError: parts that are not registered here, no selection yet, weights that do not fit.
-    """
-    facts, weights = run.facts, run.weights
-    pipeline = bind(Document(facts["pipeline"], {}, run.path))
-    spec = InputSpec(facts["modality"], tuple(facts["shape"]), facts.get("vocabulary", 0))
-    backbone, routing = blueprint(pipeline, spec, len(facts["classes"]))
-    pool = ModularNetwork(modular_layers(backbone), routing.modules, facts["seed"])
-    pool.route(torch.tensor(facts["paths"]), facts["reads"], pipeline.method.statistics)
-    try:
-        pool.load_state_dict(weights)
-    except RuntimeError as error:
-        raise InputError(
-            f"{run.path}: its weights do not fit backbone {pipeline.backbone.kind!r} as it is registered now"
-        ) from error
-    return pool
-
-
-def export_student(
-    run: RunFiles, student: int | None = None, form: Format = "state", target: Path | None = None
-) -> Path:
+def export_student(run: RunFiles, student: int | None = None, form: str = "state", target: Path | None = None) -> Path:
     """Write a student of a run at the selected epoch to a file, and its card for people beside it.
 
     Args:
         run: an opened run.
         student: its index, from 0; the selected one if left out.
-        form: ``state`` or ``pt2``.
-        target: a file or a folder; ``student.pt`` or ``student.pt2`` in the current folder if left out.
+        form: a name of :data:`cgl_ignite.formats.EXPORT_FORMATS`.
+        target: a file or a folder; ``student`` with the suffix of the format, in the current folder, if left out.
 
     Returns:
         The file; the card is ``<file>.md``.
 
     Raises:
-        InputError: a student that is not there, or a file that cannot be written.
+        InputError: an unknown format, a student that is not there, or a file that cannot be written.
     """
-    name = "student.pt" if form == "state" else "student.pt2"
+    name = f"student{find_format(form).suffix}"
     path = Path(name) if target is None else target / name if target.is_dir() else target
     if path.exists() and path.samefile(run.path):
         raise InputError(f"{path} is the checkpoint that the student is taken from; choose another file")
@@ -152,65 +36,3 @@ def export_student(
     write_student(path, network, card, form)
     write_atomically(path.with_name(f"{path.name}.md"), card.markdown().encode())
     return path
-
-
-def take_student(run: RunFiles, student: int | None = None) -> tuple[Student, Card]:
-    """Take a student out of a run at the selected epoch: the selected one, or that of an index from 0.
-
-    Raises:
-        InputError: an index that no student has.
-    """
-    chosen = run.selected[1] if student is None else student
-    students = len(run.facts["paths"])
-    if not 0 <= chosen < students:
-        raise InputError(f"{run.path}: there is no student {chosen}, only 0 to {students - 1}")
-    pool, facts = rebuild_pool(run), run.facts
-    if facts["modality"] == "text":
-        encoder = parse_encoder(facts["encoder"], run.path)
-        return Student.of(pool, chosen, TokenIds(), encoder), run.card(chosen)
-    normaliser = Normaliser(torch.tensor(facts["mean"]), torch.tensor(facts["std"]))
-    return Student.of(pool, chosen, normaliser), run.card(chosen)
-
-
-def load_student(which: str, folder: Path, device: torch.device | str = "cpu") -> tuple[nn.Module, Card]:
-    """Read a student file, or take the selected student out of a run or a checkpoint.
-
-    Raises:
-        InputError: neither of them, or one that cannot be read.
-    """
-    path = Path(which)
-    if path.suffix and not path.exists():
-        raise InputError(f"there is no file {which}")
-    if path.is_file() and not _is_checkpoint(path):
-        return read_student(path, device)
-    student, card = take_student(open_run(which, folder))
-    return student.to(device), card
-
-
-def import_plugins(names: Iterable[str]) -> None:
-    """Import modules that register parts, from the current folder or installed.
-
-    Raises:
-        InputError: a module that cannot be imported.
-    """
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)
-    for name in names:
-        _import(name)
-
-
-def _import(plugin: str) -> None:
-    try:
-        importlib.import_module(plugin)
-    except Exception as error:
-        raise InputError(f"cannot import the plugin {plugin!r} ({type(error).__name__}: {error})") from error
-
-
-def _is_checkpoint(path: Path) -> bool:
-    """Tell a checkpoint from a student file without reading its tensors."""
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except Exception:  # noqa: BLE001  whatever it is, it is no checkpoint
-        return False
-    return isinstance(content, dict) and "selector" in content

@@ -14,8 +14,10 @@ from cgl_ignite.config.presets import METHODS
 from cgl_ignite.data import DATASETS, Normaliser
 from cgl_ignite.engine.evaluate import pool_logits
 from cgl_ignite.errors import InputError
-from cgl_ignite.export import export_student, import_plugins, load_student, open_run, rebuild_pool, take_student
+from cgl_ignite.export import export_student
 from cgl_ignite.pipeline import RunResult
+from cgl_ignite.plugins import import_plugins
+from cgl_ignite.runs import load_student, open_run, rebuild_pool, take_student
 from cgl_ignite.student import logits, measure, read_student, read_test_part
 from tests.student.runs import finished_run
 
@@ -182,7 +184,7 @@ def test_a_backbone_of_a_plugin(tmp_path: Path, workdir: Path, monkeypatch: pyte
 def test_plugins_that_cannot_be_imported(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", list(sys.path))
     Path("broken_export.py").write_text("1 / 0\n")
-    with pytest.raises(InputError, match=r"cannot import the plugin 'broken_export'.*ZeroDivisionError"):
+    with pytest.raises(InputError, match=r"cannot import 'broken_export'.*ZeroDivisionError"):
         import_plugins(["broken_export"])
-    with pytest.raises(InputError, match="cannot import the plugin 'no_such_parts'"):
+    with pytest.raises(InputError, match="cannot import 'no_such_parts'"):
         import_plugins(["no_such_parts"])

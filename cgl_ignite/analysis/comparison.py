@@ -15,7 +15,7 @@ from cgl_ignite.analysis.statistics import Interval, Spread, bootstrap_interval,
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Answers", "Cost", "Finished", "MethodRow", "Row", "compare_methods"]
+__all__ = ["Cost", "Finished", "MethodRow", "Predictions", "Row", "compare_methods"]
 
 
 class Finished(Protocol):
@@ -55,7 +55,7 @@ class Cost:
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class Predictions:
     """What the students of a run predict on the test set: (K, N), the right classes (N,), and who was selected."""
 
     predicted: NDArray[Any]
@@ -75,7 +75,7 @@ class MethodRow:
 
     Attributes:
         failed: seeds whose run failed, and why.
-        answers: by seed, where they were kept.
+        predictions: by seed, where they were kept.
         deviations: values of ``[optim]`` and ``[run]`` that hold for this method alone, by dotted key.
     """
 
@@ -85,7 +85,7 @@ class MethodRow:
     cost: Cost
     runs: Mapping[int, Finished]
     failed: Mapping[int, str] = field(default_factory=dict)
-    answers: Mapping[int, Answers] = field(default_factory=dict)
+    predictions: Mapping[int, Predictions] = field(default_factory=dict)
     deviations: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -157,9 +157,9 @@ def _against(method: MethodRow, reference: MethodRow) -> tuple[float | None, Int
 
 
 def _over_samples(method: MethodRow, reference: MethodRow, seeds: Sequence[int]) -> Interval | None:
-    if not all(seed in row.answers for row in (method, reference) for seed in seeds):
+    if not all(seed in row.predictions for row in (method, reference) for seed in seeds):
         return None
-    hits = [[row.answers[seed].hits for seed in seeds] for row in (method, reference)]
+    hits = [[row.predictions[seed].hits for seed in seeds] for row in (method, reference)]
     if len({len(one) for row in hits for one in row}) > 1:
         return None
     return bootstrap_interval(mean_difference(np.stack(hits[0]), np.stack(hits[1])))

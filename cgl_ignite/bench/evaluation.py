@@ -16,7 +16,7 @@ from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import Batch, Splits, evaluation_batches, evaluation_order
 from cgl_ignite.engine.evaluate import ROWS, pool_logits
 from cgl_ignite.pipeline.assemble import Parts
-from cgl_ignite.pipeline.device import find_device, find_precision, lend_cpu
+from cgl_ignite.pipeline.device import cpu_threads, find_device, find_precision
 from cgl_ignite.pool import ModularNetwork, Unit, extract_student, plan_forward
 from cgl_ignite.pool.cost import LayerCost, plan_cost
 from cgl_ignite.pool.precision import full, lowered
@@ -42,7 +42,7 @@ def measure_evaluation(pipeline: Pipeline, rounds: int, clock: str) -> dict[str,
     """
     device, precision = find_device(pipeline.run.device), find_precision(pipeline)
     seconds = make_clock(clock, device)
-    with lend_cpu(pipeline.run.threads):
+    with cpu_threads(pipeline.run.threads):
         parts = ready(pipeline)
         PlannedPass(pipeline, parts, typical_batch(parts.batches))(1)
         students = [extract_student(parts.pool, student) for student in range(pipeline.method.students)]

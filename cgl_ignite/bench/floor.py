@@ -16,7 +16,7 @@ from cgl_ignite.bench.progress import rounds_done
 from cgl_ignite.bench.race import make_clock
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.pipeline.assemble import Parts, blueprint
-from cgl_ignite.pipeline.device import find_device, find_precision, lend_cpu
+from cgl_ignite.pipeline.device import cpu_threads, find_device, find_precision
 from cgl_ignite.pool import Plan, modular_layers
 from cgl_ignite.pool.cost import LayerCost, measure_layers, plan_cost
 
@@ -44,7 +44,7 @@ def measure_floor(pipeline: Pipeline, rounds: int, clock: str) -> dict[str, Any]
     """
     device = find_device(pipeline.run.device)
     seconds = make_clock(clock, device)
-    with lend_cpu(pipeline.run.threads):
+    with cpu_threads(pipeline.run.threads):
         parts = ready(pipeline)
         planned = PlannedPass(pipeline, parts, typical_batch(parts.batches))
         layers = _layers(pipeline, parts, planned, clock)

@@ -24,7 +24,7 @@ from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import Batch, DataSource
 from cgl_ignite.errors import CglError, InputError, RunFailed
 from cgl_ignite.pipeline.assemble import Parts, read_data
-from cgl_ignite.pipeline.device import find_device, lend_cpu
+from cgl_ignite.pipeline.device import cpu_threads, find_device
 from cgl_ignite.pipeline.forecast import forecast
 
 __all__ = ["main", "measure_memory"]
@@ -69,7 +69,7 @@ def main() -> None:
 def grow(pipeline: Pipeline) -> dict[str, Any]:
     """Train in this process and tell its memory, predicted and measured, in MiB."""
     device = find_device(pipeline.run.device)
-    with lend_cpu(pipeline.run.threads):
+    with cpu_threads(pipeline.run.threads):
         source = read_data(pipeline)
         warm_up(pipeline, source)
         parts = ready(pipeline, source)

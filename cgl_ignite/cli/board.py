@@ -19,9 +19,9 @@ from cgl_ignite.cli.report import show_data
 
 if TYPE_CHECKING:
     from cgl_ignite.analysis.comparison import Cost
+    from cgl_ignite.comparison.cells import Board, Cell
+    from cgl_ignite.comparison.report import ComparisonReport
     from cgl_ignite.data import DataReport
-    from cgl_ignite.pipeline.cells import Board, Cell
-    from cgl_ignite.pipeline.standings import Standings
 
 __all__ = ["LiveBoard", "PlainBoard", "QuietBoard", "make_board", "show_folder", "show_table"]
 
@@ -172,13 +172,13 @@ class LiveBoard(PlainBoard):
         self.progress.stop()
 
 
-def show_table(standings: Standings, *, stderr: bool, console: Console | None = None) -> None:
+def show_table(report: ComparisonReport, *, stderr: bool, console: Console | None = None) -> None:
     """Print the table, with as many columns as fit, and what has to be known about it."""
     console = console or Console(stderr=stderr, highlight=False)
     if not console.is_terminal:
         console.width = UNKNOWN_WIDTH
-    rows = standings.rows
-    columns = used_columns(rows, standings.reference)
+    rows = report.rows
+    columns = used_columns(rows, report.reference)
     shown = fitting(columns, console.width)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, PADDING - 1, 0, 0), show_edge=False, pad_edge=False)
     for place, (title, _, _) in enumerate(shown):
@@ -188,7 +188,7 @@ def show_table(standings: Standings, *, stderr: bool, console: Console | None = 
     console.print(table)
     left_out = [" ".join(title).strip() for title, _, _ in columns if title not in [title for title, _, _ in shown]]
     more = [f"not shown for want of room: {', '.join(left_out)}"] if left_out else []
-    for note in [*notes(rows, standings.equal), *more]:
+    for note in [*notes(rows, report.equal), *more]:
         console.print(Text(note, "dim"), soft_wrap=not console.is_terminal)
 
 
@@ -205,7 +205,7 @@ def fitting(
     return shown
 
 
-def show_folder(standings: Standings) -> None:
+def show_folder(report: ComparisonReport) -> None:
     """Say on stderr where tables and figures are."""
     console = Console(stderr=True, highlight=False)
-    console.print(Text.assemble(("tables, figures ", "dim"), str(standings.folder)), soft_wrap=True)
+    console.print(Text.assemble(("tables, figures ", "dim"), str(report.folder)), soft_wrap=True)

@@ -15,8 +15,8 @@ from cgl_ignite.cli.options import json_option
 from cgl_ignite.errors import InputError, Interrupted, RunFailed, choices, nearest
 
 if TYPE_CHECKING:
+    from cgl_ignite.comparison.report import ComparisonReport
     from cgl_ignite.config.load import Document
-    from cgl_ignite.pipeline.standings import Standings
 
 __all__ = ["compare"]
 
@@ -65,7 +65,7 @@ def compare(
     quiet: bool,
     output: Path | None,
 ) -> None:
-    """Train every method with every seed on the same data, and hold them against each other.
+    """Train every method with every seed on the same data, and compare them.
 
     Each method is the preset of its name, as [methods.NAME] of the pipeline changes it; [method] is not read. The
     same command goes on where it was stopped. Prints the table, or with --json everything.
@@ -74,9 +74,9 @@ def compare(
     from cgl_ignite.cli.board import make_board
     from cgl_ignite.cli.reading import reading
     from cgl_ignite.cli.render import make_screen
+    from cgl_ignite.comparison.compare import compare as compare_methods
     from cgl_ignite.config.load import load_document
     from cgl_ignite.config.variants import deviations
-    from cgl_ignite.pipeline.compare import compare as compare_methods
 
     document = load_document(pipeline, [*overrides, *([f"run.device={device}"] if device else [])])
     names = _chosen(methods, document)
@@ -84,7 +84,7 @@ def compare(
     written = next(iter(pipelines.values())).seeds if "seeds" in document.tree else SEEDS
     try:
         with reading(quiet=quiet):
-            standings = compare_methods(
+            report = compare_methods(
                 pipelines,
                 seeds or written,
                 make_board(quiet=quiet, live=jobs > 1),
@@ -96,7 +96,7 @@ def compare(
     except Interrupted as error:
         command = shlex.join(_command(click.get_current_context()))
         raise Interrupted(f"{error}; the state is saved, go on with the same command: {command}") from None
-    _conclude(standings, output, as_json=as_json, quiet=quiet)
+    _conclude(report, output, as_json=as_json, quiet=quiet)
 
 
 def _chosen(text: str, document: Document) -> tuple[str, ...]:
@@ -116,7 +116,7 @@ def _chosen(text: str, document: Document) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _conclude(standings: Standings, output: Path | None, *, as_json: bool, quiet: bool) -> None:
+def _conclude(report: ComparisonReport, output: Path | None, *, as_json: bool, quiet: bool) -> None:
     """Show the table, and print the result; nothing goes to stdout where a run has failed.
 
     Raises:
@@ -125,17 +125,17 @@ def _conclude(standings: Standings, output: Path | None, *, as_json: bool, quiet
     from cgl_ignite.cli.board import show_folder, show_table
 
     if output is not None:
-        standings.write(output)
-    failed = standings.failed
+        report.write(output)
+    failed = report.failed
     if failed or not as_json or not quiet:
-        show_table(standings, stderr=as_json or bool(failed))
+        show_table(report, stderr=as_json or bool(failed))
     if not quiet:
-        show_folder(standings)
+        show_folder(report)
     if failed:
         names = ", ".join(f"{name} seed {seed}" for name, seed, _ in failed)
-        raise RunFailed(f"{len(failed)} of {len(failed) + len(standings.runs)} runs failed: {names}")
+        raise RunFailed(f"{len(failed)} of {len(failed) + len(report.runs)} runs failed: {names}")
     if as_json:
-        click.echo(json.dumps(standings.tree()))
+        click.echo(json.dumps(report.tree()))
 
 
 def _command(context: click.Context) -> Iterator[str]:

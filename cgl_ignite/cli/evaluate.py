@@ -41,8 +41,9 @@ def evaluate(
 
     from cgl_ignite.cli.notes import show_notes
     from cgl_ignite.cli.reading import reading
-    from cgl_ignite.export import import_plugins, load_student
     from cgl_ignite.pipeline.device import find_device
+    from cgl_ignite.plugins import import_plugins
+    from cgl_ignite.runs import load_student
     from cgl_ignite.student import encoder_of, measure, read_test_part
 
     import_plugins(plugins)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import click
 
 from cgl_ignite.cli.options import folder_option
+from cgl_ignite.formats import EXPORT_FORMATS
 
 __all__ = ["export"]
 
@@ -18,19 +18,19 @@ __all__ = ["export"]
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["state", "pt2"]),
-    default="state",
+    type=click.Choice(list(EXPORT_FORMATS)),
+    default=next(iter(EXPORT_FORMATS)),
     show_default=True,
-    help="state: weights, read with cgl_ignite; pt2: a program that needs PyTorch alone.",
+    help="; ".join(f"{name}: {form.help}" for name, form in EXPORT_FORMATS.items()) + ".",
 )
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="File or folder; default: student.pt or .pt2 here.",
+    help="File or folder; default: student.pt here (student.pt2 ...).",
 )
 @folder_option
-def export(run: str, student: int | None, form: Literal["state", "pt2"], output: Path | None, folder: Path) -> None:
+def export(run: str, student: int | None, form: str, output: Path | None, folder: Path) -> None:
     """Save one student of RUN at the selected epoch, with a card that describes it.
 
     RUN is a run id or its beginning, "latest", a run's folder or a checkpoint. Prints the name of the file;
@@ -38,7 +38,8 @@ def export(run: str, student: int | None, form: Literal["state", "pt2"], output:
     """
     from rich.console import Console
 
-    from cgl_ignite.export import export_student, open_run
+    from cgl_ignite.export import export_student
+    from cgl_ignite.runs import open_run
 
     opened = open_run(run, folder)
     path = export_student(opened, student, form, output)

@@ -42,7 +42,8 @@ def predict(
     """
     import json
 
-    from cgl_ignite.export import import_plugins, load_student
+    from cgl_ignite.plugins import import_plugins
+    from cgl_ignite.runs import load_student
 
     import_plugins(plugins)
     student, card = load_student(file, folder)

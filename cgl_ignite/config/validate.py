@@ -1,4 +1,4 @@
-"""Hold a document against a model, and say in plain words what is wrong with its values."""
+"""Check a document against a model, and say in plain words what is wrong with its values."""
 
 from __future__ import annotations
 

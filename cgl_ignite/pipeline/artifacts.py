@@ -31,7 +31,7 @@ from cgl_ignite.pipeline.assemble import Parts
 from cgl_ignite.pipeline.folder import PREDICTIONS, RunFolder
 from cgl_ignite.pipeline.result import RunResult, read_result
 from cgl_ignite.student import Card, Student, example_inputs, logits, read_student, write_student
-from cgl_ignite.tracking import Journal, ModelRefused, RunInfo, StudentModel, Tracker, recorded_in, settle
+from cgl_ignite.tracking import Journal, ModelRefused, RunInfo, StudentModel, Tracker, recorded_in, sync
 from cgl_ignite.tracking.files import write_atomically
 
 __all__ = [
@@ -45,8 +45,8 @@ __all__ = [
     "keep_predictions",
     "keep_routing",
     "keep_setting",
-    "settle_run",
     "student_model",
+    "sync_run",
 ]
 
 DATA_FILES = ("data.json", "data.md")
@@ -136,10 +136,10 @@ def hand_over(
     return keep_model(folder, result, model, journal.tracker.uri)
 
 
-def settle_run(folder: RunFolder, tracker: Tracker, info: RunInfo, warn: Callable[[str], None]) -> RunResult:
+def sync_run(folder: RunFolder, tracker: Tracker, info: RunInfo, warn: Callable[[str], None]) -> RunResult:
     """Send the tracker what it missed of a finished run, and return the run's result."""
     result = read_result(folder.result)
-    model = settle(folder.path, tracker, info, warn, partial(student_model, folder, folder.facts["name"]))
+    model = sync(folder.path, tracker, info, warn, partial(student_model, folder, folder.facts["name"]))
     return keep_model(folder, result, model, tracker.uri if recorded_in(folder.path, tracker) else result.tracking_uri)
 
 

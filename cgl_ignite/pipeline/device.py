@@ -13,7 +13,7 @@ import torch
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.errors import InputError
 
-__all__ = ["find_device", "find_precision", "keep_freed_memory", "lend_cpu"]
+__all__ = ["cpu_threads", "find_device", "find_precision", "keep_freed_memory"]
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 """Parameters of ``mallopt``."""
@@ -39,7 +39,7 @@ def find_precision(pipeline: Pipeline) -> torch.dtype:
 
 
 @contextmanager
-def lend_cpu(threads: int | None) -> Iterator[None]:
+def cpu_threads(threads: int | None) -> Iterator[None]:
     """Lend PyTorch so many threads for a run, None as many as it has, and let it use its memory again."""
     keep_freed_memory()
     before = torch.get_num_threads()

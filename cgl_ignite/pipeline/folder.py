@@ -122,17 +122,17 @@ def start_run_folder(path: Path, name: str, seed: int, fingerprint: str, **more:
 
 
 def unfinished_run(
-    runs: Path, fingerprint: str, seed: int, data: Mapping[str, str] | None = None, **marks: str
+    runs: Path, fingerprint: str, seed: int, data: Mapping[str, str] | None = None, **tags: str
 ) -> RunFolder | None:
     """Find the run that ``--resume`` goes on with: the newest unfinished one, else the newest of all.
 
-    ``data``: only one that has read these; ``marks``: only one that was started with these.
+    ``data``: only one that has read these; ``tags``: only one that was started with these.
 
     Raises:
         InputError: that run is being worked on by another process.
     """
     same = [run for run in _newest_first(runs) if (run.facts["fingerprint"], run.facts["seed"]) == (fingerprint, seed)]
-    same = [run for run in same if marks.items() <= run.facts.items() and run.has_read(data)]
+    same = [run for run in same if tags.items() <= run.facts.items() and run.has_read(data)]
     same = [run for run in same if run.result.exists() or run.checkpoint.exists()]
     found = next((run for run in same if not run.complete), same[0] if same else None)
     if found is not None and not found.complete and found.alive:
@@ -141,10 +141,10 @@ def unfinished_run(
 
 
 def take_run(
-    held: ExitStack, runs: Path, fingerprint: str, seed: int, data: Mapping[str, str] | None = None, **marks: str
+    held: ExitStack, runs: Path, fingerprint: str, seed: int, data: Mapping[str, str] | None = None, **tags: str
 ) -> RunFolder | None:
     """Find the run to go on with, as :func:`unfinished_run`, and keep other processes out of it while ``held``."""
-    found = unfinished_run(runs, fingerprint, seed, data, **marks)
+    found = unfinished_run(runs, fingerprint, seed, data, **tags)
     return found if found is None or found.complete else held.enter_context(found.locked())
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from cgl_ignite.config.dump import flatten
 from cgl_ignite.errors import InputError
-from cgl_ignite.pipeline.artifacts import settle_run
+from cgl_ignite.pipeline.artifacts import sync_run
 from cgl_ignite.pipeline.folder import RunFolder, all_runs
 from cgl_ignite.pipeline.result import read_result, summarise
 from cgl_ignite.tracking import Group, RunInfo, Tracker
@@ -21,10 +21,10 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["read_setting", "settle_left"]
+__all__ = ["close_abandoned", "read_setting"]
 
 
-def settle_left(runs: Path, tracker: Tracker, warn: Callable[[str], None]) -> None:
+def close_abandoned(runs: Path, tracker: Tracker, warn: Callable[[str], None]) -> None:
     """Give the runs that a dead process left as RUNNING the status that is true, and their groups too.
 
     One that is complete is FINISHED, here and in the tracker; any other is KILLED, and may be resumed. The tracker
@@ -41,13 +41,13 @@ def settle_left(runs: Path, tracker: Tracker, warn: Callable[[str], None]) -> No
                     left.note(status="KILLED")
                     continue
                 if read_result(left.result).tracking_uri == tracker.uri:
-                    settle_run(left, tracker, _info(left, left.facts.get("group")), warn)
+                    sync_run(left, tracker, _info(left, left.facts.get("group")), warn)
                     groups.add(left.facts.get("group"))
                 left.note(status="FINISHED")
         except (InputError, OSError) as error:
-            warn(f"run {run.run_id} was killed and cannot be settled: {error}")
+            warn(f"run {run.run_id} was killed and cannot be closed: {error}")
     for group in groups - {None}:
-        _settle_group(runs, str(group), tracker, warn)
+        _sync_group(runs, str(group), tracker, warn)
 
 
 def read_setting(run: RunFolder) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def read_setting(run: RunFolder) -> dict[str, Any]:
         raise InputError(f"{path}: not the setting of a run ({error})") from error
 
 
-def _settle_group(runs: Path, group: str, tracker: Tracker, warn: Callable[[str], None]) -> None:
+def _sync_group(runs: Path, group: str, tracker: Tracker, warn: Callable[[str], None]) -> None:
     """Finish the group of a run if all of its seeds have finished; comparisons finish theirs themselves."""
     members = [run for run in all_runs(runs) if run.facts.get("group") == group and "comparison" not in run.facts]
     results = {run.facts["seed"]: read_result(run.result) for run in members if run.complete}

@@ -123,7 +123,7 @@ def _started(setting: Setting, seed: int, shorter: RunFolder, checkpoint: dict[s
     for name in DATA_FILES:
         if (kept := shorter.path / "artifacts" / name).exists():
             journal.content(name, kept.read_bytes())
-    more = {"group": setting.group, "data": setting.data, **setting.marks, "continued_from": shorter.run_id}
+    more = {"group": setting.group, "data": setting.data, **setting.tags, "continued_from": shorter.run_id}
     folder = start_run_folder(journal.folder, pipeline.name, seed, fingerprint(pipeline), **more)
     return held.enter_context(folder.note(status="KILLED").locked())
 

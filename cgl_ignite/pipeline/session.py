@@ -10,12 +10,12 @@ from cgl_ignite.config.dump import fingerprint
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.errors import Interrupted
 from cgl_ignite.handlers.interruption import terminable
-from cgl_ignite.pipeline.artifacts import settle_run
+from cgl_ignite.pipeline.artifacts import sync_run
 from cgl_ignite.pipeline.assemble import read_data
-from cgl_ignite.pipeline.device import find_device, lend_cpu
+from cgl_ignite.pipeline.device import cpu_threads, find_device
 from cgl_ignite.pipeline.folder import RunFolder, take_run
 from cgl_ignite.pipeline.identity import data_of, refuse_changed_data
-from cgl_ignite.pipeline.leftovers import settle_left
+from cgl_ignite.pipeline.leftovers import close_abandoned
 from cgl_ignite.pipeline.longer import longer_run
 from cgl_ignite.pipeline.result import RunResult, summarise
 from cgl_ignite.pipeline.single import Setting, run_info, run_seed
@@ -47,7 +47,7 @@ def run(
     runs = pipeline.tracking.folder.expanduser().absolute() / "runs"
     warn: Callable[[str], None] = screen.note if screen else _print
     tracker = tracker or make_tracker(locate(pipeline.tracking.folder, pipeline.tracking.uri), warn)
-    settle_left(runs, tracker, warn)
+    close_abandoned(runs, tracker, warn)
     with ExitStack() as held:
         found = {seed: take_run(held, runs, fingerprint(pipeline), seed) if resume else None for seed in pipeline.seeds}
         done = {seed: run for seed, run in found.items() if run and run.complete}
@@ -63,10 +63,10 @@ def run(
         if source is not None or (here and not is_finished(tracker, known, warn)):
             group = Group(tracker, run_info(pipeline, None, None), known, warn)
         parent = group.id if group else known
-        results = {seed: settle_run(run, tracker, run_info(pipeline, seed, parent), warn) for seed, run in done.items()}
+        results = {seed: sync_run(run, tracker, run_info(pipeline, seed, parent), warn) for seed, run in done.items()}
         if group is None:
             return [results[seed] for seed in pipeline.seeds]
-        with _ending(group), lend_cpu(pipeline.run.threads):
+        with _ending(group), cpu_threads(pipeline.run.threads):
             if source is not None:
                 setting = Setting(pipeline, source, data, device, runs, tracker, group.id, screen, warn)
                 for seed in [seed for seed in found if seed not in done]:

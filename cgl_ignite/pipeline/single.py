@@ -50,9 +50,9 @@ _AT_CHANCE = (
 
 @dataclass(frozen=True)
 class Setting:
-    """What the runs of one invocation have in common; ``marks`` is noted with each of them.
+    """What the runs of one invocation have in common; ``tags`` is noted with each of them.
 
-    ``marks["method"]`` is what the method is called, where that is not the name of its preset. ``data`` says what
+    ``tags["method"]`` is what the method is called, where that is not the name of its preset. ``data`` says what
     ``source`` has read (:func:`cgl_ignite.pipeline.identity.data_of`).
     """
 
@@ -65,12 +65,12 @@ class Setting:
     group: str | None
     screen: Screen | None
     warn: Callable[[str], None]
-    marks: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def method(self) -> str:
         """The name of the method."""
-        return self.marks.get("method", self.pipeline.method.preset)
+        return self.tags.get("method", self.pipeline.method.preset)
 
 
 def run_seed(setting: Setting, seed: int, again: RunFolder | None) -> RunResult:
@@ -213,7 +213,7 @@ def _open_journal(setting: Setting, seed: int, again: RunFolder | None, checkpoi
 
 def _new_folder(setting: Setting, seed: int, journal: Journal, held: ExitStack) -> RunFolder:
     held.enter_context(exclusive(journal.folder, lambda: f"run {journal.run_id} is being worked on already"))
-    facts = {"group": setting.group, "data": setting.data, **setting.marks}
+    facts = {"group": setting.group, "data": setting.data, **setting.tags}
     return start_run_folder(journal.folder, setting.pipeline.name, seed, fingerprint(setting.pipeline), **facts)
 
 

@@ -2,7 +2,7 @@
 
 from cgl_ignite.student.card import Card, Chosen
 from cgl_ignite.student.examples import read_test_part
-from cgl_ignite.student.file import Format, read_student, write_student
+from cgl_ignite.student.file import read_student, write_student
 from cgl_ignite.student.network import Student, encoder_of, example_inputs
 from cgl_ignite.student.pictures import find_pictures, read_pictures
 from cgl_ignite.student.score import Measured, logits, measure
@@ -11,7 +11,6 @@ from cgl_ignite.student.texts import answer_texts, read_texts
 __all__ = [
     "Card",
     "Chosen",
-    "Format",
     "Measured",
     "Student",
     "answer_texts",

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from cgl_ignite.config.schema import Table, fixed_keys
+from cgl_ignite.errors import InputError
 from cgl_ignite.spec import InputSpec
 
-__all__ = ["Card", "Chosen"]
+__all__ = ["FORMAT", "Card", "Chosen"]
+
+FORMAT = 1
+"""Of student files, raised when this version could not read older ones."""
 
 Count = Annotated[int, Field(ge=1)]
 Index = Annotated[int, Field(ge=0)]
@@ -109,6 +114,23 @@ class Card(Table):
             version=_installed(),
             torch=torch.__version__,
         )
+
+    @classmethod
+    def parse(cls, path: Path, number: Any, text: str | bytes) -> Card:
+        """Read the card of a student file of format ``number``.
+
+        Raises:
+            InputError: a file of a later version, or a card that is not right.
+        """
+        if number != FORMAT:
+            raise InputError(
+                f"{path}: a student file of format {number}, written by a later version; this one reads {FORMAT}"
+            )
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            faults = ", ".join(".".join(map(str, fault["loc"])) or "JSON" for fault in error.errors())
+            raise InputError(f"{path}: the card of the student is not right ({faults})") from error
 
     @property
     def spec(self) -> InputSpec:

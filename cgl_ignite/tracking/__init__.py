@@ -9,7 +9,7 @@ from collections.abc import Callable
 from cgl_ignite.tracking.base import ModelRefused, Row, RunInfo, Status, StudentModel, Tracker, TrackerError, UnknownRun
 from cgl_ignite.tracking.group import Group, is_finished
 from cgl_ignite.tracking.guard import warn_by_log
-from cgl_ignite.tracking.journal import Journal, recorded_in, settle
+from cgl_ignite.tracking.journal import Journal, recorded_in, sync
 from cgl_ignite.tracking.keys import epoch_values, final_values
 from cgl_ignite.tracking.screen import Screen, Summary
 from cgl_ignite.tracking.store import Store, locate, own_store
@@ -37,7 +37,7 @@ __all__ = [
     "make_tracker",
     "own_store",
     "recorded_in",
-    "settle",
+    "sync",
 ]
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

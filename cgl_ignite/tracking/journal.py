@@ -19,7 +19,7 @@ from cgl_ignite.tracking.guard import Guard, warn_by_log
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Build", "Journal", "recorded_in", "settle"]
+__all__ = ["Build", "Journal", "recorded_in", "sync"]
 
 ROWS, LINK, ARTIFACTS, WORKSHOP = "metrics.jsonl", "tracking.json", "artifacts", ".model"
 REFUSED = "refused"
@@ -244,7 +244,7 @@ class Journal:
         write_atomically(self.folder / LINK, json.dumps(link, indent=1).encode())
 
 
-def settle(
+def sync(
     folder: Path,
     tracker: Tracker,
     info: RunInfo,
@@ -253,8 +253,8 @@ def settle(
 ) -> str | None:
     """Send the tracker what it missed of a run that has a result, and return where it keeps the student.
 
-    A run is settled if the tracker knows it as finished and has been sent everything; then nothing is done. Nor is
-    anything done for a run that is settled in another store.
+    Nothing is done if the tracker knows the run as finished and has been sent everything (``settled`` in its link), be
+    it this tracker or that of another store.
     """
     link = _read_link(folder)
     run = link.get("run")

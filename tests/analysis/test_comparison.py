@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from cgl_ignite.analysis.comparison import Answers, Cost, MethodRow, compare_methods
+from cgl_ignite.analysis.comparison import Cost, MethodRow, Predictions, compare_methods
 from cgl_ignite.analysis.paper import paper_result
 from cgl_ignite.analysis.statistics import Spread
 
@@ -56,14 +56,15 @@ def test_a_method_without_a_finished_run_has_an_empty_row():
 def test_over_samples_uses_the_selected_student():
     """Student 1 of b is right on all samples, a's on none: every resample differs by 100."""
     targets = np.zeros(20, dtype=np.uint16)
-    wrong, right = Answers(np.ones((1, 20)), targets, 0), Answers(np.stack([np.ones(20), np.zeros(20)]), targets, 1)
-    rows = [method("a", {1: 0.0}, answers={1: wrong}), method("b", {1: 100.0}, answers={1: right})]
+    wrong = Predictions(np.ones((1, 20)), targets, 0)
+    right = Predictions(np.stack([np.ones(20), np.zeros(20)]), targets, 1)
+    rows = [method("a", {1: 0.0}, predictions={1: wrong}), method("b", {1: 100.0}, predictions={1: right})]
     assert compare_methods(rows, "a")[1].over_samples == (100.0, 100.0)
 
 
-def test_over_samples_needs_the_answers_of_every_seed():
-    answers = Answers(np.zeros((1, 20)), np.zeros(20), 0)
-    rows = [method("a", {1: 0.0, 2: 1.0}, answers={1: answers}), method("b", {1: 1.0, 2: 2.0}, answers={1: answers})]
+def test_over_samples_needs_the_predictions_of_every_seed():
+    predictions = Predictions(np.zeros((1, 20)), np.zeros(20), 0)
+    rows = [method(name, {1: 0.0, 2: 1.0}, predictions={1: predictions}) for name in ("a", "b")]
     assert compare_methods(rows, "a")[1].over_samples is None
 
 

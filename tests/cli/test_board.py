@@ -13,7 +13,7 @@ from rich.console import Console
 from cgl_ignite.analysis.comparison import Cost, Row
 from cgl_ignite.analysis.statistics import Interval, Spread
 from cgl_ignite.cli.board import LiveBoard, PlainBoard, QuietBoard, make_board, show_table
-from cgl_ignite.pipeline.cells import Cell
+from cgl_ignite.comparison.cells import Cell
 
 COSTS = {"a": Cost(10, 1, 1.0, 100.0), "b": Cost(10, 1, 1.0, 300.0)}
 
@@ -96,7 +96,7 @@ def test_the_board_fits_where_it_is_shown():
     assert type(make_board(live=False, console=console(terminal=True))) is PlainBoard
 
 
-def standings():
+def report():
     row = Row(
         method="cgl_attention", seeds=(1, 2, 3), failed={}, accuracy=Spread(78.01, 0.07), deviations={},
         mean_accuracy=Spread(77.5, 0.1), diversity=Spread(0.535, 0.01), parameters=22_400_000,
@@ -109,7 +109,7 @@ def standings():
 @pytest.mark.parametrize("width", [60, 80, 100, 200])
 def test_the_table_fits_the_screen(width):
     screen = console(width, terminal=True)
-    show_table(standings(), stderr=False, console=screen)
+    show_table(report(), stderr=False, console=screen)
     shown = re.sub(r"\x1b\[[\d;]*m", "", screen.file.getvalue())
     lines = shown.splitlines()
     assert all(len(line) <= width for line in lines[:4])
@@ -121,12 +121,12 @@ def test_the_table_fits_the_screen(width):
 
 def test_where_there_is_no_terminal_the_table_has_a_hundred_columns():
     screen = console(40)
-    show_table(standings(), stderr=False, console=screen)
+    show_table(report(), stderr=False, console=screen)
     assert 80 < max(map(len, screen.file.getvalue().splitlines()[:4])) <= 100
 
 
 def test_the_papers_number_is_marked():
     screen = console(200, terminal=True)
-    show_table(standings(), stderr=False, console=screen)
+    show_table(report(), stderr=False, console=screen)
     shown = screen.file.getvalue().replace("\n", " ")
     assert "paper: 78.01 ± 0.07" in shown and "not measured here" in shown

@@ -17,8 +17,8 @@ from mlflow import MlflowClient
 
 from cgl_ignite.catalogue import bind_methods
 from cgl_ignite.cli.main import cgl
+from cgl_ignite.comparison.compare import compare
 from cgl_ignite.config.load import load_document
-from cgl_ignite.pipeline.compare import compare
 from cgl_ignite.tracking.memory import MemoryTracker
 
 PIPELINE = Path(__file__).resolve().parents[2] / "pipelines" / "digits_resnet.toml"

@@ -89,7 +89,7 @@ class Check:
         return folder
 
     def compare(self, folder: Path) -> None:
-        """Hold what is left against what a whole one leaves."""
+        """Compare what is left with what an uninterrupted one leaves."""
         assert_identical(self.left(folder), self.expected)
         statuses = Counter(run.facts["status"] for run in all_runs(folder / "mlruns" / "runs"))
         assert set(statuses) <= {"FINISHED", "KILLED"} and statuses["FINISHED"] == self.runs, statuses

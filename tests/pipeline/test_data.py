@@ -15,11 +15,11 @@ from PIL import Image
 
 from cgl_ignite.catalogue import load_pipeline
 from cgl_ignite.cli.main import cgl
+from cgl_ignite.comparison.compare import compare
 from cgl_ignite.data import DATASETS, DataSource
 from cgl_ignite.errors import InputError, Interrupted
 from cgl_ignite.handlers.checkpoint import read_checkpoint
 from cgl_ignite.pipeline import run
-from cgl_ignite.pipeline.compare import compare
 from cgl_ignite.tracking.memory import MemoryTracker
 from tests.texts import text_pipeline, without_pictures
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from cgl_ignite.errors import InputError
-from cgl_ignite.pipeline.device import find_device, keep_freed_memory, lend_cpu
+from cgl_ignite.pipeline.device import cpu_threads, find_device, keep_freed_memory
 
 FAULTS = """
 import resource, sys, torch
@@ -57,9 +57,9 @@ def test_other_systems_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_threads_are_lent() -> None:
     before = torch.get_num_threads()
-    with lend_cpu(before + 1):
+    with cpu_threads(before + 1):
         assert torch.get_num_threads() == before + 1
-        with lend_cpu(None):
+        with cpu_threads(None):
             assert torch.get_num_threads() == before + 1
     assert torch.get_num_threads() == before
 

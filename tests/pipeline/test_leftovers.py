@@ -15,7 +15,7 @@ from cgl_ignite.catalogue import load_pipeline
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.errors import Interrupted
 from cgl_ignite.pipeline import RunResult, find_run, run
-from cgl_ignite.pipeline.leftovers import settle_left
+from cgl_ignite.pipeline.leftovers import close_abandoned
 from cgl_ignite.tracking.memory import MemoryTracker
 from cgl_ignite.tracking.process import identity
 
@@ -80,7 +80,7 @@ def test_a_run_without_its_predictions_is_completed_by_resuming_it(tmp_path: Pat
     place = find_run(tmp_path / "runs", result.run_id)
     before = place.predictions.read_bytes()
     place.predictions.unlink()
-    settle_left(tmp_path / "runs", tracker, print)
+    close_abandoned(tmp_path / "runs", tracker, print)
     assert status(tmp_path, result) == "KILLED"
     (again,) = run(pipeline(tmp_path), resume=True, tracker=tracker)
     assert (again.run_id, again.test_accuracy) == (result.run_id, result.test_accuracy)
@@ -91,7 +91,7 @@ def test_a_run_without_its_predictions_is_completed_by_resuming_it(tmp_path: Pat
 def test_a_run_without_a_result_is_killed(tmp_path: Path, left: Any) -> None:
     result, tracker = left
     find_run(tmp_path / "runs", result.run_id).result.unlink()
-    settle_left(tmp_path / "runs", tracker, print)
+    close_abandoned(tmp_path / "runs", tracker, print)
     assert status(tmp_path, result) == "KILLED"
 
 
@@ -101,7 +101,7 @@ def test_a_group_of_which_a_seed_is_missing_is_not_finished(tmp_path: Path) -> N
     leave_running(tmp_path, first, tracker)
     leave_running(tmp_path, second, tracker)
     find_run(tmp_path / "runs", second.run_id).result.unlink()
-    settle_left(tmp_path / "runs", tracker, print)
+    close_abandoned(tmp_path / "runs", tracker, print)
     group = find_run(tmp_path / "runs", first.run_id).facts["group"]
     names = (first.run_id, group)
     assert [tracker.runs[name].status for name in names] == ["FINISHED", "RUNNING"]
@@ -112,7 +112,7 @@ def test_a_group_whose_record_is_lost_is_recorded_again_as_it_was(tmp_path: Path
     result, tracker = left
     group = find_run(tmp_path / "runs", result.run_id).facts["group"]
     before = tracker.runs.pop(group)
-    settle_left(tmp_path / "runs", tracker, print)
+    close_abandoned(tmp_path / "runs", tracker, print)
     (again,) = [record for record in tracker.runs.values() if record.info.seed is None]
     assert (again.info, again.status) == (before.info, "FINISHED")
 
@@ -121,7 +121,7 @@ def test_a_damaged_run_does_not_stop_the_others(tmp_path: Path, left: Any) -> No
     result, tracker = left
     (tmp_path / "runs" / "damaged").mkdir()
     (tmp_path / "runs" / "damaged" / "run.json").write_text("{", encoding="utf-8")
-    settle_left(tmp_path / "runs", tracker, print)
+    close_abandoned(tmp_path / "runs", tracker, print)
     assert status(tmp_path, result) == "FINISHED"
 
 

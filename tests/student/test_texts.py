@@ -13,8 +13,9 @@ import torch
 from cgl_ignite.data import CharacterEncoder, Ragged, SubwordEncoder, dump_encoder, parse_encoder
 from cgl_ignite.engine.evaluate import pool_logits
 from cgl_ignite.errors import InputError
-from cgl_ignite.export import export_student, open_run, rebuild_pool, take_student
+from cgl_ignite.export import export_student
 from cgl_ignite.pipeline import RunResult
+from cgl_ignite.runs import open_run, rebuild_pool, take_student
 from cgl_ignite.student import (
     Chosen,
     answer_texts,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from cgl_ignite.errors import InputError
-from cgl_ignite.tracking import Group, Journal, ModelRefused, RunInfo, StudentModel, settle
+from cgl_ignite.tracking import Group, Journal, ModelRefused, RunInfo, StudentModel, sync
 from cgl_ignite.tracking.files import read_rows
 from cgl_ignite.tracking.memory import MemoryTracker
 
@@ -220,7 +220,7 @@ def test_a_model_that_is_not_taken_is_none(tmp_path):
     assert journal.model(student) == "memory:/run-1/student"
 
 
-def test_a_run_that_ended_unseen_is_settled_later(tmp_path):
+def test_a_run_that_ended_unseen_is_synced_later(tmp_path):
     tracker, warn = MemoryTracker(), Warnings()
     journal = Journal.create(tmp_path, tracker, INFO, warn)
     tracker.down = True
@@ -228,11 +228,11 @@ def test_a_run_that_ended_unseen_is_settled_later(tmp_path):
     journal.close("FINISHED")
     assert "1 rows and 0 artifacts did not reach memory:" in warn[-1]
     tracker.down = False
-    settle(journal.folder, tracker, INFO, build=student)
+    sync(journal.folder, tracker, INFO, build=student)
     assert epochs(tracker.runs["run-1"].rows) == [1]
     assert tracker.runs["run-1"].status == "FINISHED"
     tracker.calls.clear()
-    settle(journal.folder, tracker, INFO)
+    sync(journal.folder, tracker, INFO)
     assert tracker.calls == ["status"]
 
 
@@ -252,7 +252,7 @@ def test_a_student_that_an_outage_kept_back_is_sent_later(tmp_path, moment):
     journal.close("FINISHED")
     assert ("and the student did not reach" in warn[-1]) == (uri is None)
     tracker.down = False
-    assert settle(journal.folder, tracker, INFO, warn, student) == "memory:/run-1/student"
+    assert sync(journal.folder, tracker, INFO, warn, student) == "memory:/run-1/student"
     [model] = tracker.runs["run-1"].models
     assert model.name == "student"
     assert tracker.runs["run-1"].status == "FINISHED"
@@ -268,12 +268,12 @@ def test_a_tracker_that_lost_a_finished_run_gets_all_of_it_again(tmp_path):
     journal.model(student)
     journal.close("FINISHED")
     [lost] = [tracker.runs.pop("run-1")]
-    assert settle(journal.folder, tracker, INFO, build=student) == "memory:/run-1/student"
+    assert sync(journal.folder, tracker, INFO, build=student) == "memory:/run-1/student"
     again = tracker.runs["run-1"]
     assert (again.rows, again.files, again.status) == (lost.rows, lost.files, "FINISHED")
     assert len(again.models) == 1
     tracker.calls.clear()
-    settle(journal.folder, tracker, INFO, build=student)
+    sync(journal.folder, tracker, INFO, build=student)
     assert tracker.calls == ["status"]
 
 
@@ -301,26 +301,26 @@ def test_a_student_that_cannot_be_a_model_is_one_note_and_is_not_tried_again(tmp
     journal = Journal.create(tmp_path, tracker, INFO, warn)
     assert journal.model(refused) is None
     journal.close("FINISHED")
-    assert settle(journal.folder, tracker, INFO, warn, refused) is None
+    assert sync(journal.folder, tracker, INFO, warn, refused) is None
     assert warn == ["the student is not stored as a model in memory:: the reason"]
     assert tracker.runs["run-1"].status == "FINISHED"
 
 
-def test_a_run_that_was_killed_before_its_closing_is_settled_as_finished(tmp_path):
+def test_a_run_that_was_killed_before_its_closing_is_closed_as_finished(tmp_path):
     tracker = MemoryTracker()
     journal = Journal.create(tmp_path, tracker, INFO)
     journal.log(1, {"a": 1.0})
-    assert settle(journal.folder, tracker, INFO, build=student) == "memory:/run-1/student"
+    assert sync(journal.folder, tracker, INFO, build=student) == "memory:/run-1/student"
     assert tracker.runs["run-1"].status == "FINISHED"
 
 
-def test_a_run_that_another_process_called_killed_is_settled_as_finished(tmp_path):
+def test_a_run_that_another_process_called_killed_is_closed_as_finished(tmp_path):
     tracker = MemoryTracker()
     journal = Journal.create(tmp_path, tracker, INFO)
     journal.model(student)
     journal.close("FINISHED")
     tracker.runs["run-1"].status = "KILLED"
-    settle(journal.folder, tracker, INFO)
+    sync(journal.folder, tracker, INFO)
     assert tracker.runs["run-1"].status == "FINISHED"
 
 
@@ -334,7 +334,7 @@ def test_a_student_that_cannot_be_read_now_is_tried_again(tmp_path):
     journal.close("FINISHED")
     assert tracker.runs["run-1"].status == "FINISHED"
     assert warn == ["the student is not stored as a model in memory:: its plugin is not known; --resume tries again"]
-    assert settle(journal.folder, tracker, INFO, warn, student) == "memory:/run-1/student"
+    assert sync(journal.folder, tracker, INFO, warn, student) == "memory:/run-1/student"
     assert tracker.runs["run-1"].status == "FINISHED"
 
 
@@ -351,5 +351,5 @@ def test_a_link_that_a_full_disk_cut_off_is_no_link(tmp_path):
     journal = Journal.create(tmp_path, tracker, INFO)
     journal.log(1, {"a": 1.0})
     (journal.folder / "tracking.json").write_text('{"uri": "mem')
-    settle(journal.folder, tracker, INFO)
+    sync(journal.folder, tracker, INFO)
     assert epochs(tracker.runs["run-2"].rows) == [1]

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cgl_ignite.analysis.agreement import agreement, agreements_figure
-from cgl_ignite.analysis.comparison import Answers, MethodRow, Row, compare_methods
-from cgl_ignite.analysis.contest import accuracy_figure, curves_figure
+from cgl_ignite.analysis.comparison import MethodRow, Predictions, Row, compare_methods
+from cgl_ignite.analysis.comparison_figures import accuracy_figure, curves_figure
 from cgl_ignite.analysis.paper import STATEMENT
 from cgl_ignite.analysis.tables import as_csv, as_json, as_latex, as_markdown
 from cgl_ignite.errors import InputError
@@ -25,11 +25,11 @@ from cgl_ignite.tracking.files import read_rows, write_atomically
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Standings", "read_answers"]
+__all__ = ["ComparisonReport", "read_predictions"]
 
 
 @dataclass(frozen=True)
-class Standings:
+class ComparisonReport:
     """The outcome of a comparison.
 
     Attributes:
@@ -113,7 +113,7 @@ class Standings:
         return figures
 
 
-def read_answers(run: Path) -> Answers | None:
+def read_predictions(run: Path) -> Predictions | None:
     """Read what the students of a finished run predicted; None if it was not kept.
 
     Raises:
@@ -124,7 +124,7 @@ def read_answers(run: Path) -> Answers | None:
         return None
     try:
         with np.load(path, allow_pickle=False) as kept:
-            return Answers(kept["predicted"], kept["targets"], int(kept["selected"]))
+            return Predictions(kept["predicted"], kept["targets"], int(kept["selected"]))
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{path}: not the predictions of a run ({error})") from error
 
@@ -134,7 +134,7 @@ def _results(method: MethodRow) -> list[RunResult]:
 
 
 def _mean_agreement(method: MethodRow) -> Any:
-    tables = [agreement(answers.predicted) for answers in method.answers.values()]
+    tables = [agreement(predictions.predicted) for predictions in method.predictions.values()]
     return np.mean(tables, axis=0) if tables else None
 
 

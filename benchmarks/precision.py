@@ -14,7 +14,7 @@ from cgl_ignite.bench.progress import take_turns
 from cgl_ignite.bench.race import make_clock
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.pipeline.assemble import read_data
-from cgl_ignite.pipeline.device import find_device, lend_cpu
+from cgl_ignite.pipeline.device import cpu_threads, find_device
 
 __all__ = ["measure_precision"]
 
@@ -32,7 +32,7 @@ def measure_precision(pipeline: Pipeline, rounds: int, clock: str) -> dict[str, 
     """
     device = find_device(pipeline.run.device)
     seconds = make_clock(clock, device)
-    with lend_cpu(pipeline.run.threads):
+    with cpu_threads(pipeline.run.threads):
         source, passes = read_data(pipeline), {}
         for precision in PRECISIONS:
             run = pipeline.run.model_copy(update={"precision": precision})

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from cgl_ignite.catalogue import bind_methods
+from cgl_ignite.comparison.cells import ComparisonFolder, identify
+from cgl_ignite.comparison.compare import compare
 from cgl_ignite.config.load import load_document
 from cgl_ignite.errors import InputError, Interrupted
-from cgl_ignite.pipeline.cells import ComparisonFolder, identify
-from cgl_ignite.pipeline.compare import compare
 from cgl_ignite.tracking.memory import MemoryTracker
 
 DIGITS = Path(__file__).resolve().parents[2] / "pipelines" / "digits_resnet.toml"
@@ -69,9 +69,9 @@ def start(folder: Path, *changes: str, names=("baseline", "cgl"), seeds=(1, 2), 
     return compare(bind_methods(document, names), seeds, board or SilentBoard(), **more)
 
 
-def table(standings: Any) -> Any:
+def table(report: Any) -> Any:
     """The table without times."""
-    return [{key: value for key, value in row.items() if key != "seconds"} for row in standings.tree()["table"]]
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in report.tree()["table"]]
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +82,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def test_every_method_has_every_seed_under_one_parent(whole: Any) -> None:
-    standings, tracker, _ = whole
-    assert [(run.method, run.seed) for run in standings.runs] == [
+    report, tracker, _ = whole
+    assert [(run.method, run.seed) for run in report.runs] == [
         ("baseline", 1), ("baseline", 2), ("cgl", 1), ("cgl", 2),
     ]  # fmt: skip
     parents = {name for name, run in tracker.runs.items() if run.info.seed is None}
@@ -94,19 +94,19 @@ def test_every_method_has_every_seed_under_one_parent(whole: Any) -> None:
     files = set(tracker.runs[parent].files)
     assert {"comparison.md", "comparison.csv", "comparison.tex", "comparison.json", "accuracy.png"} <= files
     mean, std = tracker.runs[parent].summary["cgl/test_accuracy"]
-    assert standings.rows[1].accuracy == (mean, std)
+    assert report.rows[1].accuracy == (mean, std)
 
 
 def test_table_is_what_the_runs_have_measured(whole: Any) -> None:
-    standings, _, folder = whole
-    baseline, cgl = standings.rows
-    scores = {name: [run.test_accuracy for run in standings.runs if run.method == name] for name in ("baseline", "cgl")}
+    report, _, folder = whole
+    baseline, cgl = report.rows
+    scores = {name: [run.test_accuracy for run in report.runs if run.method == name] for name in ("baseline", "cgl")}
     assert cgl.difference == pytest.approx(np.mean(scores["cgl"]) - np.mean(scores["baseline"]))
     assert (baseline.cost.steps, cgl.cost.steps) == (40, 6)
     low, high = cgl.over_samples
     assert low < cgl.difference < high
     assert baseline.paper is None and cgl.paper is None
-    for run in standings.runs:
+    for run in report.runs:
         kept = np.load(folder / "runs" / run.run_id / "artifacts" / "test_predictions.npz", allow_pickle=False)
         assert kept["predicted"].dtype == np.uint8 and kept["predicted"].shape == (run.students, 360)
         right = 100 * (kept["predicted"] == kept["targets"]).mean(axis=1)
@@ -115,38 +115,38 @@ def test_table_is_what_the_runs_have_measured(whole: Any) -> None:
 
 
 def test_files_are_those_of_the_comparison(whole: Any) -> None:
-    standings, _, folder = whole
-    place = folder / "comparisons" / standings.folder.name
-    assert place == standings.folder
+    report, _, folder = whole
+    place = folder / "comparisons" / report.folder.name
+    assert place == report.folder
     names = {path.name for path in place.iterdir()} - {".lock"}
     assert names == {
         "cells.json", "comparison.md", "comparison.tex", "comparison.csv", "comparison.json",
         "accuracy.png", "holdout.png", "diversity.png", "agreement.png",
     }  # fmt: skip
-    assert json.loads((place / "comparison.json").read_text()) == json.loads(json.dumps(standings.tree()))
+    assert json.loads((place / "comparison.json").read_text()) == json.loads(json.dumps(report.tree()))
 
 
 def test_a_finished_comparison_repeats_nothing(whole: Any) -> None:
-    standings, _, folder = whole
+    report, _, folder = whole
     tracker, board = OtherTracker(), SilentBoard()
     again = start(folder, tracker=tracker, board=board)
-    assert again.tree() == standings.tree()
+    assert again.tree() == report.tree()
     assert (tracker.calls, board.told) == ([], [])
 
 
 def test_another_seed_takes_over_what_is_finished(whole: Any) -> None:
-    standings, _, folder = whole
+    report, _, folder = whole
     board = SilentBoard()
     more = start(folder, seeds=(1, 2, 3), names=("baseline",), board=board)
     assert {label for label, _ in board.told} == {"baseline seed 3"}
-    assert [run.run_id for run in more.runs][:2] == [run.run_id for run in standings.runs][:2]
-    assert more.folder != standings.folder
+    assert [run.run_id for run in more.runs][:2] == [run.run_id for run in report.runs][:2]
+    assert more.folder != report.folder
 
 
 def test_order_of_methods_and_seeds_is_the_order_of_the_table_only(whole: Any) -> None:
-    standings, _, folder = whole
+    report, _, folder = whole
     other = start(folder, names=("cgl", "baseline"), seeds=(2, 1))
-    assert other.folder == standings.folder
+    assert other.folder == report.folder
     assert [row.method for row in other.rows] == ["cgl", "baseline"]
 
 
@@ -159,9 +159,9 @@ def test_an_interrupted_comparison_goes_on(tmp_path: Path, whole: Any, count: in
     facts = json.loads(path.read_text())
     assert facts["status"] == "KILLED"
     assert Counter(cell["status"] for cell in facts["cells"])["finished"] == count - 1
-    standings = start(tmp_path, board=board, tracker=tracker)
+    report = start(tmp_path, board=board, tracker=tracker)
     assert len([told for told in board.told if told[1] == "finished"]) == 5 - count
-    assert table(standings) == table(whole[0])
+    assert table(report) == table(whole[0])
     assert len(list(tmp_path.glob("runs/*"))) == 4
     parents = [run for run in tracker.runs.values() if run.info.seed is None]
     assert [run.status for run in parents] == ["FINISHED"]
@@ -169,14 +169,14 @@ def test_an_interrupted_comparison_goes_on(tmp_path: Path, whole: Any, count: in
 
 def test_one_failed_run_does_not_lose_the_others(tmp_path: Path) -> None:
     board, tracker = SilentBoard(), MemoryTracker()
-    standings = start(tmp_path, *FAILING, names=("wild", "baseline"), seeds=(1,), board=board, tracker=tracker)
-    ((name, seed, reason),) = standings.failed
+    report = start(tmp_path, *FAILING, names=("wild", "baseline"), seeds=(1,), board=board, tracker=tracker)
+    ((name, seed, reason),) = report.failed
     assert (name, seed) == ("wild", 1) and "not finite" in reason
-    assert [run.method for run in standings.runs] == ["baseline"]
-    wild, baseline = standings.rows
+    assert [run.method for run in report.runs] == ["baseline"]
+    wild, baseline = report.rows
     assert (wild.accuracy, wild.failed) == (None, {1: reason})
     assert baseline.accuracy is not None
-    assert "1 failed" in (standings.folder / "comparison.md").read_text()
+    assert "1 failed" in (report.folder / "comparison.md").read_text()
     assert {run.status for run in tracker.runs.values()} == {"FAILED", "FINISHED"}
     again = SilentBoard()
     start(tmp_path, *FAILING, names=("wild", "baseline"), seeds=(1,), board=again, tracker=tracker)
@@ -184,21 +184,21 @@ def test_one_failed_run_does_not_lose_the_others(tmp_path: Path) -> None:
 
 
 def test_a_comparison_of_failures_still_has_a_table(tmp_path: Path) -> None:
-    standings = start(tmp_path, *FAILING, names=("wild",), seeds=(1,))
-    assert [row.accuracy for row in standings.rows] == [None]
-    assert "1 failed" in (standings.folder / "comparison.tex").read_text()
-    assert standings.tree()["mean"] == {}
+    report = start(tmp_path, *FAILING, names=("wild",), seeds=(1,))
+    assert [row.accuracy for row in report.rows] == [None]
+    assert "1 failed" in (report.folder / "comparison.tex").read_text()
+    assert report.tree()["mean"] == {}
 
 
 def test_equal_steps_are_another_comparison_with_more_passes(tmp_path: Path) -> None:
     tracker = OtherTracker()
-    standings = start(tmp_path, equal="steps", seeds=(1,), tracker=tracker)
-    assert [(row.cost.steps, row.cost.passes) for row in standings.rows] == [(40, 1), (42, 7)]
-    (cgl,) = [run for run in standings.runs if run.students == 8]
+    report = start(tmp_path, equal="steps", seeds=(1,), tracker=tracker)
+    assert [(row.cost.steps, row.cost.passes) for row in report.rows] == [(40, 1), (42, 7)]
+    (cgl,) = [run for run in report.runs if run.students == 8]
     text = (tmp_path / "runs" / cgl.run_id / "artifacts" / "pipeline.toml").read_text()
     assert "passes_per_epoch = 7" in text
     again = start(tmp_path, equal="steps", seeds=(1,), tracker=tracker)
-    assert again.tree() == standings.tree()
+    assert again.tree() == report.tree()
 
 
 def test_identity_is_the_content(tmp_path: Path) -> None:

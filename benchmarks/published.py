@@ -31,7 +31,7 @@ from cgl_ignite.config.schema import Loss, Pipeline
 from cgl_ignite.data import Normaliser, Splits
 from cgl_ignite.errors import InputError
 from cgl_ignite.pipeline.assemble import Parts
-from cgl_ignite.pipeline.device import find_device, lend_cpu
+from cgl_ignite.pipeline.device import cpu_threads, find_device
 from cgl_ignite.pipeline.forecast import forecast
 from cgl_ignite.seeding import stream
 
@@ -192,7 +192,7 @@ def measure_published(
     others have their turn, by at most two batches each.
     """
     device = find_device(pipeline.run.device)
-    with lend_cpu(pipeline.run.threads):
+    with cpu_threads(pipeline.run.threads):
         parts = ready(pipeline)
         loop = published(pipeline, parts, device, workers)
         race = Race({"published": loop}, rounds + WARM_UP, iterations, make_clock(clock, device))

@@ -1,4 +1,4 @@
-"""Figures that hold methods against each other."""
+"""Figures that compare methods."""
 
 from __future__ import annotations
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cgl_ignite.comparison.cells import Board, ComparisonFolder, NoBoard, identify
+from cgl_ignite.comparison.comparison import Comparison, Equal
+from cgl_ignite.comparison.report import ComparisonReport
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.pipeline.cells import Board, ComparisonFolder, NoBoard, identify
-from cgl_ignite.pipeline.contest import Contest, Equal
 from cgl_ignite.pipeline.device import find_device
-from cgl_ignite.pipeline.standings import Standings
 from cgl_ignite.tracking import Screen, Tracker, locate, make_tracker
 
 __all__ = ["compare"]
@@ -25,8 +25,8 @@ def compare(
     screen: Screen | None = None,
     deviations: Mapping[str, Mapping[str, Any]] | None = None,
     tracker: Tracker | None = None,
-) -> Standings:
-    """Train every method with every seed, and hold them against each other.
+) -> ComparisonReport:
+    """Train every method with every seed, and run them against each other.
 
     A run that is finished is not repeated, and one that was stopped goes on from its checkpoint. A run that fails
     does not stop the others.
@@ -51,6 +51,6 @@ def compare(
     board = board or NoBoard()
     tracker = tracker or make_tracker(locate(first.tracking.folder, first.tracking.uri), board.note)
     with ComparisonFolder.opened(home / "comparisons", identify(pipelines, seeds, equal)) as folder:
-        contest = Contest(dict(pipelines), list(seeds), equal, home / "runs", folder, board, tracker)
-        contest.deviations = deviations or {}
-        return contest.hold(jobs, screen)
+        comparison = Comparison(dict(pipelines), list(seeds), equal, home / "runs", folder, board, tracker)
+        comparison.deviations = deviations or {}
+        return comparison.run(jobs, screen)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cgl_ignite.analysis.contest import accuracy_figure, curves_figure
+from cgl_ignite.analysis.comparison_figures import accuracy_figure, curves_figure
 from cgl_ignite.tracking import Row
 
 

@@ -1,4 +1,4 @@
-"""A comparison that goes on: its cells are worked off, here or in child processes, and held against each other."""
+"""A comparison that goes on: its cells are worked off, here or in child processes, and compared."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cgl_ignite.analysis.comparison import Cost, MethodRow
+from cgl_ignite.comparison.budget import budgets, with_passes
+from cgl_ignite.comparison.cells import Board, Cell, ComparisonFolder, find_cell
+from cgl_ignite.comparison.report import ComparisonReport, read_predictions
+from cgl_ignite.comparison.task import Task, finished, reason_of
+from cgl_ignite.comparison.workers import WorkerPool, child_environments
 from cgl_ignite.config.presets import REFERENCE
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import DataSource
 from cgl_ignite.errors import Interrupted
 from cgl_ignite.handlers.interruption import terminable
-from cgl_ignite.pipeline.artifacts import settle_run
+from cgl_ignite.pipeline.artifacts import sync_run
 from cgl_ignite.pipeline.assemble import read_data, report_data
-from cgl_ignite.pipeline.budget import budgets, with_passes
-from cgl_ignite.pipeline.cells import Board, Cell, ComparisonFolder, find_cell
 from cgl_ignite.pipeline.device import find_device
 from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.identity import data_of, refuse_changed_data
-from cgl_ignite.pipeline.leftovers import settle_left
+from cgl_ignite.pipeline.leftovers import close_abandoned
 from cgl_ignite.pipeline.result import RunResult, read_result, summarise
 from cgl_ignite.pipeline.single import run_info
-from cgl_ignite.pipeline.standings import Standings, read_answers
-from cgl_ignite.pipeline.task import Task, finished, reason_of
-from cgl_ignite.pipeline.workers import Crew, child_environments
 from cgl_ignite.tracking import Group, RunInfo, Screen, Status, Tracker
 
-__all__ = ["Contest", "Equal"]
+__all__ = ["Comparison", "Equal"]
 
 Equal = Literal["epochs", "steps"]
 
 
 @dataclass
-class Contest:
+class Comparison:
     """A comparison: every method of ``pipelines`` with every seed.
 
     Args:
         runs: the folder of all runs.
         folder: of the comparison.
         deviations: what a method changes in the settings that all share.
-        cells: one for each seed and method; ``costs``: of each method. Both are found out by :meth:`hold`.
+        cells: one for each seed and method; ``costs``: of each method. Both are found out by :meth:`run`.
         source: the data, once they have been read; ``data`` says what was read.
     """
 
@@ -69,15 +69,15 @@ class Contest:
         """The method that the others are measured against."""
         return REFERENCE if REFERENCE in self.pipelines else next(iter(self.pipelines))
 
-    def hold(self, jobs: int, screen: Screen | None) -> Standings:
-        """Work off the cells that are left and draw up the standings.
+    def run(self, jobs: int, screen: Screen | None) -> ComparisonReport:
+        """Work off the cells that are left and draw up the report.
 
         Raises:
             InputError: data that cannot be read, or others than the comparison began with.
         """
-        settle_left(self.runs, self.tracker, self.board.note)
+        close_abandoned(self.runs, self.tracker, self.board.note)
         self._read()
-        self._settle_costs()
+        self._find_costs()
         self.cells = [Cell(method, seed) for seed in self.seeds for method in self.pipelines]
         for cell in self.cells:
             pipeline = self.pipelines[cell.method]
@@ -85,17 +85,17 @@ class Contest:
             if run is not None and run.complete:
                 cell.status, cell.run_id, cell.share = "finished", run.run_id, 1.0
                 info = run_info(pipeline, cell.seed, run.facts.get("group"), run.facts.get("method"))
-                settle_run(run, self.tracker, info, self.board.note)
+                sync_run(run, self.tracker, info, self.board.note)
         left = [cell for cell in self.cells if cell.status != "finished"]
         self.board.start(self.folder.path, self.cells, self.costs, jobs)
         if left or self.folder.facts.get("status") != "FINISHED":
             self._work_off(left, jobs, screen)
         else:
-            self.standings().write(self.folder.path)
+            self.report().write(self.folder.path)
         self.board.stop()
-        return self.standings()
+        return self.report()
 
-    def standings(self) -> Standings:
+    def report(self) -> ComparisonReport:
         """Read what the finished runs have left."""
         methods = [
             MethodRow(
@@ -105,19 +105,19 @@ class Contest:
                 cost=self.costs[name],
                 runs=self._results(name),
                 failed={cell.seed: cell.reason for cell in self._cells(name) if cell.status == "failed"},
-                answers={
-                    cell.seed: answers
+                predictions={
+                    cell.seed: predictions
                     for cell in self._cells(name)
-                    if cell.run_id and (answers := read_answers(self.runs / cell.run_id))
+                    if cell.run_id and (predictions := read_predictions(self.runs / cell.run_id))
                 },
                 deviations=self.deviations.get(name, {}),
             )
             for name, pipeline in self.pipelines.items()
         ]
-        return Standings(self.folder.path, methods, self.reference, self.equal)
+        return ComparisonReport(self.folder.path, methods, self.reference, self.equal)
 
-    def _settle_costs(self) -> None:
-        """Find out what the methods cost, once; with equal steps this also settles their passes."""
+    def _find_costs(self) -> None:
+        """Find out what the methods cost, once; with equal steps this also sets their passes."""
         known = self.folder.costs
         if not known:
             known = budgets(self.pipelines, self._read(), equal=self.equal == "steps")
@@ -167,12 +167,12 @@ class Contest:
         """Run the cells in child processes, each with its share of the threads, or a GPU of its own."""
         self.source = None
         environments = child_environments(min(jobs, len(left)), find_device(self._first.run.device))
-        crew = Crew(environments, self.folder.path / "logs", self._tell)
-        crew.work_off([(cell, self._task(cell, group)) for cell in left])
+        pool = WorkerPool(environments, self.folder.path / "logs", self._tell)
+        pool.work_off([(cell, self._task(cell, group)) for cell in left])
 
     def _task(self, cell: Cell, group: Group) -> Task:
-        marks = {"method": cell.method, "comparison": self.folder.id}
-        return Task.of(self.pipelines[cell.method], cell.seed, marks, group.id, self.data)
+        tags = {"method": cell.method, "comparison": self.folder.id}
+        return Task.of(self.pipelines[cell.method], cell.seed, tags, group.id, self.data)
 
     def _tell(self, cell: Cell, event: Mapping[str, Any]) -> None:
         """Take up what has become of a cell, remember it and show it."""
@@ -196,9 +196,9 @@ class Contest:
         try:
             with terminable():
                 yield
-                standings = self.standings()
-                self._hand_over(standings, group)
-            status: Status = "FAILED" if standings.failed else "FINISHED"
+                report = self.report()
+                self._hand_over(report, group)
+            status: Status = "FAILED" if report.failed else "FINISHED"
         except (Interrupted, KeyboardInterrupt) as error:
             self._close(group, "KILLED")
             raise error if isinstance(error, Interrupted) else Interrupted("interrupted") from None
@@ -214,9 +214,9 @@ class Contest:
         finally:
             self.folder.note(self.cells, status=status)
 
-    def _hand_over(self, standings: Standings, group: Group) -> None:
+    def _hand_over(self, report: ComparisonReport, group: Group) -> None:
         """Write tables and figures, and give them to the tracker."""
-        for path in standings.write(self.folder.path):
+        for path in report.write(self.folder.path):
             group.file(path)
         for name in self.pipelines:
             if results := list(self._results(name).values()):

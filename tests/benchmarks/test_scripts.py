@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 SMALLEST = ["--rounds", "2", "--iterations", "1", "--threads", "1"]
 FEWEST = ["optim.batch_size=4", "data.limit=2100", "data.encoding.length=64", "backbone.embedding=4"]
 PADDED = "bare loop, padded to the greatest length"

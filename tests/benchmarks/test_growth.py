@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from growth import SMALL_GROUPS, Pool, Setting, flatness, measure_growth, training
+from growth_figure import growth_figure
 
 from cgl_ignite.bench.bare import Given, loop_over_students
-from cgl_ignite.bench.curves import growth_figure
-from cgl_ignite.bench.growth import SMALL_GROUPS, Pool, Setting, flatness, measure_growth, training
 from cgl_ignite.bench.passes import ready
 from cgl_ignite.errors import ConfigError
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import precision
 import pytest
 import torch
 
 from cgl_ignite import load_pipeline
-from cgl_ignite.bench import precision
 from cgl_ignite.bench.passes import PlannedPass
 
 PIPELINES = Path(__file__).resolve().parents[2] / "pipelines"

@@ -16,7 +16,7 @@ from cgl_ignite.config.dump import fingerprint, values
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import DataSource
 from cgl_ignite.errors import CglError
-from cgl_ignite.pipeline.device import find_device, lend_cpu
+from cgl_ignite.pipeline.device import cpu_threads, find_device
 from cgl_ignite.pipeline.folder import take_run
 from cgl_ignite.pipeline.identity import data_of, refuse_changed_data
 from cgl_ignite.pipeline.result import RunResult, read_result
@@ -32,7 +32,7 @@ class Task:
 
     Attributes:
         pipeline: its effective values.
-        marks: ``method`` and ``comparison``, by which its run is found again.
+        tags: ``method`` and ``comparison``, by which its run is found again.
         group: the run of the tracker that it belongs to.
         data: what the comparison reads.
         paths: where Python looks for plugins.
@@ -40,17 +40,17 @@ class Task:
 
     pipeline: Mapping[str, Any]
     seed: int
-    marks: Mapping[str, str]
+    tags: Mapping[str, str]
     group: str | None
     data: Mapping[str, str]
     paths: tuple[str, ...]
 
     @classmethod
     def of(
-        cls, pipeline: Pipeline, seed: int, marks: Mapping[str, str], group: str | None, data: Mapping[str, str]
+        cls, pipeline: Pipeline, seed: int, tags: Mapping[str, str], group: str | None, data: Mapping[str, str]
     ) -> Task:
         """Write a task down."""
-        return cls(values(pipeline), seed, marks, group, data, tuple(sys.path))
+        return cls(values(pipeline), seed, tags, group, data, tuple(sys.path))
 
     @classmethod
     def read(cls, line: str) -> Task:
@@ -80,12 +80,12 @@ class Task:
             InputError: the data are not those of the comparison.
         """
         data = data_of(pipeline, source)
-        refuse_changed_data(self.data, data, f"comparison {self.marks['comparison']}", "start it again")
+        refuse_changed_data(self.data, data, f"comparison {self.tags['comparison']}", "start it again")
         runs = pipeline.tracking.folder.expanduser().absolute() / "runs"
         device = find_device(pipeline.run.device)
-        setting = Setting(pipeline, source, data, device, runs, tracker, self.group, screen, warn, self.marks)
-        with ExitStack() as held, lend_cpu(pipeline.run.threads):
-            again = take_run(held, runs, fingerprint(pipeline), self.seed, data, **self.marks)
+        setting = Setting(pipeline, source, data, device, runs, tracker, self.group, screen, warn, self.tags)
+        with ExitStack() as held, cpu_threads(pipeline.run.threads):
+            again = take_run(held, runs, fingerprint(pipeline), self.seed, data, **self.tags)
             return read_result(again.result) if again and again.complete else run_seed(setting, self.seed, again)
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
+from growth import SMALL_GROUPS
+
 from cgl_ignite.analysis.canvas import PALETTE, headline, new_figure, styled
-from cgl_ignite.bench.growth import SMALL_GROUPS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

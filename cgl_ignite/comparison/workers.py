@@ -16,12 +16,12 @@ from typing import Any
 
 import torch
 
+from cgl_ignite.comparison.cells import Cell
+from cgl_ignite.comparison.task import Task
 from cgl_ignite.errors import Interrupted
 from cgl_ignite.handlers.interruption import Interruption
-from cgl_ignite.pipeline.cells import Cell
-from cgl_ignite.pipeline.task import Task
 
-__all__ = ["Crew", "child_environments"]
+__all__ = ["WorkerPool", "child_environments"]
 
 POLL_SECONDS, PATIENCE_SECONDS = 0.25, 20.0
 """How often signals are looked for, and how long a second signal lets the children end by themselves."""
@@ -36,7 +36,7 @@ class Worker:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "cgl_ignite.pipeline.worker"],
+                [sys.executable, "-m", "cgl_ignite.comparison.worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -78,7 +78,7 @@ class Worker:
                 self.process.stdin.close()
 
 
-class Crew:
+class WorkerPool:
     """Workers that take tasks until there are none.
 
     Args:

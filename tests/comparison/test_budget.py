@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from cgl_ignite.catalogue import bind_methods
+from cgl_ignite.comparison.budget import budget, budgets, steps_of_a_pass, with_passes
 from cgl_ignite.config.load import load_document
 from cgl_ignite.handlers.interruption import Interruption
 from cgl_ignite.pipeline.assemble import assemble, blueprint, read_data
-from cgl_ignite.pipeline.budget import budget, budgets, steps_of_a_pass, with_passes
 from cgl_ignite.pool import modular_layers
 from cgl_ignite.pool.cost import measure_layers
 

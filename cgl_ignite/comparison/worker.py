@@ -9,9 +9,9 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, TextIO
 
+from cgl_ignite.comparison.task import Task, finished, reason_of
 from cgl_ignite.errors import Interrupted
 from cgl_ignite.pipeline.assemble import read_data
-from cgl_ignite.pipeline.task import Task, finished, reason_of
 from cgl_ignite.tracking import Tracker, locate, make_tracker
 
 if TYPE_CHECKING:

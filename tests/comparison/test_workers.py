@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from cgl_ignite.catalogue import load_pipeline
+from cgl_ignite.comparison.task import Task, reason_of
+from cgl_ignite.comparison.worker import Reporter
+from cgl_ignite.comparison.workers import child_environments
 from cgl_ignite.errors import RunFailed
-from cgl_ignite.pipeline.task import Task, reason_of
-from cgl_ignite.pipeline.worker import Reporter
-from cgl_ignite.pipeline.workers import child_environments
 
 DIGITS = Path(__file__).resolve().parents[2] / "pipelines" / "digits_resnet.toml"
 
@@ -26,7 +26,7 @@ def test_a_task_is_one_line_and_gives_the_same_pipeline() -> None:
     assert "\n" not in line
     read = Task.read(line)
     assert read.load() == pipeline
-    assert (read.seed, read.marks, read.group) == (7, {"method": "mine", "comparison": "abc"}, "group")
+    assert (read.seed, read.tags, read.group) == (7, {"method": "mine", "comparison": "abc"}, "group")
 
 
 @pytest.mark.parametrize(("threads", "jobs", "share"), [(8, 2, "4"), (8, 3, "2"), (2, 4, "1")])
@@ -79,6 +79,6 @@ def test_without_a_parent_the_run_is_stopped(monkeypatch) -> None:
             raise BrokenPipeError
 
     sent = []
-    monkeypatch.setattr("cgl_ignite.pipeline.worker.os.kill", lambda process, number: sent.append(number.name))
+    monkeypatch.setattr("cgl_ignite.comparison.worker.os.kill", lambda process, number: sent.append(number.name))
     Reporter(Broken()).say("progress", share=0.5)
     assert sent == ["SIGTERM"]

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import count
+from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -30,7 +31,7 @@ from cgl_ignite.handlers.state import StudentLosses
 from cgl_ignite.imitation import CHOICES
 from cgl_ignite.pipeline.artifacts import count_parameters
 from cgl_ignite.pipeline.assemble import Parts
-from cgl_ignite.pipeline.device import find_device, lend_cpu
+from cgl_ignite.pipeline.device import cpu_threads, find_device
 from cgl_ignite.pipeline.forecast import forecast
 from cgl_ignite.spec import InputSpec
 
@@ -188,7 +189,7 @@ def measure_growth(
         "batches_per_chunk": BATCHES_PER_CHUNK,
         "methods": {},
     }
-    with lend_cpu(setting.threads):
+    with cpu_threads(setting.threads):
         for method in methods:
             record["methods"][method] = _race(setting, method, counts, rounds, make_clock(clock, device), source)
     if SMALL_GROUPS in methods and set(FLAT) <= set(counts):
@@ -231,7 +232,7 @@ def _race(
     return [{**pool.facts, "milliseconds_per_sample": summary(times), "rounds": times} for pool, times in measured]
 
 
-_ALONE = "import sys; from cgl_ignite.bench.growth import alone; alone(sys.argv[1])"
+_ALONE = "import sys; sys.path.insert(0, sys.argv.pop(1)); from growth import alone; alone(sys.argv[1])"
 
 
 def _memory(setting: Setting, processes: int) -> dict[str, Any]:
@@ -239,7 +240,7 @@ def _memory(setting: Setting, processes: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for students in FLAT:
         question = json.dumps([*setting, students])
-        command = [sys.executable, "-c", _ALONE, question]
+        command = [sys.executable, "-c", _ALONE, str(Path(__file__).parent), question]
         answers = [subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(processes)]
         rows = [json.loads(answer.stdout) for answer in answers]
         found[str(students)] = {name: median(row[name] for row in rows) for name in rows[0]}
@@ -256,7 +257,7 @@ def alone(question: str) -> None:
     setting = Setting(*values)
     device, before = find_device(setting.device), peak_mib()
     pipeline = setting.pipeline(SMALL_GROUPS, students)
-    with lend_cpu(setting.threads):
+    with cpu_threads(setting.threads):
         steps = training(pipeline, ready(pipeline, setting.source()))
         for _ in range(max(1, CHUNKS * BATCHES_PER_CHUNK // students)):
             next(steps)

@@ -8,12 +8,12 @@ from math import log
 
 import pytest
 import torch
+from growth import training
+from published import Feedback, Pictures, imitation_losses, published, student_loop
 from torch import Tensor
 
 from cgl_ignite import Pipeline, load_pipeline
-from cgl_ignite.bench.growth import training
 from cgl_ignite.bench.passes import ready
-from cgl_ignite.bench.published import Feedback, Pictures, imitation_losses, published, student_loop
 from cgl_ignite.config.schema import Loss
 from cgl_ignite.pipeline.assemble import Parts
 

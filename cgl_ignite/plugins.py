@@ -1,0 +1,41 @@
+"""Modules of the user that register parts, imported by name."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from cgl_ignite.errors import InputError
+
+__all__ = ["import_plugin", "import_plugins"]
+
+_HINT = "a plugin is a module in the current folder, beside the pipeline file, or installed"
+
+
+def import_plugin(name: str, *folders: Path) -> None:
+    """Import a module from the current folder, from one of ``folders``, or from what is installed.
+
+    Raises:
+        InputError: a module that cannot be imported.
+    """
+    for folder in map(str, (Path.cwd(), *folders)):
+        if folder not in sys.path:
+            sys.path.append(folder)
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise InputError(f"cannot import {name!r} ({error}); {_HINT}") from error
+    except Exception as error:
+        raise InputError(f"cannot import {name!r} ({type(error).__name__}: {error})") from error
+
+
+def import_plugins(names: Iterable[str]) -> None:
+    """Import several modules.
+
+    Raises:
+        InputError: the first that cannot be imported.
+    """
+    for name in names:
+        import_plugin(name)

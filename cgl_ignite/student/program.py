@@ -1,0 +1,93 @@
+"""A student as a ``torch.export`` program: the format ``pt2``, which needs none of this package.
+
+A program runs what it holds; as PyTorch says of :func:`torch.export.load`, read only those whose origin you trust.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+from torch.export.passes import move_to_device_pass
+
+from cgl_ignite.data import dump_encoder, parse_encoder
+from cgl_ignite.errors import InputError, first_line
+from cgl_ignite.student.card import FORMAT, Card
+from cgl_ignite.student.network import Program, Student, example_inputs
+
+__all__ = ["CARD", "read", "write"]
+
+CARD, _NUMBER, _ENCODER = "card.json", "format", "encoder.json"
+
+
+def write(student: Student, card: Card) -> bytes:
+    """Return the content of a file with the program of a student, its card and its encoder.
+
+    Raises:
+        InputError: a backbone that cannot be made a program.
+    """
+    network, example = copy.deepcopy(student).cpu(), torch.from_numpy(example_inputs(card))
+    free: dict[int, Any] = {0: Dim("batch", min=1)}
+    if student.encoder is not None and student.encoder.pad == "batch" and card.shape[0] > 1:
+        free[1] = Dim("length", min=1, max=card.shape[0])
+    try:
+        program = torch.export.export(network, (example,), dynamic_shapes={"inputs": free})
+        _try_out(program, network, example, shorter=1 in free)
+    except Exception as error:
+        raise InputError(
+            f"torch.export cannot turn backbone {card.backbone.kind!r} into a program ({first_line(error)}); "
+            "write it in the format 'state'"
+        ) from error
+    buffer = io.BytesIO()
+    extra = {CARD: card.model_dump_json(), _NUMBER: str(FORMAT)}
+    if student.encoder is not None:
+        extra[_ENCODER] = dump_encoder(student.encoder)
+    torch.export.save(program, buffer, extra_files=extra)
+    return buffer.getvalue()
+
+
+def _try_out(program: ExportedProgram, network: nn.Module, example: Tensor, *, shorter: bool) -> None:
+    """Compare a program with its network on batches of other sizes than the example.
+
+    Raises:
+        ValueError: other answers.
+    """
+    for rows in (1, 3):
+        inputs = example[[0, 1, 0][:rows]]
+        inputs = inputs[:, : inputs.shape[1] - 1] if shorter else inputs
+        with torch.inference_mode():
+            found, expected = program.module()(inputs), network(inputs)
+        if found.shape != expected.shape or not torch.allclose(
+            found, expected, 1e-3, 1e-4 * float(expected.abs().max())
+        ):
+            raise ValueError(f"the program answers a batch of {rows} otherwise than the student")
+
+
+def read(path: Path, device: torch.device | str) -> tuple[nn.Module, Card]:
+    """Read what :func:`write` has written.
+
+    Raises:
+        InputError: a program of another PyTorch.
+    """
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        folder = next(name for name in names if name.endswith(f"/extra/{CARD}")).removesuffix(CARD)
+        extra = {name: archive.read(name) for name in names if name.startswith(folder)}
+    card = Card.parse(path, json.loads(extra[folder + _NUMBER]), extra[folder + CARD])
+    encoder = parse_encoder(extra[folder + _ENCODER], path) if folder + _ENCODER in extra else None
+    try:
+        with path.open("rb") as file:
+            program = torch.export.load(file)
+    except Exception as error:
+        raise InputError(
+            f"{path}: PyTorch {torch.__version__} cannot read the program; it was written with {card.torch} "
+            f"({type(error).__name__}: {error})"
+        ) from error
+    return Program(move_to_device_pass(program, device).module(), encoder), card

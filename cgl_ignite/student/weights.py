@@ -1,0 +1,91 @@
+"""A student as its weights: the format ``state``, read with ``weights_only=True``; it runs nothing that it holds."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from pydantic import ValidationError
+from torch import nn
+
+from cgl_ignite.backbones import BACKBONES
+from cgl_ignite.config.schema import Chooses, Part, Table
+from cgl_ignite.config.specialise import specialise
+from cgl_ignite.data import Normaliser, TokenIds, dump_encoder, parse_encoder
+from cgl_ignite.errors import InputError, choices
+from cgl_ignite.pool import modular_layers
+from cgl_ignite.student.card import FORMAT, Card
+from cgl_ignite.student.network import Student
+
+__all__ = ["read", "write"]
+
+
+class _Rebuilt(Table):
+    """The backbone of a card, with the types of its options."""
+
+    backbone: Annotated[Part, Chooses("backbone")]
+
+
+def write(student: Student, card: Card) -> bytes:
+    """Return the content of a file with the weights of a student, its card and its encoder."""
+    weights = {name: value.detach().cpu() for name, value in student.state_dict().items()}
+    buffer = io.BytesIO()
+    content = {"format": FORMAT, "card": card.model_dump_json(), "state_dict": weights}
+    if student.encoder is not None:
+        content["encoder"] = dump_encoder(student.encoder)
+    torch.save(content, buffer)
+    return buffer.getvalue()
+
+
+def read(path: Path, device: torch.device | str) -> tuple[nn.Module, Card]:
+    """Read what :func:`write` has written.
+
+    Raises:
+        InputError: something else, or weights that do not fit the backbone as it is registered now.
+    """
+    content = _loaded(path)
+    card = Card.parse(path, content["format"], content["card"])
+    network, weights = _untrained(path, card), content["state_dict"]
+    encoder = parse_encoder(content.get("encoder", ""), path) if card.modality == "text" else None
+    try:
+        normaliser = TokenIds() if encoder else Normaliser(weights["mean"], weights["std"])
+        student = Student(network, normaliser, encoder)
+        student.load_state_dict(weights)
+    except (KeyError, RuntimeError) as error:
+        raise InputError(
+            f"{path}: its weights do not fit backbone {card.backbone.kind!r} as it is registered now "
+            f"({str(error).strip().splitlines()[-1].strip()})"
+        ) from error
+    return student.to(device), card
+
+
+def _loaded(path: Path) -> dict[str, Any]:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise InputError(f"{path}: not a student file, or damaged ({type(error).__name__})") from error
+    if isinstance(content, dict) and "selector" in content:
+        raise InputError(f"{path} is the checkpoint of a run, not a student file: cgl export {path} makes one")
+    if not isinstance(content, dict) or not {"format", "card"} <= content.keys():
+        raise InputError(f"{path}: not a student file (cgl export writes them)")
+    return content
+
+
+def _untrained(path: Path, card: Card) -> nn.Sequential:
+    """Build the layers of a student by its card, with weights that are about to be replaced."""
+    kind, plugins = card.backbone.kind, card.plugins
+    if kind not in BACKBONES:
+        hint = f"import its plugin {choices(plugins)} first (--plugin)" if plugins else "its plugin is not known"
+        raise InputError(f"{path}: backbone {kind!r} is not registered; {hint}")
+    tree = {"backbone": {"kind": kind, **card.backbone.options}}
+    try:
+        part = specialise(_Rebuilt, tree, {"backbone": BACKBONES}).model_validate_json(json.dumps(tree)).backbone
+        backbone = BACKBONES.build(part, card.spec, len(card.classes))
+    except ValidationError as error:
+        faults = ", ".join(".".join(map(str, fault["loc"])) for fault in error.errors())
+        raise InputError(f"{path}: backbone {kind!r} does not take the options of the card ({faults})") from error
+    with torch.random.fork_rng(devices=[]):
+        return nn.Sequential(*(build() for build in modular_layers(backbone)))
