@@ -34,9 +34,19 @@ class RunFailed(CglError):
 
 
 class InputError(CglError):
-    """What the user gave is wrong: configuration, arguments, data or checkpoint."""
+    """What the user gave is wrong: configuration, arguments, data or checkpoint.
+
+    Args:
+        message: what is wrong, and what would be right.
+        key: of the pipeline, if it is the value of one.
+    """
 
     exit_code = 2
+
+    def __init__(self, message: str, key: str | None = None) -> None:
+        super().__init__(f"{key}: {message}" if key else message)
+        self.message = message
+        self.key = key
 
 
 class Unreadable(InputError):

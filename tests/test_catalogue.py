@@ -175,7 +175,7 @@ def test_a_missing_preset_is_one_message(path: Path) -> None:
         (["method.students=17"], "--set", "method.students: 17 students need distinct paths"),
         (["method.routing={kind='branched', at=4}"], "--set", "method.routing: at = 4 is beyond"),
         (["method.routing={kind='fixed', table=[[0]]}"], "--set", "method.routing: table needs 8 rows"),
-        (["method.choose={kind='fixed', size=8}"], "--set", "method.choose: size = 8 is more than the 7"),
+        (["method.choose={kind='fixed', size=8}"], "--set", "method.choose.size: 8 is more than the 7"),
         (["method.weigh.kind=gate"], "--set", "method.weigh: the gate reads the last layer that all students share"),
         (
             ["method={preset='okddip'}", "method.loss.teacher_gradient=stopped"],

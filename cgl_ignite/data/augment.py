@@ -40,7 +40,7 @@ def crop_flip(spec: InputSpec, *, padding: Annotated[int, Field(ge=0)] = 4, flip
         InputError: the data set does not hold images.
     """
     if spec.modality != "image":
-        raise InputError(f"data.augment.kind = 'crop_flip' is for images, the data set holds {spec.modality}")
+        raise InputError(f"'crop_flip' is for images, the data set holds {spec.modality}", key="data.augment.kind")
 
     def augment(inputs: Tensor, generator: torch.Generator) -> Tensor:
         rows = len(inputs)

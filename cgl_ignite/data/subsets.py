@@ -61,8 +61,9 @@ def disjoint(
     rows = len(targets)
     if rows < 2 * students:
         raise InputError(
-            f"method.students = {students} is too many for a training part of {rows} rows: every sub-set "
-            "needs at least 2; take fewer students, a smaller data.holdout or a larger data.limit"
+            f"{students} is too many for a training part of {rows} rows: every sub-set "
+            "needs at least 2; take fewer students, a smaller data.holdout or a larger data.limit",
+            key="method.students",
         )
     own = [len(range(k, rows, students)) for k in range(students)]
 
@@ -87,7 +88,7 @@ def whole(targets: Tensor, students: int, seed: int) -> Subsets:
     """
     rows = len(targets)
     if rows < 2:
-        raise InputError(f"method.students = {students}: {rows} training rows are too few, 2 are needed")
+        raise InputError(f"{rows} training rows are too few, 2 are needed", key="method.students")
     return Subsets(reads=(0,) * students, sizes=(rows,), groups=lambda epoch: (torch.arange(rows),))
 
 

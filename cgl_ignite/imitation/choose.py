@@ -131,4 +131,4 @@ def regular(students: int, *, size: Size) -> Choice:
 
 def _check_size(students: int, size: int) -> None:
     if size > students - 1:
-        raise InputError(f"size = {size} is more than the {students - 1} other students")
+        raise InputError(f"{size} is more than the {students - 1} other students", key="method.choose.size")

@@ -53,7 +53,7 @@ def test_without_padding_half_of_the_images_are_mirrored() -> None:
 
 
 def test_crop_flip_is_for_images_alone() -> None:
-    with pytest.raises(InputError, match=r"data\.augment\.kind = 'crop_flip'.*text"):
+    with pytest.raises(InputError, match=r"data\.augment\.kind: 'crop_flip'.*text"):
         crop_flip(InputSpec("text", (100,)))
 
 

@@ -76,7 +76,7 @@ def test_whole_is_one_group_that_all_students_read() -> None:
 
 @pytest.mark.parametrize(("rows", "students"), [(2, 3), (15, 8)])
 def test_fewer_than_two_rows_a_student_names_the_key(rows: int, students: int) -> None:
-    with pytest.raises(InputError, match=rf"method\.students = {students} is too many .* {rows} rows"):
+    with pytest.raises(InputError, match=rf"method\.students: {students} is too many .* {rows} rows"):
         disjoint(torch.zeros(rows).long(), students, 1)
 
 

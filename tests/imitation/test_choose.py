@@ -147,7 +147,7 @@ def test_a_ring_prefers_nobody() -> None:
 @pytest.mark.parametrize("kind", [fixed, regular])
 @pytest.mark.parametrize(("students", "size"), [(8, 8), (1, 1), (3, 9)])
 def test_more_than_the_others_cannot_be_chosen(kind, students: int, size: int) -> None:
-    with pytest.raises(InputError, match=f"size = {size} is more than the {students - 1} other students"):
+    with pytest.raises(InputError, match=f"method.choose.size: {size} is more than the {students - 1} other students"):
         kind(students, size=size)
 
 

@@ -1,0 +1,30 @@
+"""The registry of each sort of part."""
+
+from __future__ import annotations
+
+from cgl_ignite.backbones import BACKBONES
+from cgl_ignite.config.specialise import Registries
+from cgl_ignite.data import AUGMENTATIONS, DATASETS, ENCODINGS, SUBSETS
+from cgl_ignite.engine.optim import OPTIMIZERS
+from cgl_ignite.handlers.schedule import SCHEDULES
+from cgl_ignite.handlers.selection import SELECTIONS
+from cgl_ignite.imitation import CHOICES, WEIGHINGS
+from cgl_ignite.metrics import METRICS
+from cgl_ignite.pool import ROUTINGS
+
+__all__ = ["REGISTRIES"]
+
+REGISTRIES: Registries = {
+    "dataset": DATASETS,
+    "encoding": ENCODINGS,
+    "augmentation": AUGMENTATIONS,
+    "subsets": SUBSETS,
+    "backbone": BACKBONES,
+    "routing": ROUTINGS,
+    "choice": CHOICES,
+    "weighing": WEIGHINGS,
+    "selection": SELECTIONS,
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "metric": METRICS,
+}
