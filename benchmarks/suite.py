@@ -31,6 +31,7 @@ from sizes import FULL, TINY, TWO_CORES, Case, Sizes
 from verdicts import lines_of, markdown, suite_figure
 
 from cgl_ignite import Pipeline
+from cgl_ignite.analysis.canvas import as_png
 from cgl_ignite.bench.evaluation import measure_evaluation
 from cgl_ignite.bench.figures import facts
 from cgl_ignite.bench.floor import measure_floor
@@ -164,9 +165,9 @@ def write(record: dict[str, Any], folder: Path) -> None:
     text = markdown(record, lines)
     (folder / "suite.md").write_text(text, "utf-8")
     if lines:
-        suite_figure(lines).savefig(folder / "suite.png", dpi=160)
+        (folder / "suite.png").write_bytes(as_png(suite_figure(lines)))
     if grown := record["parts"].get("growth"):
-        growth_figure(grown).savefig(folder / "growth.png", dpi=160)
+        (folder / "growth.png").write_bytes(as_png(growth_figure(grown)))
     print(text)
 
 

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import hypothesis
 import pytest
 import torch
 
-from cgl_ignite.pipeline import RunResult
+from cgl_ignite.comparison import report
+from cgl_ignite.pipeline import RunResult, artifacts
 from tests.student.runs import finished_run
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+DRAWN, DRAWS = (artifacts, report), re.compile("_figure$|^as_png$")
+Drawing = dict[ModuleType, dict[str, Callable[..., Any]]]
 RESTORE = REPOSITORY.parent / "shared" / "data" / "restore.py"
 
 hypothesis.settings.register_profile("default", deadline=None)
@@ -48,6 +54,25 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.T
         if name.startswith(("CGL_", "MLFLOW_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("CGL_DATA", str(tmp_path_factory.getbasetemp() / "no-data-here"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def drawing() -> Iterator[Drawing]:
+    """Draw no pictures at the end of a run or comparison, which would take longer than to train so little."""
+    drawing = {module: {name: draw for name, draw in vars(module).items() if DRAWS.search(name)} for module in DRAWN}
+    with pytest.MonkeyPatch.context() as patch:
+        for module, functions in drawing.items():
+            for name in functions:
+                patch.setattr(module, name, lambda *_, **__: b"no picture")
+        yield drawing
+
+
+@pytest.fixture
+def pictures(drawing: Drawing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw them nevertheless."""
+    for module, functions in drawing.items():
+        for name, draw in functions.items():
+            monkeypatch.setattr(module, name, draw)
 
 
 @pytest.fixture

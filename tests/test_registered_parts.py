@@ -17,7 +17,7 @@ from cgl_ignite.handlers.checkpoint import read_checkpoint
 from cgl_ignite.pipeline import run
 from cgl_ignite.tracking.memory import MemoryTracker
 from tests.equivalence.test_resume import PIPELINE, Stop, StoppingScreen, assert_identical, outcome
-from tests.texts import text_pipeline, without_pictures
+from tests.texts import text_pipeline, without_models
 
 TRAINED_HERE = {
     "augmentation": "data.augment",
@@ -65,8 +65,8 @@ KINDS = [(sort, kind) for sort in TRAINED_HERE for kind in REGISTRIES[sort].kind
 
 
 @pytest.fixture(autouse=True)
-def _without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    without_pictures(monkeypatch)
+def _without_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_models(monkeypatch)
 
 
 def pipeline(sort: str, kind: str, folder: Path) -> Pipeline:

@@ -15,7 +15,7 @@ from cgl_ignite.config.dump import to_toml
 from cgl_ignite.config.presets import PAPER_METHODS
 from cgl_ignite.data import DATASETS
 from tests.kinds import IMAGES, KINDS, NEEDS_DOWNLOAD, TEXTS, small_pipeline, write_rows
-from tests.texts import without_pictures
+from tests.texts import without_models
 
 each_kind = pytest.mark.parametrize("kind", KINDS)
 SHIPPED = sorted((Path(__file__).resolve().parents[1] / "pipelines").glob("*.toml"))
@@ -58,7 +58,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
         return places[kind]
 
     with pytest.MonkeyPatch.context() as patch:
-        without_pictures(patch)
+        without_models(patch)
         yield trained
 
 
@@ -144,7 +144,7 @@ def test_every_shipped_pipeline_is_compared(
     path: Path, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The six methods of the paper, two steps each."""
-    without_pictures(monkeypatch)
+    without_models(monkeypatch)
     kind = {
         "cifar10": "cifar10",
         "cifar100": "cifar100",

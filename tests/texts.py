@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from cgl_ignite.catalogue import load_pipeline
-from cgl_ignite.pipeline import RunResult, artifacts, run
+from cgl_ignite.pipeline import RunResult, run
 from cgl_ignite.tracking import Journal
 from cgl_ignite.tracking.memory import MemoryTracker
 
-__all__ = ["BACKBONES", "finished_text_run", "text_pipeline", "without_pictures", "write_reviews"]
+__all__ = ["BACKBONES", "finished_text_run", "text_pipeline", "without_models", "write_reviews"]
 
 WORDS = {"bad": ("awful", "cold", "never", "worst"), "good": ("great", "warm", "again", "best")}
 FILLERS = ("the", "food", "was", "a", "place", "with", "people", "and", "it", "is")
@@ -65,17 +65,14 @@ def text_pipeline(folder: Path, backbone: str = "vdcnn9", method: str = "cgl") -
     }
 
 
-def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out what would take most of the time of so short a training."""
+def without_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Store no student as a model, which would take most of the time of so short a training."""
     monkeypatch.setattr(Journal, "model", lambda *_: None)
-    for name in [name for name in vars(artifacts) if name.endswith("_figure")]:
-        monkeypatch.setattr(artifacts, name, lambda *_: None)
-    monkeypatch.setattr(Journal, "figure", lambda *_: None)
 
 
 def finished_text_run(folder: Path, backbone: str = "vdcnn9") -> RunResult:
     """Train eight students on reviews for two epochs and record them below a folder."""
     with pytest.MonkeyPatch.context() as patch:
-        without_pictures(patch)
+        without_models(patch)
         (result,) = run(load_pipeline(text_pipeline(folder, backbone)), tracker=MemoryTracker())
     return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec
 
@@ -21,6 +22,7 @@ __all__ = [
     "MUTED",
     "PALETTE",
     "SECOND",
+    "as_png",
     "cells",
     "headline",
     "lower_triangle",
@@ -35,6 +37,7 @@ PALETTE = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#0072B2", "#D
 
 INK, MUTED, ACCENT, SECOND = "#1f2430", "#6b7280", "#0072B2", "#D55E00"
 MAP = "YlGnBu"
+DPI = 160
 ANNOTATED, LABELLED = 16, 24
 """Up to so many rows the cells of a matrix carry their value, and every row its label."""
 
@@ -79,6 +82,15 @@ def new_figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), layout=layout, facecolor="white")
     FigureCanvasAgg(figure)
     return figure
+
+
+def as_png(figure: Figure) -> bytes:
+    """Draw a figure, which is laid out once and not twice as by ``savefig``, and return it as a PNG of 160 dpi."""
+    file = io.BytesIO()
+    figure.set_dpi(DPI)
+    canvas: Any = figure.canvas
+    canvas.print_png(file)
+    return file.getvalue()
 
 
 def headline(axes: Axes, title: str, detail: str) -> None:

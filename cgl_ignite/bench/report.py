@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cgl_ignite.analysis.canvas import ACCENT, INK, MUTED, PALETTE, headline, new_figure, styled
+from cgl_ignite.analysis.canvas import ACCENT, INK, MUTED, PALETTE, as_png, headline, new_figure, styled
 from cgl_ignite.tracking.files import write_atomically
 
 if TYPE_CHECKING:
@@ -61,9 +60,7 @@ def write(tree: Tree, folder: Path) -> None:
     """Write ``bench.json``, ``bench.md`` and, if times of training were measured, ``bench.png``."""
     contents = {"bench.json": (json.dumps(tree, indent=1) + "\n").encode(), "bench.md": markdown(tree).encode()}
     if _bars(tree):
-        file = io.BytesIO()
-        speed_figure(tree).savefig(file, dpi=160, format="png")
-        contents["bench.png"] = file.getvalue()
+        contents["bench.png"] = as_png(speed_figure(tree))
     for name, content in contents.items():
         write_atomically(folder / name, content)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cgl_ignite.analysis.agreement import agreement, agreements_figure
+from cgl_ignite.analysis.canvas import as_png
 from cgl_ignite.analysis.comparison import MethodRow, Predictions, Row, compare_methods
 from cgl_ignite.analysis.comparison_figures import accuracy_figure, curves_figure
 from cgl_ignite.analysis.paper import STATEMENT
@@ -85,7 +85,7 @@ class ComparisonReport:
             "comparison.json": json.dumps(self.tree(), indent=1),
         }
         contents = {name: text.encode() for name, text in texts.items()}
-        contents |= {name: _png(figure) for name, figure in self._figures(rows).items()}
+        contents |= {name: as_png(figure) for name, figure in self._figures(rows).items()}
         for name, content in contents.items():
             write_atomically(folder / name, content)
         return [folder / name for name in contents]
@@ -136,9 +136,3 @@ def _results(method: MethodRow) -> list[RunResult]:
 def _mean_agreement(method: MethodRow) -> Any:
     tables = [agreement(predictions.predicted) for predictions in method.predictions.values()]
     return np.mean(tables, axis=0) if tables else None
-
-
-def _png(figure: Figure) -> bytes:
-    file = io.BytesIO()
-    figure.savefig(file, dpi=160, format="png")
-    return file.getvalue()

@@ -19,6 +19,7 @@ from ignite.engine import Engine
 from torch import Tensor, nn
 
 from cgl_ignite.analysis.agreement import agreement, agreement_figure
+from cgl_ignite.analysis.canvas import as_png
 from cgl_ignite.analysis.chance import certainty
 from cgl_ignite.analysis.figures import diversity_figure, routing_figure, training_figure
 from cgl_ignite.config.dump import to_toml, values
@@ -69,7 +70,7 @@ def keep_data(report: DataReport, data: Mapping[str, str], journal: Journal) -> 
 def keep_routing(paths: Tensor, journal: Journal) -> None:
     """Keep the students' paths with a run, as a table and as a picture."""
     journal.text("paths.json", json.dumps(paths.tolist()))
-    journal.figure("routing.png", routing_figure(paths.tolist()))
+    journal.content("routing.png", as_png(routing_figure(paths.tolist())))
 
 
 def keep_predictions(test: Scores, selected: int, journal: Journal) -> None:
@@ -217,10 +218,11 @@ def _require_finite(student: Student, holdout: Examples, device: torch.device) -
 
 
 def _draw(test: Scores, selected: int, journal: Journal) -> None:
-    journal.figure("training.png", training_figure(journal.rows))
+    journal.content("training.png", as_png(training_figure(journal.rows)))
     if len(test.accuracy) > 1:
-        journal.figure("diversity.png", diversity_figure(test.pairwise, selected))
-        journal.figure("agreement.png", agreement_figure(agreement(test.predicted.numpy()), selected))
+        journal.content("diversity.png", as_png(diversity_figure(test.pairwise, selected)))
+        agreed = agreement(test.predicted.numpy())
+        journal.content("agreement.png", as_png(agreement_figure(agreed, selected)))
 
 
 def _samples(pipeline: Pipeline, parts: Parts) -> int:

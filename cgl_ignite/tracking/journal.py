@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from cgl_ignite.errors import first_line
 from cgl_ignite.tracking.base import ModelRefused, Row, RunInfo, Status, StudentModel, Tracker, TrackerError, UnknownRun
 from cgl_ignite.tracking.files import append_row, read_rows, write_atomically, write_rows
 from cgl_ignite.tracking.guard import Guard, warn_by_log
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 __all__ = ["Build", "Journal", "recorded_in", "sync"]
 
@@ -116,12 +112,6 @@ class Journal:
         path = self.folder / ARTIFACTS / name
         write_atomically(path, content)
         self._add(path)
-
-    def figure(self, name: str, figure: Figure) -> None:
-        """Keep a figure as an artifact; the ending of its name (png, svg, pdf) says how."""
-        file = io.BytesIO()
-        figure.savefig(file, format=Path(name).suffix.removeprefix("."), dpi=160)
-        self.content(name, file.getvalue())
 
     def attempt(self, what: str, keep: Callable[[], T]) -> T | None:
         """Keep something that a run can do without; a failure is a warning."""

@@ -126,6 +126,14 @@ def test_files_are_those_of_the_comparison(whole: Any) -> None:
     assert json.loads((place / "comparison.json").read_text()) == json.loads(json.dumps(report.tree()))
 
 
+def test_the_pictures_are_drawn(whole: Any, pictures: None) -> None:
+    _, _, folder = whole
+    report = start(folder)
+    drawn = {path.name: path.read_bytes()[:4] for path in report.folder.glob("*.png")}
+    names = ("accuracy.png", "holdout.png", "diversity.png", "agreement.png")
+    assert drawn == dict.fromkeys(names, b"\x89PNG")
+
+
 def test_a_finished_comparison_repeats_nothing(whole: Any) -> None:
     report, _, folder = whole
     tracker, board = OtherTracker(), SilentBoard()

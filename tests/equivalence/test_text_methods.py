@@ -11,12 +11,12 @@ from cgl_ignite.config.presets import METHODS
 from cgl_ignite.pipeline import run
 from cgl_ignite.tracking.memory import MemoryTracker
 from tests.equivalence.test_resume import Stop, StoppingScreen, assert_identical, outcome
-from tests.texts import BACKBONES, text_pipeline, without_pictures
+from tests.texts import BACKBONES, text_pipeline, without_models
 
 
 @pytest.fixture(autouse=True)
 def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    without_pictures(monkeypatch)
+    without_models(monkeypatch)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -21,7 +21,7 @@ from cgl_ignite.errors import InputError, Interrupted
 from cgl_ignite.handlers.checkpoint import read_checkpoint
 from cgl_ignite.pipeline import run
 from cgl_ignite.tracking.memory import MemoryTracker
-from tests.texts import text_pipeline, without_pictures
+from tests.texts import text_pipeline, without_models
 
 DIGITS = str(Path(__file__).resolve().parents[2] / "pipelines" / "digits_resnet.toml")
 
@@ -52,7 +52,7 @@ class Board:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    without_pictures(monkeypatch)
+    without_models(monkeypatch)
 
 
 def swap_labels(reviews: Path) -> None:

@@ -80,6 +80,12 @@ def test_what_fails_after_the_result_is_a_note_and_the_run_is_finished(setting, 
     assert (result.model is None) == (broken == "student_model")
 
 
+def test_the_pictures_are_drawn(setting, pictures):
+    [result] = run(setting, tracker=MemoryTracker())
+    drawn = {path.name: path.read_bytes()[:4] for path in folder_of(result).glob("artifacts/*.png")}
+    assert drawn == dict.fromkeys(("routing.png", "training.png", "diversity.png", "agreement.png"), b"\x89PNG")
+
+
 def test_a_student_that_cannot_be_a_model_is_a_note_with_the_reason(setting, notes, monkeypatch):
     def refuse(self, run_id, model):
         raise ModelRefused("a branch on a value")
