@@ -146,7 +146,7 @@ def student_loop(pipeline: Pipeline, parts: Parts, device: torch.device, feeds: 
     step = 0
     while True:
         step += 1
-        imitated = parts.choice.draw(stream(seed, "sub-groups", step)).tolist()
+        imitated = parts.choice.at(seed, step).tolist()
         batches = [(inputs.to(device), targets.to(device)) for inputs, targets in map(next, feeds)]
         own = [students.logits(student, batches[read][0], own=True) for student, read in enumerate(reads)]
         losses: list[Losses] = []

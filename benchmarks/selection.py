@@ -30,11 +30,12 @@ from cgl_ignite.handlers.averages import TrainingAverages
 from cgl_ignite.handlers.interruption import Interruption
 from cgl_ignite.handlers.paths import PathSampler
 from cgl_ignite.handlers.ramp import RampUp
-from cgl_ignite.handlers.schedule import SCHEDULES, LearningRate
+from cgl_ignite.handlers.schedule import LearningRate
 from cgl_ignite.handlers.state import Scores, state_of
 from cgl_ignite.handlers.subgroups import SubgroupResampler
 from cgl_ignite.pipeline.assemble import Parts, assemble, build_step, read_data
 from cgl_ignite.pipeline.device import cpu_threads
+from cgl_ignite.schedules import SCHEDULES
 from cgl_ignite.tracking.files import write_atomically
 
 PIPELINES = Path(__file__).resolve().parents[1] / "pipelines"

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from cgl_ignite.data import DATASETS, SUBSETS, DataSource, Examples
     from cgl_ignite.engine.evaluate import pool_logits
     from cgl_ignite.errors import CglError, ConfigError, InputError, Interrupted, RunFailed
-    from cgl_ignite.handlers.selection import SELECTIONS
     from cgl_ignite.imitation import CHOICES, WEIGHINGS, Choice, Evidence, View
     from cgl_ignite.metrics import METRICS
     from cgl_ignite.pipeline import RunResult, run
     from cgl_ignite.pool import ROUTINGS, ModularNetwork, Routing, Unit, extract_student, padded, plan_forward
+    from cgl_ignite.selection import SELECTIONS
     from cgl_ignite.spec import InputSpec
     from cgl_ignite.student import read_student
 
@@ -69,11 +69,11 @@ _HOMES = {
     "data": ("DATASETS", "SUBSETS", "DataSource", "Examples"),
     "engine.evaluate": ("pool_logits",),
     "errors": ("CglError", "ConfigError", "InputError", "Interrupted", "RunFailed"),
-    "handlers.selection": ("SELECTIONS",),
     "imitation": ("CHOICES", "WEIGHINGS", "Choice", "Evidence", "View"),
     "metrics": ("METRICS",),
     "pipeline": ("RunResult", "run"),
     "pool": ("ROUTINGS", "ModularNetwork", "Routing", "Unit", "extract_student", "padded", "plan_forward"),
+    "selection": ("SELECTIONS",),
     "spec": ("InputSpec",),
     "student": ("read_student",),
 }

@@ -9,11 +9,9 @@ from typing import Annotated
 from pydantic import Field
 from torch import nn
 
-from cgl_ignite import compat  # noqa: F401  (before torchvision: lets it import beside a CPU build of torch)
 from cgl_ignite.backbones.base import BACKBONES, Backbone, LayerBuilder, initialise
+from cgl_ignite.compat import ensure_torchvision
 from cgl_ignite.spec import InputSpec
-
-from torchvision.models.resnet import BasicBlock  # isort: skip
 
 __all__ = ["resnet8", "resnet18", "resnet34"]
 
@@ -55,6 +53,9 @@ def _stem(channels: int, width: int) -> nn.Module:
 
 
 def _block(channels: int, width: int, stride: int) -> nn.Module:
+    ensure_torchvision()
+    from torchvision.models.resnet import BasicBlock
+
     shortcut = None
     if stride > 1 or channels != width:
         projection = nn.Conv2d(channels, width, kernel_size=1, stride=stride, bias=False)

@@ -88,7 +88,7 @@ def loop_over_students(
     students = Students(build_modules(pipeline, given, seed, device), given.routing.sample(stream(seed, "paths")))
     optimizer = torch.optim.Adam(students.parameters(), pipeline.optim.learning_rate, fused=True)
     for iteration, batch in enumerate(given.batches.stream(0), 1):
-        imitated = given.choice.draw(stream(seed, "sub-groups", iteration)).tolist()
+        imitated = given.choice.at(seed, iteration).tolist()
         optimizer.zero_grad(set_to_none=True)
         pieces = zip(filled(batch.inputs, length).split(batch.sizes), batch.targets.split(batch.sizes), strict=True)
         losses: list[Losses] = []

@@ -106,4 +106,4 @@ class PlannedPass:
         return plan_forward(self.parts.pool.routes, self.units(iteration), training=True)
 
     def _draw(self, iteration: int) -> torch.Tensor:
-        return self.parts.choice.draw(stream(self.seed, "sub-groups", iteration))
+        return self.parts.choice.at(self.seed, iteration)

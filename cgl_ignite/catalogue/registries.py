@@ -6,11 +6,11 @@ from cgl_ignite.backbones import BACKBONES
 from cgl_ignite.config.specialise import Registries
 from cgl_ignite.data import AUGMENTATIONS, DATASETS, ENCODINGS, SUBSETS
 from cgl_ignite.engine.optim import OPTIMIZERS
-from cgl_ignite.handlers.schedule import SCHEDULES
-from cgl_ignite.handlers.selection import SELECTIONS
 from cgl_ignite.imitation import CHOICES, WEIGHINGS
 from cgl_ignite.metrics import METRICS
 from cgl_ignite.pool import ROUTINGS
+from cgl_ignite.schedules import SCHEDULES
+from cgl_ignite.selection import SELECTIONS
 
 __all__ = ["REGISTRIES"]
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple, cast
+from typing import cast
 
 import torch
 from ignite.engine import Engine
 from ignite.engine.events import State
 from torch import Tensor
 
-__all__ = ["HoldoutMean", "Scores", "Selected", "StudentLosses", "TrainerState", "TrainingLosses", "state_of"]
+from cgl_ignite.selection import Selected
+
+__all__ = ["Scores", "StudentLosses", "TrainerState", "TrainingLosses", "state_of"]
 
 
 @dataclass(frozen=True)
@@ -48,35 +50,13 @@ class Scores:
     targets: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.int16), compare=False, repr=False)
 
 
-class HoldoutMean(NamedTuple):
-    """Holdout accuracy in percent and cross-entropy of a student, as means over its last ``epochs`` epochs."""
-
-    epochs: int
-    accuracy: float
-    cross_entropy: float
-
-
-@dataclass(frozen=True)
-class Selected:
-    """A student (from 0) at an epoch (from 1), and its holdout accuracy in percent at this epoch.
-
-    Attributes:
-        mean: what the selecting rule compared; None in checkpoints that do not hold it.
-    """
-
-    epoch: int
-    student: int
-    score: float
-    mean: HoldoutMean | None = None
-
-
 class TrainerState(State):
     """Ignite's counters, and one attribute for every fact that a handler writes.
 
     Attributes:
         paths: (K, L) int64; PathSampler, STARTED.
         ramp: φ(t); RampUp, EPOCH_STARTED.
-        learning_rate: LearningRate, EPOCH_STARTED.
+        learning_rate: LearningRate, ITERATION_STARTED.
         imitated: (K, K) bool; SubgroupResampler, ITERATION_STARTED.
         output: the training step, every iteration.
         training: TrainingAverages, EPOCH_COMPLETED.

@@ -6,7 +6,6 @@ from ignite.engine import Engine, Events
 
 from cgl_ignite.handlers.state import state_of
 from cgl_ignite.imitation import Choice
-from cgl_ignite.seeding import stream
 
 __all__ = ["SubgroupResampler"]
 
@@ -23,4 +22,4 @@ class SubgroupResampler:
         engine.add_event_handler(Events.ITERATION_STARTED, self)
 
     def __call__(self, engine: Engine) -> None:
-        state_of(engine).imitated = self.choice.draw(stream(self.seed, "sub-groups", state_of(engine).iteration))
+        state_of(engine).imitated = self.choice.at(self.seed, state_of(engine).iteration)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from cgl_ignite.errors import InputError
 from cgl_ignite.registry import Registry
+from cgl_ignite.seeding import stream
 
 __all__ = ["CHOICES", "Choice", "bernoulli", "everyone", "fixed", "nobody", "others", "peers", "regular"]
 
@@ -32,6 +33,10 @@ class Choice:
     expected: float
     draw: Callable[[torch.Generator], Tensor]
     by_probability: float | None = None
+
+    def at(self, seed: int, iteration: int) -> Tensor:
+        """Draw whom every student imitates in an iteration of the run of a seed."""
+        return self.draw(stream(seed, "sub-groups", iteration))
 
     @property
     def printed(self) -> float:

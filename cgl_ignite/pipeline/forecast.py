@@ -82,7 +82,7 @@ def forecast(
     plans: list[list[PlanCost]] = []
     units: list[Unit] = []
     for iteration in range(1, PROBED_DRAWS + 1):
-        imitated = choice.draw(stream(seed, "sub-groups", iteration)).tolist()
+        imitated = choice.at(seed, iteration).tolist()
         for turn in turns_of(pipeline.method.update, pipeline.method.students):
             groups = sorted({reads[student] for student in turn})
             batches = [imitation_units([group], reads, imitated, gradient=learn, turn=turn) for group in groups]

@@ -15,11 +15,11 @@ from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.errors import InputError
 from cgl_ignite.handlers.checkpoint import read_checkpoint
 from cgl_ignite.handlers.ramp import RampUp
-from cgl_ignite.handlers.schedule import SCHEDULES
 from cgl_ignite.pipeline.artifacts import DATA_FILES, keep_setting
 from cgl_ignite.pipeline.folder import RunFolder, all_runs, start_run_folder
 from cgl_ignite.pipeline.leftovers import read_setting
 from cgl_ignite.pipeline.single import Setting, run_info
+from cgl_ignite.schedules import SCHEDULES
 from cgl_ignite.tracking import Journal
 from cgl_ignite.tracking.files import read_rows, write_atomically, write_rows
 
@@ -80,16 +80,22 @@ def _explained(setting: Setting, seed: int, unfinished: _Other | None) -> str:
 
 def first_difference(pipeline: Pipeline, epochs: int, begun: int) -> str | None:
     """Say where a training of so many epochs had other values than this longer one, in the epochs begun so far."""
-    optim, longer = pipeline.optim, pipeline.run.epochs
-    rates = [SCHEDULES.build(optim.schedule, length) for length in (epochs, longer)]
-    ramps = [RampUp(pipeline.method.ramp, length).at for length in (epochs, longer)]
+    longer = pipeline.run.epochs
     for epoch in range(1, begun + 1):
-        for what, (short, long) in (("learning rate", rates), ("weight of imitation", ramps)):
-            if short(epoch) != long(epoch):
-                scale = optim.learning_rate if what == "learning rate" else 1.0
-                before, now = scale * short(epoch), scale * long(epoch)
+        pairs = zip(_scheduled(pipeline, epochs, epoch), _scheduled(pipeline, longer, epoch), strict=True)
+        for (what, before), (_, now) in pairs:
+            if before != now:
                 return f"the {what} of epoch {epoch} was {before:g}, in {longer} epochs it is {now:g}"
     return None
+
+
+def _scheduled(pipeline: Pipeline, epochs: int, epoch: int) -> Iterator[tuple[str, float]]:
+    """Yield what an epoch of a training of so many gets: the learning rate at its start and half-way, and the ramp."""
+    optim = pipeline.optim
+    schedule = SCHEDULES.build(optim.schedule, epochs)
+    for done in (epoch - 1, epoch - 0.5):
+        yield "learning rate", optim.learning_rate * schedule(done)
+    yield "weight of imitation", RampUp(pipeline.method.ramp, epochs).at(epoch)
 
 
 def _others(setting: Setting, seed: int) -> Iterator[_Other]:

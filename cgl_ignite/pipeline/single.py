@@ -24,14 +24,16 @@ from cgl_ignite.handlers.interruption import Interruption
 from cgl_ignite.handlers.paths import PathSampler
 from cgl_ignite.handlers.ramp import RampUp
 from cgl_ignite.handlers.recording import Recorder, TestRecorder
-from cgl_ignite.handlers.schedule import SCHEDULES, LearningRate
-from cgl_ignite.handlers.selection import SELECTIONS, StudentSelector
+from cgl_ignite.handlers.schedule import LearningRate
+from cgl_ignite.handlers.selection import StudentSelector
 from cgl_ignite.handlers.subgroups import SubgroupResampler
 from cgl_ignite.handlers.watching import Watcher
 from cgl_ignite.pipeline.artifacts import count_parameters, hand_over, keep_data, keep_routing, keep_setting
 from cgl_ignite.pipeline.assemble import Parts, assemble, build_step
 from cgl_ignite.pipeline.folder import RunFolder, exclusive, start_run_folder
 from cgl_ignite.pipeline.result import RunResult
+from cgl_ignite.schedules import SCHEDULES
+from cgl_ignite.selection import SELECTIONS
 from cgl_ignite.tracking import Journal, RunInfo, Screen, Status, Summary, SystemMetrics, Tracker
 
 __all__ = ["Setting", "run_info", "run_seed"]

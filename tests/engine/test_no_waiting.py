@@ -46,7 +46,7 @@ def iterate(parts: Parts, pipeline: Pipeline, batches: Iterator[object]) -> None
     averages = TrainingAverages(pipeline.method.students, device)
     state = SimpleNamespace(ramp=0.5, epoch_length=ITERATIONS)
     for iteration, batch in enumerate(batches, 1):
-        state.iteration, state.imitated = iteration, parts.choice.draw(stream(1, "sub-groups", iteration))
+        state.iteration, state.imitated = iteration, parts.choice.at(1, iteration)
         state.output = step(SimpleNamespace(state=state), batch)
         averages.add(SimpleNamespace(state=state))
 

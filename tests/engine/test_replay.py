@@ -110,11 +110,11 @@ def train(world: World, recorder: TapeRecorder | None, rows: Callable[[int], int
     step = CollaborativeStep(
         parts.pool, parts.weigher, parts.optimizer, parts.subsets.reads, method.loss, chunk, recorder
     )
-    rate = LearningRate(parts.optimizer, 0.0625, lambda epoch: 0.5**epoch)
+    rate = LearningRate(parts.optimizer, 0.0625, lambda done: 0.5**done)
     choice, losses = CHOICES.build(method.choose, method.students), []
     for number in range(1, ITERATIONS + 1):
-        imitated = choice.draw(stream(1, "sub-groups", number))
-        state = SimpleNamespace(imitated=imitated, ramp=number / ITERATIONS, iteration=number, epoch=number % 3)
+        imitated = choice.at(1, number)
+        state = SimpleNamespace(imitated=imitated, ramp=number / ITERATIONS, iteration=number, epoch_length=1)
         engine = SimpleNamespace(state=state)
         rate(engine)
         result = step(engine, even_batch(world, number, rows(number)))
@@ -178,7 +178,7 @@ def test_uneven_batches_are_launched() -> None:
     parts.pool.route(parts.routing.sample(stream(1, "paths")), parts.subsets.reads, method.statistics)
     recorder = taped(world)
     step = CollaborativeStep(parts.pool, parts.weigher, parts.optimizer, parts.subsets.reads, method.loss, 8, recorder)
-    imitated = CHOICES.build(method.choose, method.students).draw(stream(1, "sub-groups", 1))
+    imitated = CHOICES.build(method.choose, method.students).at(1, 1)
     state = SimpleNamespace(imitated=imitated, ramp=1.0, iteration=1)
     for _ in range(2 * replay.WARM_UP):
         step(SimpleNamespace(state=state), world.batch(1))
@@ -232,7 +232,7 @@ def test_equal_work_on_a_ring() -> None:
     parts.pool.route(parts.routing.sample(stream(1, "paths")), parts.subsets.reads)
     reads, groups = parts.subsets.reads, list(range(8))
     choice = CHOICES.build(world.pipeline.method.choose, 8)
-    drawn = [choice.draw(stream(1, "sub-groups", number)) for number in range(5)]
+    drawn = [choice.at(1, number) for number in range(5)]
     works = [
         lay_out(parts.pool.routes, reads, groups, [6] * 8, imitated, gradient=True, apart=True) for imitated in drawn
     ]

@@ -12,7 +12,7 @@ from cgl_ignite.config.schema import CheckpointEvery
 from cgl_ignite.errors import InputError, RunFailed
 from cgl_ignite.handlers import checkpoint
 from cgl_ignite.handlers.checkpoint import Checkpointer, read_checkpoint
-from cgl_ignite.handlers.state import Selected
+from cgl_ignite.selection import Selected
 
 PATHS = [[0, 1], [1, 0]]
 LENGTH, EPOCHS = 3, 5

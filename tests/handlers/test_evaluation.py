@@ -8,8 +8,9 @@ from torch import nn
 
 from cgl_ignite.errors import RunFailed
 from cgl_ignite.handlers.evaluation import HoldoutEvaluation, TestEvaluation
-from cgl_ignite.handlers.selection import StudentSelector, best
+from cgl_ignite.handlers.selection import StudentSelector
 from cgl_ignite.handlers.state import Scores
+from cgl_ignite.selection import best
 
 
 def scores(*accuracy: float) -> Scores:

@@ -9,7 +9,8 @@ import torch
 from ignite.engine import Engine, Events
 
 from cgl_ignite.handlers.recording import Recorder, TestRecorder, peak_memory
-from cgl_ignite.handlers.state import Scores, Selected, TrainingLosses
+from cgl_ignite.handlers.state import Scores, TrainingLosses
+from cgl_ignite.selection import Selected
 from cgl_ignite.tracking import Journal, RunInfo
 from cgl_ignite.tracking.memory import MemoryTracker
 

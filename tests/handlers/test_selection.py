@@ -8,17 +8,8 @@ import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
-from cgl_ignite.handlers.selection import (
-    SELECTIONS,
-    History,
-    Rule,
-    StudentSelector,
-    best,
-    last,
-    leader,
-    random,
-)  # fmt: skip
-from cgl_ignite.handlers.state import HoldoutMean, Selected
+from cgl_ignite.handlers.selection import StudentSelector
+from cgl_ignite.selection import SELECTIONS, History, HoldoutMean, Rule, Selected, best, last, leader, random
 
 ACCURACY = [[50.0, 60.0, 40.0], [70.0, 80.0, 80.0], [80.0, 80.0, 10.0], [30.0, 79.0, 20.0]]
 CROSS_ENTROPY = [[1.0, 0.9, 1.2], [0.8, 0.6, 0.5], [0.5, 0.5, 2.0], [1.0, 0.3, 1.5]]

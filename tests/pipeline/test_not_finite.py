@@ -12,9 +12,9 @@ from cgl_ignite.catalogue import load_pipeline
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.errors import Interrupted, RunFailed
 from cgl_ignite.handlers.checkpoint import all_finite, read_checkpoint
-from cgl_ignite.handlers.schedule import SCHEDULES, Schedule
 from cgl_ignite.handlers.selection import StudentSelector
 from cgl_ignite.pipeline import run
+from cgl_ignite.schedules import SCHEDULES, Schedule
 from cgl_ignite.tracking.memory import MemoryTracker
 
 PIPELINE = Path(__file__).resolve().parents[2] / "pipelines" / "digits_resnet.toml"
@@ -25,7 +25,7 @@ SMALL = ["backbone.width=8", "data.limit=76", "data.holdout=60", "method={preset
 @SCHEDULES.register("explode", listed=False)
 def explode(epochs: int) -> Schedule:
     """Keep the learning rate until the last epoch, whose loss is finite while the weights after it are not."""
-    return lambda epoch: 1e42 if epoch == epochs else 1.0
+    return lambda done: 1e42 if done >= epochs - 1 else 1.0
 
 
 class Screen:

@@ -83,7 +83,7 @@ class World:
         """Take one step from the weights as they are; gradients stay."""
         method, parts = self.pipeline.method, self.parts
         parts.pool.route(parts.routing.sample(stream(1, "paths")), parts.subsets.reads, method.statistics)
-        drawn = parts.choice.draw(stream(1, "sub-groups", 1)) if imitated is None else imitated
+        drawn = parts.choice.at(1, 1) if imitated is None else imitated
         return self.step()(SimpleNamespace(state=SimpleNamespace(imitated=drawn, ramp=ramp, iteration=1)), batch)
 
     def train(self, batches: Sequence[Batch], watch: Callable[[Engine], None] = lambda engine: None) -> Engine:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cgl_ignite.handlers.selection import SELECTIONS
 from cgl_ignite.pipeline.assemble import blueprint, build_weigher
 from cgl_ignite.pool import ModularNetwork, modular_layers
 from cgl_ignite.pool.cost import measure_layers
+from cgl_ignite.selection import SELECTIONS
 from cgl_ignite.spec import InputSpec
 from tests.equivalence.methods.package import pipeline_of
 
