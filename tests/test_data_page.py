@@ -52,6 +52,7 @@ def test_the_table_is_read_as_the_page_says(tickets: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_the_commands_run(tickets: Path) -> None:
     for command in block("sh").splitlines():
         changes = [part for change in SMALL for part in ("--set", change)]

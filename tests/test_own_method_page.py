@@ -39,6 +39,7 @@ def commands() -> list[list[str]]:
     return [shlex.split(line)[1:] for line in lines]
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_page_give_a_table_with_the_new_methods(folder: Path) -> None:
     hybrid, check, everything = commands()
     assert (check[0], hybrid[0], everything[0]) == ("check", "compare", "compare")

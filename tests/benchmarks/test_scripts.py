@@ -41,6 +41,7 @@ def test_overhead(tmp_path: Path) -> None:
         check(result, loops)
 
 
+@pytest.mark.slow
 def test_overhead_of_texts(tmp_path: Path) -> None:
     output = tmp_path / "overhead.json"
     options = [*SMALLEST, *(f"--set={change}" for change in FEWEST), "--root", str(tmp_path), "--output", str(output)]
@@ -50,6 +51,7 @@ def test_overhead_of_texts(tmp_path: Path) -> None:
         check(result, loops)
 
 
+@pytest.mark.slow
 def test_cost_of_an_epoch_of_text(tmp_path: Path) -> None:
     output = tmp_path / "text.json"
     options = [*SMALLEST, *(f"--set={change}" for change in FEWEST), "--root", str(tmp_path), "--output", str(output)]
@@ -87,6 +89,7 @@ suite.main()
 """
 
 
+@pytest.mark.slow
 def test_parts_of_the_suite_and_one_that_fails(tmp_path: Path) -> None:
     parts = ("floor", "cgl", "evaluation", "published")
     options = ["--tiny", "--rounds=2", "--clock=cpu", *(f"--only={part}" for part in parts)]
@@ -124,6 +127,7 @@ def test_the_whole_suite(tmp_path: Path) -> None:
     assert shares["together"] < 0.2
 
 
+@pytest.mark.slow
 def test_machinery(tmp_path: Path) -> None:
     output = tmp_path / "machinery.json"
     command = [sys.executable, str(BENCHMARKS / "machinery.py"), "start-up", "batches", "--tiny", "--rounds", "2"]
@@ -249,6 +253,7 @@ def test_the_table_of_rules(script: Any) -> None:
     assert rows["accuracy"]["interval"] == pytest.approx([20 - 12.7062 * 15, 20 + 12.7062 * 15], abs=1e-2)
 
 
+@pytest.mark.slow
 def test_selection_goes_on_with_the_missing_seeds(tmp_path: Path) -> None:
     options = ["digits-cgl", "--folder", str(tmp_path), "--set", "run.epochs=1"]
 

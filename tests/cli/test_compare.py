@@ -63,6 +63,7 @@ def resumable(workdir: Path) -> list[int]:
     return [int(run["process"]["cgl.pid"]) for run in facts if run["status"] == "RUNNING"]
 
 
+@pytest.mark.slow
 def test_a_killed_child_loses_its_run_only_and_the_same_command_goes_on(workdir: Path) -> None:
     """Two at a time; one dies in the middle, the other ends; then the table equals the undisturbed one."""
     document = load_document(PIPELINE, [*QUICK, "run.epochs=20", "tracking.folder=whole"])
@@ -95,7 +96,7 @@ def test_a_killed_child_loses_its_run_only_and_the_same_command_goes_on(workdir:
         assert len(client.get_metric_history(run.info.run_id, "holdout/accuracy_mean")) == 20
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("jobs", [pytest.param("1", marks=pytest.mark.slow), "2"])
 def test_a_signal_saves_every_run_and_tells_how_to_go_on(workdir: Path, jobs: str) -> None:
     process = child("--jobs", jobs, "--json", epochs=500, start_new_session=True)
     wait_for(lambda: list(workdir.glob("mlruns/runs/*/checkpoint.pt")) or process.poll() is not None)

@@ -71,7 +71,7 @@ def test_the_student_is_what_it_prints(workdir: Path) -> None:
     assert (again.stdout, again.stderr) == (done.stdout, "")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_signal_saves_and_tells_how_to_go_on(workdir: Path, number: signal.Signals) -> None:
     process = subprocess.Popen(command("--json", epochs=500), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 100

@@ -51,6 +51,7 @@ def test_a_stream_without_a_reader_loses_what_is_written() -> None:
         assert not unread.isatty()
 
 
+@pytest.mark.slow
 def test_a_training_that_nobody_watches_any_more_is_finished(workdir: Path) -> None:
     reading, writing = os.pipe()
     process = subprocess.Popen(command("--json", epochs=1), stdout=subprocess.PIPE, stderr=writing)
