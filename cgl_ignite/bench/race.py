@@ -20,6 +20,7 @@ from cgl_ignite.bench.figures import ratio, summary
 from cgl_ignite.bench.passes import repetitions
 from cgl_ignite.bench.progress import rounds_done
 from cgl_ignite.config.schema import Loss, Pipeline
+from cgl_ignite.display import NoScreen
 from cgl_ignite.handlers.interruption import Interruption
 from cgl_ignite.pipeline import run
 from cgl_ignite.pipeline.assemble import Parts, assemble, read_data
@@ -53,7 +54,7 @@ class Finished(BaseException):
     """Ends the run: every round is measured."""
 
 
-class Race:
+class Race(NoScreen):
     """The screen of a run that lets others train in between.
 
     Attributes:
@@ -92,9 +93,6 @@ class Race:
         self._choose = not iterations
         self._read = 0
         self._since = 0.0
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        return lambda *_: None
 
     def start(self, _: Any) -> None:
         """Start the clock of the first round."""

@@ -16,12 +16,12 @@ from rich.text import Text
 from cgl_ignite.analysis.tables import notes, used_columns
 from cgl_ignite.cli.frame import duration
 from cgl_ignite.cli.report import show_data
+from cgl_ignite.display import NoBoard
 
 if TYPE_CHECKING:
-    from cgl_ignite.analysis.comparison import Cost
-    from cgl_ignite.comparison.cells import Board, Cell
     from cgl_ignite.comparison.report import ComparisonReport
     from cgl_ignite.data import DataReport
+    from cgl_ignite.display import Board, CellState
 
 __all__ = ["LiveBoard", "PlainBoard", "QuietBoard", "make_board", "show_folder", "show_table"]
 
@@ -41,19 +41,13 @@ def make_board(quiet: bool = False, live: bool = False, console: Console | None 
     return LiveBoard(console) if live else PlainBoard(console)
 
 
-class QuietBoard:
+class QuietBoard(NoBoard):
     """Shows warnings and failures, and nothing else."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
 
-    def data(self, report: DataReport) -> None:
-        """Say nothing."""
-
-    def start(self, folder: Path, cells: Sequence[Cell], costs: Mapping[str, Cost], jobs: int) -> None:
-        """Say nothing."""
-
-    def update(self, cell: Cell) -> None:
+    def update(self, cell: CellState) -> None:
         """Tell a failure."""
         if cell.status == "failed":
             self.line(Text(f"{cell.label} failed: {cell.reason}", "red"))
@@ -61,9 +55,6 @@ class QuietBoard:
     def note(self, text: str) -> None:
         """Show a warning in one line."""
         self.line(Text.assemble(("note: ", "yellow"), text))
-
-    def stop(self) -> None:
-        """Do nothing."""
 
     def line(self, text: Text) -> None:
         """Print one line that can be copied whole."""
@@ -75,8 +66,8 @@ class PlainBoard(QuietBoard):
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
-        self.cells: Sequence[Cell] = ()
-        self.costs: Mapping[str, Cost] = {}
+        self.cells: Sequence[CellState] = ()
+        self.work: Mapping[str, float] = {}
         self.started = 0.0
         self.before = 0.0
         self.begun: set[str] = set()
@@ -85,9 +76,9 @@ class PlainBoard(QuietBoard):
         """Show the data that all runs read."""
         show_data(report, self.console)
 
-    def start(self, folder: Path, cells: Sequence[Cell], costs: Mapping[str, Cost], jobs: int) -> None:
+    def start(self, folder: Path, cells: Sequence[CellState], work: Mapping[str, float], jobs: int) -> None:
         """Say what is compared, and what is done already."""
-        self.cells, self.costs, self.started = cells, costs, time.monotonic()
+        self.cells, self.work, self.started = cells, work, time.monotonic()
         self.before = self.done_work()
         methods = list(dict.fromkeys(cell.method for cell in cells))
         seeds = len(cells) // len(methods)
@@ -97,7 +88,7 @@ class PlainBoard(QuietBoard):
         text += f" · {jobs} at a time" if jobs > 1 else ""
         self.line(Text.assemble(("comparison ", "bold"), text))
 
-    def update(self, cell: Cell) -> None:
+    def update(self, cell: CellState) -> None:
         """Tell that a cell has begun or ended."""
         if cell.status == "running":
             if cell.label in self.begun:
@@ -121,16 +112,16 @@ class PlainBoard(QuietBoard):
 
     def done_work(self) -> float:
         """Add up the work that is done."""
-        return sum(self.costs[cell.method].work * self.share(cell) for cell in self.cells)
+        return sum(self.work[cell.method] * self.share(cell) for cell in self.cells)
 
     def left(self) -> float | None:
         """Estimate the seconds that are left from the work that this process has seen done."""
         done = self.done_work() - self.before
-        left = sum(self.costs[cell.method].work * (1 - self.share(cell)) for cell in self.cells)
+        left = sum(self.work[cell.method] * (1 - self.share(cell)) for cell in self.cells)
         return (time.monotonic() - self.started) / done * left if done > 0 else None
 
     @staticmethod
-    def share(cell: Cell) -> float:
+    def share(cell: CellState) -> float:
         """Tell how much of a cell needs no more time."""
         return 1.0 if cell.status == "failed" else cell.share
 
@@ -145,14 +136,14 @@ class LiveBoard(PlainBoard):
         self.whole = TaskID(0)
         self.tasks: dict[str, TaskID] = {}
 
-    def start(self, folder: Path, cells: Sequence[Cell], costs: Mapping[str, Cost], jobs: int) -> None:
+    def start(self, folder: Path, cells: Sequence[CellState], work: Mapping[str, float], jobs: int) -> None:
         """Open the live part."""
-        super().start(folder, cells, costs, jobs)
-        total = sum(costs[cell.method].work for cell in cells)
+        super().start(folder, cells, work, jobs)
+        total = sum(work[cell.method] for cell in cells)
         self.progress.start()
         self.whole = self.progress.add_task("[bold]comparison", total=total, text="")
 
-    def update(self, cell: Cell) -> None:
+    def update(self, cell: CellState) -> None:
         """Move the bars; a cell that has ended leaves a line."""
         if cell.status == "running":
             if cell.label not in self.tasks:

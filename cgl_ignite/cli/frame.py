@@ -20,8 +20,8 @@ from cgl_ignite.tracking.store import Store, own_store
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from cgl_ignite.tracking import Summary
-    from cgl_ignite.tracking.screen import Progress, Result
+    from cgl_ignite.display import Summary
+    from cgl_ignite.display.screen import Progress, Result
 
 __all__ = ["Students", "bars", "duration", "facts", "header", "plain_line", "results"]
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from cgl_ignite.data import DataReport
-    from cgl_ignite.tracking import Screen, Summary
-    from cgl_ignite.tracking.screen import Progress, Result
+    from cgl_ignite.display import Screen, Summary
+    from cgl_ignite.display.screen import Progress, Result
 
 __all__ = ["LiveScreen", "PlainScreen", "QuietScreen", "make_screen"]
 

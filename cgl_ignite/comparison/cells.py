@@ -9,19 +9,17 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from cgl_ignite.analysis.comparison import Cost
 from cgl_ignite.config.dump import fingerprint
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.data import DataReport
 from cgl_ignite.errors import InputError
 from cgl_ignite.pipeline.folder import RunFolder, exclusive, finished_run, unfinished_run
 from cgl_ignite.tracking.files import write_atomically
-from cgl_ignite.tracking.guard import warn_by_log
 from cgl_ignite.tracking.process import identity
 
-__all__ = ["Board", "Cell", "ComparisonFolder", "NoBoard", "find_cell", "identify"]
+__all__ = ["Cell", "ComparisonFolder", "find_cell", "identify"]
 
 ORPHAN_SECONDS = 15.0
 """So long a run whose parent was killed may take to notice."""
@@ -50,52 +48,6 @@ class Cell:
     def label(self) -> str:
         """What people call it."""
         return f"{self.method} seed {self.seed}"
-
-
-class Board(Protocol):
-    """Shows a comparison while it goes on."""
-
-    def data(self, report: DataReport) -> None:
-        """Show what all runs read."""
-        ...
-
-    def start(self, folder: Path, cells: Sequence[Cell], costs: Mapping[str, Cost], jobs: int) -> None:
-        """Show what begins."""
-        ...
-
-    def update(self, cell: Cell) -> None:
-        """Show that a cell has changed."""
-        ...
-
-    def note(self, text: str) -> None:
-        """Show one line: a warning, or something worth knowing."""
-        ...
-
-    def stop(self) -> None:
-        """Leave the last picture."""
-        ...
-
-
-class NoBoard:
-    """Shows nothing but notes and failures, in the log of the package."""
-
-    def data(self, report: DataReport) -> None:
-        """Say nothing."""
-
-    def start(self, folder: Path, cells: Sequence[Cell], costs: Mapping[str, Cost], jobs: int) -> None:
-        """Say nothing."""
-
-    def update(self, cell: Cell) -> None:
-        """Tell a failure."""
-        if cell.reason:
-            warn_by_log(f"{cell.label} {cell.status}: {cell.reason}")
-
-    def note(self, text: str) -> None:
-        """Log a warning."""
-        warn_by_log(text)
-
-    def stop(self) -> None:
-        """Do nothing."""
 
 
 @dataclass

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cgl_ignite.comparison.cells import Board, ComparisonFolder, NoBoard, identify
+from cgl_ignite.comparison.cells import ComparisonFolder, identify
 from cgl_ignite.comparison.comparison import Comparison, Equal
 from cgl_ignite.comparison.report import ComparisonReport
 from cgl_ignite.config.schema import Pipeline
+from cgl_ignite.display import Board, NoBoard, Screen
 from cgl_ignite.pipeline.device import find_device
-from cgl_ignite.tracking import Screen, Tracker, locate, make_tracker
+from cgl_ignite.tracking import Tracker, locate, make_tracker
 
 __all__ = ["compare"]
 

@@ -11,13 +11,14 @@ from typing import Any, Literal
 
 from cgl_ignite.analysis.comparison import Cost, MethodRow
 from cgl_ignite.comparison.budget import budgets, with_passes
-from cgl_ignite.comparison.cells import Board, Cell, ComparisonFolder, find_cell
+from cgl_ignite.comparison.cells import Cell, ComparisonFolder, find_cell
 from cgl_ignite.comparison.report import ComparisonReport, read_predictions
 from cgl_ignite.comparison.task import Task, finished, reason_of
 from cgl_ignite.comparison.workers import WorkerPool, child_environments
 from cgl_ignite.config.presets import REFERENCE
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import DataSource
+from cgl_ignite.display import Board, Screen
 from cgl_ignite.errors import Interrupted
 from cgl_ignite.handlers.interruption import terminable
 from cgl_ignite.pipeline.artifacts import sync_run
@@ -28,7 +29,7 @@ from cgl_ignite.pipeline.identity import data_of, refuse_changed_data
 from cgl_ignite.pipeline.leftovers import close_abandoned
 from cgl_ignite.pipeline.result import RunResult, read_result, summarise
 from cgl_ignite.pipeline.single import run_info
-from cgl_ignite.tracking import Group, RunInfo, Screen, Status, Tracker
+from cgl_ignite.tracking import Group, RunInfo, Status, Tracker
 
 __all__ = ["Comparison", "Equal"]
 
@@ -87,7 +88,8 @@ class Comparison:
                 info = run_info(pipeline, cell.seed, run.facts.get("group"), run.facts.get("method"))
                 sync_run(run, self.tracker, info, self.board.note)
         left = [cell for cell in self.cells if cell.status != "finished"]
-        self.board.start(self.folder.path, self.cells, self.costs, jobs)
+        work = {name: cost.work for name, cost in self.costs.items()}
+        self.board.start(self.folder.path, self.cells, work, jobs)
         if left or self.folder.facts.get("status") != "FINISHED":
             self._work_off(left, jobs, screen)
         else:

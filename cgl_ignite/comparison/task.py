@@ -15,13 +15,14 @@ from cgl_ignite.catalogue import load_pipeline
 from cgl_ignite.config.dump import fingerprint, values
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import DataSource
+from cgl_ignite.display import Screen
 from cgl_ignite.errors import CglError
 from cgl_ignite.pipeline.device import cpu_threads, find_device
 from cgl_ignite.pipeline.folder import take_run
 from cgl_ignite.pipeline.identity import data_of, refuse_changed_data
 from cgl_ignite.pipeline.result import RunResult, read_result
 from cgl_ignite.pipeline.single import Setting, run_seed
-from cgl_ignite.tracking import Screen, Tracker
+from cgl_ignite.tracking import Tracker
 
 __all__ = ["Task", "finished", "reason_of"]
 

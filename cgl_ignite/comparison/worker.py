@@ -10,14 +10,15 @@ import time
 from typing import TYPE_CHECKING, Any, TextIO
 
 from cgl_ignite.comparison.task import Task, finished, reason_of
+from cgl_ignite.display import NoScreen
 from cgl_ignite.errors import Interrupted
 from cgl_ignite.pipeline.assemble import read_data
 from cgl_ignite.tracking import Tracker, locate, make_tracker
 
 if TYPE_CHECKING:
-    from cgl_ignite.data import DataReport, DataSource
-    from cgl_ignite.tracking import Summary
-    from cgl_ignite.tracking.screen import Progress, Result
+    from cgl_ignite.data import DataSource
+    from cgl_ignite.display import Summary
+    from cgl_ignite.display.screen import Progress
 
 __all__ = ["Reporter", "main"]
 
@@ -25,7 +26,7 @@ SECONDS = 0.5
 """Progress is told at most so often."""
 
 
-class Reporter:
+class Reporter(NoScreen):
     """A screen that tells the parent; when the parent is gone, the run is stopped and saved."""
 
     def __init__(self, file: TextIO) -> None:
@@ -40,9 +41,6 @@ class Reporter:
         except BrokenPipeError:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    def data(self, report: DataReport) -> None:
-        """Say nothing: the parent has shown it."""
-
     def start(self, summary: Summary) -> None:
         """Tell that the training begins."""
         self.say("progress", share=summary.resumed / summary.epochs)
@@ -54,21 +52,9 @@ class Reporter:
             self._next = now + SECONDS
             self.say("progress", share=state.iteration / ((state.epoch_length or 1) * (state.max_epochs or 1)))
 
-    def epoch(self, state: Progress) -> None:
-        """Say nothing."""
-
     def note(self, text: str) -> None:
         """Pass a warning on."""
         self.say("note", text=text)
-
-    def finish(self, result: Result, model: str | None = None) -> None:
-        """Say nothing: the result is in the run's folder."""
-
-    def interrupted(self, resume: str = "") -> None:
-        """Say nothing: the event follows."""
-
-    def failed(self, reason: str = "") -> None:
-        """Say nothing: the event follows."""
 
 
 class Workplace:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ignite.engine import Engine, Events
 
+from cgl_ignite.display import Screen
 from cgl_ignite.handlers.state import state_of
-from cgl_ignite.tracking import Screen
 
 __all__ = ["Watcher"]
 

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 
 from cgl_ignite.config.dump import fingerprint
 from cgl_ignite.config.schema import Pipeline
+from cgl_ignite.display import Screen
 from cgl_ignite.errors import Interrupted
 from cgl_ignite.handlers.interruption import terminable
 from cgl_ignite.pipeline.artifacts import sync_run
@@ -19,7 +20,7 @@ from cgl_ignite.pipeline.leftovers import close_abandoned
 from cgl_ignite.pipeline.longer import longer_run
 from cgl_ignite.pipeline.result import RunResult, summarise
 from cgl_ignite.pipeline.single import Setting, run_info, run_seed
-from cgl_ignite.tracking import Group, Screen, Tracker, is_finished, locate, make_tracker, recorded_in
+from cgl_ignite.tracking import Group, Tracker, is_finished, locate, make_tracker, recorded_in
 
 __all__ = ["run"]
 

@@ -15,6 +15,7 @@ from ignite.engine import Engine
 from cgl_ignite.config.dump import fingerprint, flat, values
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import DataReport, DataSource, Normaliser, Splits, describe_data, dump_encoder
+from cgl_ignite.display import Screen, Summary
 from cgl_ignite.engine.trainer import Handler, build_trainer, train
 from cgl_ignite.errors import Interrupted, RunFailed
 from cgl_ignite.handlers.averages import TrainingAverages
@@ -34,7 +35,7 @@ from cgl_ignite.pipeline.folder import RunFolder, exclusive, start_run_folder
 from cgl_ignite.pipeline.result import RunResult
 from cgl_ignite.schedules import SCHEDULES
 from cgl_ignite.selection import SELECTIONS
-from cgl_ignite.tracking import Journal, RunInfo, Screen, Status, Summary, SystemMetrics, Tracker
+from cgl_ignite.tracking import Journal, RunInfo, Status, SystemMetrics, Tracker
 
 __all__ = ["Setting", "run_info", "run_seed"]
 

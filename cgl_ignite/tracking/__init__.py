@@ -11,7 +11,6 @@ from cgl_ignite.tracking.group import Group, is_finished
 from cgl_ignite.tracking.guard import warn_by_log
 from cgl_ignite.tracking.journal import Journal, recorded_in, sync
 from cgl_ignite.tracking.keys import epoch_values, final_values
-from cgl_ignite.tracking.screen import Screen, Summary
 from cgl_ignite.tracking.store import Store, locate, own_store
 from cgl_ignite.tracking.system import SystemMetrics
 
@@ -21,11 +20,9 @@ __all__ = [
     "ModelRefused",
     "Row",
     "RunInfo",
-    "Screen",
     "Status",
     "Store",
     "StudentModel",
-    "Summary",
     "SystemMetrics",
     "Tracker",
     "TrackerError",

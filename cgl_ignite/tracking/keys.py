@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from cgl_ignite.tracking.screen import Progress, Scores
+from cgl_ignite.display.screen import Progress, Scores
 
 __all__ = ["epoch_values", "final_values", "per_student"]
 

@@ -15,7 +15,7 @@ from cgl_ignite.analysis.statistics import Interval, Spread
 from cgl_ignite.cli.board import LiveBoard, PlainBoard, QuietBoard, make_board, show_table
 from cgl_ignite.comparison.cells import Cell
 
-COSTS = {"a": Cost(10, 1, 1.0, 100.0), "b": Cost(10, 1, 1.0, 300.0)}
+WORK = {"a": 100.0, "b": 300.0}
 
 
 def console(width=100, terminal=False):
@@ -32,7 +32,7 @@ def cells():
 
 def started(board, jobs=1):
     all_cells = cells()
-    board.start(Path("folder"), all_cells, COSTS, jobs)
+    board.start(Path("folder"), all_cells, WORK, jobs)
     return all_cells
 
 

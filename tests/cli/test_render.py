@@ -11,7 +11,7 @@ from rich.console import Console
 from cgl_ignite.cli import render
 from cgl_ignite.cli.frame import Students, duration
 from cgl_ignite.cli.render import LiveScreen, PlainScreen, QuietScreen, make_screen
-from cgl_ignite.tracking import Summary
+from cgl_ignite.display import Summary
 
 RUN = "2f1c9f6c0e6b4f0e"
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from cgl_ignite.data import DataReport
 
-__all__ = ["Losses", "Progress", "Result", "Scores", "Screen", "Selected", "Summary"]
+__all__ = ["Losses", "NoScreen", "Progress", "Result", "Scores", "Screen", "Selected", "Summary"]
 
 
 @dataclass(frozen=True)
@@ -169,3 +169,31 @@ class Screen(Protocol):
     def failed(self, reason: str = "") -> None:
         """Show that the run has failed, and where it stood."""
         ...
+
+
+class NoScreen:
+    """Shows nothing; a screen that shows a few things only is a subclass."""
+
+    def data(self, report: DataReport) -> None:
+        """Say nothing."""
+
+    def start(self, summary: Summary) -> None:
+        """Say nothing."""
+
+    def iteration(self, state: Progress) -> None:
+        """Say nothing."""
+
+    def epoch(self, state: Progress) -> None:
+        """Say nothing."""
+
+    def note(self, text: str) -> None:
+        """Say nothing."""
+
+    def finish(self, result: Result, model: str | None = None) -> None:
+        """Say nothing."""
+
+    def interrupted(self, resume: str = "") -> None:
+        """Say nothing."""
+
+    def failed(self, reason: str = "") -> None:
+        """Say nothing."""
