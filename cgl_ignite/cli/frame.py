@@ -48,13 +48,13 @@ OTHER_LINES = 12
 
 def header(summary: Summary) -> Text:
     """Say what is running."""
-    text = Text.assemble((summary.name, "bold"), no_wrap=True, overflow="ellipsis")
+    text = Text.assemble((summary.pipeline.name, "bold"), no_wrap=True, overflow="ellipsis")
     students = f"{summary.students} students" if summary.students > 1 else "1 student"
     parts = [
         summary.method,
         students,
-        summary.dataset,
-        summary.backbone,
+        summary.pipeline.data.kind,
+        summary.pipeline.backbone.kind,
         f"seed {summary.seed}",
         summary.device,
     ]
@@ -194,7 +194,7 @@ def results(summary: Summary, result: Result, model: str | None) -> Iterator[Tex
     """Tell the result of a run, where everything is, and what to do next; every line can be copied whole."""
     of = f" of {summary.students}" if summary.students > 1 else ""
     yield Text.assemble(
-        ("finished ", "bold green"), (summary.name, "bold"), f" · {summary.method} · seed {summary.seed}"
+        ("finished ", "bold green"), (summary.pipeline.name, "bold"), f" · {summary.method} · seed {summary.seed}"
     )
     yield _entry(
         "selected",
@@ -250,7 +250,8 @@ def _commands(summary: Summary, result: Result) -> Iterator[tuple[str, str]]:
     yield f"cgl ui{where}" if own else f"cgl ui --uri {shlex.quote(result.tracking_uri)}", "charts of all runs"
     text = summary.modality == "text"
     inputs, own_data = ("TEXT...", "a table of texts") if text else ("IMAGE...", "a folder")
-    data = summary.dataset if summary.root is None else f"{summary.dataset} --root {shlex.quote(str(summary.root))}"
+    source = summary.pipeline.data
+    data = source.kind if source.root is None else f"{source.kind} --root {shlex.quote(str(source.root))}"
     yield f"cgl evaluate {run} {data}{where}", f"the student on this data set, another, or {own_data}"
     yield f"cgl predict {run} {inputs}{where}", f"name the classes of your {'texts' if text else 'pictures'}"
     yield f"cgl export {run}{where}", "the student as a file of its own"

@@ -11,8 +11,7 @@ import torch
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import SUBSETS, InputSpec, Look, Subsets, input_of, iterations_of_a_pass, look_at
 from cgl_ignite.errors import InputError
-from cgl_ignite.pipeline.artifacts import count_parameters
-from cgl_ignite.pipeline.assemble import blueprint, build_weigher
+from cgl_ignite.pipeline.assemble import blueprint, build_weigher, count_parameters
 from cgl_ignite.pipeline.device import find_device, find_precision
 from cgl_ignite.pipeline.forecast import Forecast, forecast
 from cgl_ignite.pool import follow, modular_layers

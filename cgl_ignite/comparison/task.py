@@ -17,11 +17,12 @@ from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import DataSource
 from cgl_ignite.display import Screen
 from cgl_ignite.errors import CglError
+from cgl_ignite.pipeline.active import RunContext
 from cgl_ignite.pipeline.device import cpu_threads, find_device
 from cgl_ignite.pipeline.folder import take_run
 from cgl_ignite.pipeline.identity import data_of, refuse_changed_data
 from cgl_ignite.pipeline.result import RunResult, read_result
-from cgl_ignite.pipeline.single import Setting, run_seed
+from cgl_ignite.pipeline.train import run_seed
 from cgl_ignite.tracking import Tracker
 
 __all__ = ["Task", "finished", "reason_of"]
@@ -84,10 +85,10 @@ class Task:
         refuse_changed_data(self.data, data, f"comparison {self.tags['comparison']}", "start it again")
         runs = pipeline.tracking.folder.expanduser().absolute() / "runs"
         device = find_device(pipeline.run.device)
-        setting = Setting(pipeline, source, data, device, runs, tracker, self.group, screen, warn, self.tags)
+        context = RunContext(pipeline, source, data, device, runs, tracker, self.group, screen, warn, self.tags)
         with ExitStack() as held, cpu_threads(pipeline.run.threads):
             again = take_run(held, runs, fingerprint(pipeline), self.seed, data, **self.tags)
-            return read_result(again.result) if again and again.complete else run_seed(setting, self.seed, again)
+            return read_result(again.result) if again and again.complete else run_seed(context, self.seed, again)
 
 
 def finished(result: RunResult) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from cgl_ignite.config.schema import Pipeline
     from cgl_ignite.data import DataReport
 
 __all__ = ["Losses", "NoScreen", "Progress", "Result", "Scores", "Screen", "Selected", "Summary"]
@@ -21,18 +22,15 @@ class Summary:
     """What is known when a run starts.
 
     Attributes:
-        resumed: the epoch after which a run goes on, 0 for a fresh one.
+        method: what it is called, be it its preset or a name of the user.
         samples: rows of the training and of the holdout part.
+        parameters: of all students together.
+        resumed: the epoch after which a run goes on, 0 for a fresh one.
         modality: what the students read.
-        root: the folder of the data sets, if the pipeline names one.
     """
 
-    name: str
+    pipeline: Pipeline
     method: str
-    dataset: str
-    backbone: str
-    students: int
-    epochs: int
     seed: int
     device: str
     samples: tuple[int, int]
@@ -41,7 +39,16 @@ class Summary:
     tracking_uri: str
     resumed: int = 0
     modality: str = "image"
-    root: Path | None = None
+
+    @property
+    def students(self) -> int:
+        """How many learn together."""
+        return self.pipeline.method.students
+
+    @property
+    def epochs(self) -> int:
+        """How many the training has."""
+        return self.pipeline.run.epochs
 
 
 class Losses(Protocol):

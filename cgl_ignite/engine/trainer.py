@@ -37,15 +37,16 @@ def train(trainer: Engine, batches: Batches, epochs: int, selector: StudentSelec
     """Train from where the engine stands to the end of the last epoch, and complete the run.
 
     An epoch whose last iteration is done but which was never judged, because the run stopped in between, is judged
-    first. A training that was complete but never closed goes straight to its end.
+    first, with what its last iteration was given. A training that was complete but never closed goes straight to its
+    end.
     """
     iteration, length = trainer.state.iteration, batches.epoch_length
 
     @trainer.on(Events.STARTED)
     def judge(engine: Engine) -> None:
         if selector.judged < iteration // length:
-            engine.fire_event(Events.EPOCH_STARTED)
-            engine.fire_event(Events.EPOCH_COMPLETED)
+            for event in (Events.EPOCH_STARTED, Events.ITERATION_STARTED, Events.EPOCH_COMPLETED):
+                engine.fire_event(event)
 
     if iteration < epochs * length:
         trainer.run(batches.stream(iteration), max_epochs=epochs, epoch_length=length)

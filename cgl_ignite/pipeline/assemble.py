@@ -48,6 +48,7 @@ __all__ = [
     "blueprint",
     "build_step",
     "build_weigher",
+    "count_parameters",
     "read_data",
     "report_data",
 ]
@@ -75,6 +76,11 @@ class Parts:
     def trained(self) -> dict[str, Stateful]:
         """What training changes, by name."""
         return {"pool": self.pool, "weigher": self.weigher, "optimizer": self.optimizer}
+
+    @property
+    def parameters(self) -> int:
+        """How many parameters are trained, those of the weights of imitation included."""
+        return count_parameters(self.pool) + count_parameters(self.weigher)
 
 
 def read_data(pipeline: Pipeline) -> DataSource:
@@ -176,6 +182,11 @@ def build_step(pipeline: Pipeline, parts: Parts) -> CollaborativeStep:
         parts.recorder,
         turns_of(method.update, method.students),
     )
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Count what is trained in a module."""
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def _batches(pipeline: Pipeline, splits: Splits, subsets: Subsets, seed: int, device: torch.device) -> Batches:

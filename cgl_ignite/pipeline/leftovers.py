@@ -10,8 +10,8 @@ from typing import Any
 
 from cgl_ignite.config.dump import flatten
 from cgl_ignite.errors import InputError
-from cgl_ignite.pipeline.artifacts import sync_run
 from cgl_ignite.pipeline.folder import RunFolder, all_runs
+from cgl_ignite.pipeline.hand_over import sync_run
 from cgl_ignite.pipeline.result import read_result, summarise
 from cgl_ignite.tracking import Group, RunInfo, Tracker
 from cgl_ignite.tracking.process import gone

@@ -15,10 +15,11 @@ from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.errors import InputError
 from cgl_ignite.handlers.checkpoint import read_checkpoint
 from cgl_ignite.handlers.ramp import RampUp
+from cgl_ignite.pipeline.active import RunContext
 from cgl_ignite.pipeline.artifacts import DATA_FILES, keep_setting
 from cgl_ignite.pipeline.folder import RunFolder, all_runs, start_run_folder
 from cgl_ignite.pipeline.leftovers import read_setting
-from cgl_ignite.pipeline.single import Setting, run_info
+from cgl_ignite.pipeline.train import run_info
 from cgl_ignite.schedules import SCHEDULES
 from cgl_ignite.tracking import Journal
 from cgl_ignite.tracking.files import read_rows, write_atomically, write_rows
@@ -43,34 +44,34 @@ class _Other:
         return there if len(self.differs) == 1 and there < here else None
 
 
-def longer_run(setting: Setting, seed: int, held: ExitStack) -> RunFolder | None:
+def longer_run(context: RunContext, seed: int, held: ExitStack) -> RunFolder | None:
     """Start a run from the checkpoint of a shorter training, if the schedule had the same values so far.
 
     The new run gets the rows and the checkpoint of the shorter one, which stays as it is; it ends as one that was so
     long from the start. If there is nothing to go on with, a note says why, and None is returned.
     """
-    others = list(_others(setting, seed))
+    others = list(_others(context, seed))
     shorter = next((other for other in others if other.epochs), None)
     if shorter is None or shorter.epochs is None:
         unfinished = next((other for other in others if not other.folder.complete), None)
-        setting.warn(_explained(setting, seed, unfinished))
+        context.warn(_explained(context, seed, unfinished))
         return None
     checkpoint = read_checkpoint(shorter.folder.checkpoint)
     trainer, done = checkpoint["trainer"], checkpoint["selector"]["judged"]
     begun = -(-trainer["iteration"] // trainer["epoch_length"])
-    reason = first_difference(setting.pipeline, shorter.epochs, begun)
+    reason = first_difference(context.pipeline, shorter.epochs, begun)
     run = f"run {shorter.folder.run_id[:8]} of {shorter.epochs} epochs"
     if reason is not None:
-        setting.warn(f"{run} cannot go on: {reason}; a new run begins")
+        context.warn(f"{run} cannot go on: {reason}; a new run begins")
         return None
-    setting.warn(f"{run} goes on after epoch {done}, as a new run")
-    return _started(setting, seed, shorter.folder, checkpoint, held)
+    context.warn(f"{run} goes on after epoch {done}, as a new run")
+    return _started(context, seed, shorter.folder, checkpoint, held)
 
 
-def _explained(setting: Setting, seed: int, unfinished: _Other | None) -> str:
+def _explained(context: RunContext, seed: int, unfinished: _Other | None) -> str:
     """Say why a new run begins."""
     if unfinished is None:
-        return f"no unfinished run of {setting.pipeline.name} with seed {seed}: a new run begins"
+        return f"no unfinished run of {context.pipeline.name} with seed {seed}: a new run begins"
     differs = unfinished.differs.items()
     named = [f"{key} ({_told(there)} there, {_told(here)} here)" for key, (there, here) in differs]
     more = f" and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
@@ -98,24 +99,26 @@ def _scheduled(pipeline: Pipeline, epochs: int, epoch: int) -> Iterator[tuple[st
     yield "weight of imitation", RampUp(pipeline.method.ramp, epochs).at(epoch)
 
 
-def _others(setting: Setting, seed: int) -> Iterator[_Other]:
+def _others(context: RunContext, seed: int) -> Iterator[_Other]:
     """Yield earlier runs of this name, seed and data that have a checkpoint and no comparison, newest first."""
-    for run in all_runs(setting.runs):
-        same = (run.facts.get("name"), run.facts["seed"]) == (setting.pipeline.name, seed)
-        if same and "comparison" not in run.facts and run.checkpoint.exists() and run.has_read(setting.data):
+    for run in all_runs(context.runs):
+        same = (run.facts.get("name"), run.facts["seed"]) == (context.pipeline.name, seed)
+        if same and "comparison" not in run.facts and run.checkpoint.exists() and run.has_read(context.data):
             try:
-                differs = differences(read_setting(run), setting.pipeline)
+                differs = differences(read_setting(run), context.pipeline)
             except InputError:
                 continue
             yield _Other(run, differs)
 
 
-def _started(setting: Setting, seed: int, shorter: RunFolder, checkpoint: dict[str, Any], held: ExitStack) -> RunFolder:
+def _started(
+    context: RunContext, seed: int, shorter: RunFolder, checkpoint: dict[str, Any], held: ExitStack
+) -> RunFolder:
     """Make the folder of a run that stands where the shorter one stood."""
-    pipeline = setting.pipeline
-    info = run_info(pipeline, seed, setting.group, setting.method)
+    pipeline = context.pipeline
+    info = run_info(pipeline, seed, context.group, context.method)
     info = replace(info, tags={**info.tags, "cgl.continued_from": shorter.run_id})
-    journal = Journal.create(setting.runs, setting.tracker, info, setting.warn)
+    journal = Journal.create(context.runs, context.tracker, info, context.warn)
     keep_setting(pipeline, journal)
     rows = read_rows(shorter.path / "metrics.jsonl")
     judged = checkpoint["selector"]["judged"]
@@ -129,7 +132,7 @@ def _started(setting: Setting, seed: int, shorter: RunFolder, checkpoint: dict[s
     for name in DATA_FILES:
         if (kept := shorter.path / "artifacts" / name).exists():
             journal.content(name, kept.read_bytes())
-    more = {"group": setting.group, "data": setting.data, **setting.tags, "continued_from": shorter.run_id}
+    more = {"group": context.group, "data": context.data, **context.tags, "continued_from": shorter.run_id}
     folder = start_run_folder(journal.folder, pipeline.name, seed, fingerprint(pipeline), **more)
     return held.enter_context(folder.note(status="KILLED").locked())
 

@@ -11,15 +11,16 @@ from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.display import Screen
 from cgl_ignite.errors import Interrupted
 from cgl_ignite.handlers.interruption import terminable
-from cgl_ignite.pipeline.artifacts import sync_run
+from cgl_ignite.pipeline.active import RunContext
 from cgl_ignite.pipeline.assemble import read_data
 from cgl_ignite.pipeline.device import cpu_threads, find_device
 from cgl_ignite.pipeline.folder import RunFolder, take_run
+from cgl_ignite.pipeline.hand_over import sync_run
 from cgl_ignite.pipeline.identity import data_of, refuse_changed_data
 from cgl_ignite.pipeline.leftovers import close_abandoned
 from cgl_ignite.pipeline.longer import longer_run
 from cgl_ignite.pipeline.result import RunResult, summarise
-from cgl_ignite.pipeline.single import Setting, run_info, run_seed
+from cgl_ignite.pipeline.train import run_info, run_seed
 from cgl_ignite.tracking import Group, Tracker, is_finished, locate, make_tracker, recorded_in
 
 __all__ = ["run"]
@@ -69,10 +70,10 @@ def run(
             return [results[seed] for seed in pipeline.seeds]
         with _ending(group), cpu_threads(pipeline.run.threads):
             if source is not None:
-                setting = Setting(pipeline, source, data, device, runs, tracker, group.id, screen, warn)
+                context = RunContext(pipeline, source, data, device, runs, tracker, group.id, screen, warn)
                 for seed in [seed for seed in found if seed not in done]:
-                    again = found[seed] or (longer_run(setting, seed, held) if resume else None)
-                    results[seed] = run_seed(setting, seed, again)
+                    again = found[seed] or (longer_run(context, seed, held) if resume else None)
+                    results[seed] = run_seed(context, seed, again)
             group.summarise(summarise([results[seed] for seed in pipeline.seeds]))
     return [results[seed] for seed in pipeline.seeds]
 

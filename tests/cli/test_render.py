@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -49,11 +50,22 @@ def state(students=3, epoch=2, iteration=10, **changes):
     return SimpleNamespace(**{**values, **changes})
 
 
+def pipeline(students=3, epochs=4, **data):
+    """Give the screens what they read of a pipeline."""
+    return SimpleNamespace(
+        name="digits",
+        data=SimpleNamespace(**{"kind": "digits", "root": None, **data}),
+        backbone=SimpleNamespace(kind="resnet"),
+        method=SimpleNamespace(students=students),
+        run=SimpleNamespace(epochs=epochs),
+    )
+
+
 @pytest.fixture
 def summary(workdir):
     folder = workdir / "mlruns" / "runs" / RUN
     store = f"sqlite:///{workdir}/mlruns/mlflow.db"
-    return Summary("digits", "cgl", "digits", "resnet", 3, 4, 1, "cpu", (1000, 100), 9000, folder, store)
+    return Summary(pipeline(), "cgl", 1, "cpu", (1000, 100), 9000, folder, store)
 
 
 @pytest.fixture
@@ -133,10 +145,10 @@ def test_the_end_names_every_place_and_the_commands_to_go_on_with(summary, resul
     ],
 )
 def test_advice_where_the_holdout_is_small(summary, result, students, epochs, rows, advice):
-    sizes = {"students": students, "epochs": epochs, "samples": (1000, rows)}
+    changed = replace(summary, pipeline=pipeline(students, epochs), samples=(1000, rows))
     out = console()
     screen = make_screen(console=out)
-    screen.start(Summary(**{**vars(summary), **sizes}))
+    screen.start(changed)
     screen.finish(result)
     assert ("take a larger data.holdout" in shown(out)) is (advice is not None)
     assert (advice or "") in shown(out)
@@ -144,7 +156,7 @@ def test_advice_where_the_holdout_is_small(summary, result, students, epochs, ro
 
 def test_commands_name_a_folder_or_a_store_that_is_not_the_default(summary, result, workdir):
     folder = workdir / "elsewhere" / "runs" / RUN
-    summary = Summary(**{**vars(summary), "folder": folder, "root": Path("my data")})
+    summary = replace(summary, folder=folder, pipeline=pipeline(root=Path("my data")))
     out = console()
     screen = make_screen(console=out)
     screen.start(summary)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cgl_ignite.catalogue import load_pipeline
-from cgl_ignite.pipeline import artifacts, leftovers, read_result, run, session, single
+from cgl_ignite.pipeline import artifacts, hand_over, leftovers, read_result, run, session, train
 from cgl_ignite.pipeline import folder as folders
 from cgl_ignite.tracking import ModelRefused, own_store
 from cgl_ignite.tracking.memory import MemoryTracker
@@ -69,7 +69,7 @@ def names(folder):
     ],
 )
 def test_what_fails_after_the_result_is_a_note_and_the_run_is_finished(setting, notes, monkeypatch, broken, note):
-    monkeypatch.setattr(artifacts, broken, fail)
+    monkeypatch.setattr(artifacts if broken == "training_figure" else hand_over, broken, fail)
     tracker = MemoryTracker()
     [result] = run(setting, tracker=tracker, screen=notes)
     assert notes.told == [note]
@@ -102,7 +102,7 @@ def test_a_student_that_cannot_be_a_model_is_a_note_with_the_reason(setting, not
 def test_the_model_is_sent_when_the_store_is_back_and_the_result_names_it(setting, notes, monkeypatch):
     tracker = MemoryTracker()
     with monkeypatch.context() as patch:
-        patch.setattr(artifacts, "_draw", lambda *_: setattr(tracker, "down", True))
+        patch.setattr(hand_over, "keep_pictures", lambda *_: setattr(tracker, "down", True))
         [result] = run(setting, tracker=tracker, screen=notes)
     assert result.model is None
     assert any("and the student did not reach memory:" in note for note in notes.told)
@@ -131,15 +131,15 @@ def test_a_deleted_store_gets_everything_again(setting, notes):
     assert again == result
 
 
-@pytest.mark.parametrize("point", ["keep_predictions", "_draw", "student_model", "keep_model"])
+@pytest.mark.parametrize("point", ["keep_predictions", "keep_pictures", "student_model", "_keep_model"])
 def test_a_run_that_is_killed_during_its_hand_over_is_completed_on_resume(setting, notes, monkeypatch, tmp_path, point):
     [whole] = run(setting, tracker=MemoryTracker(), screen=notes)
     expected = names(folder_of(whole))
     shutil.rmtree(tmp_path / "mlruns")
     tracker = MemoryTracker()
     with monkeypatch.context() as patch:
-        patch.setattr(artifacts, point, kill)
-        patch.setattr(single, "_close", lambda *_: None)
+        patch.setattr(hand_over, point, kill)
+        patch.setattr(train, "_close", lambda *_: None)
         patch.setattr(session, "_ending", lambda *_: nullcontext())
         with pytest.raises(Killed):
             run(setting, tracker=tracker, screen=notes)

@@ -151,7 +151,7 @@ def test_a_run_that_ends_while_it_is_set_up_ends_truly(
     def fails(*_: Any) -> None:
         raise error
 
-    monkeypatch.setattr(f"cgl_ignite.pipeline.single.{where}", fails)
+    monkeypatch.setattr(f"cgl_ignite.pipeline.train.{where}", fails)
     tracker = MemoryTracker()
     with pytest.raises(error):
         run(pipeline(tmp_path), tracker=tracker)
@@ -164,7 +164,7 @@ def test_a_group_is_closed_when_its_run_cannot_be_assembled(tmp_path: Path, monk
     def stopped(*_: Any) -> None:
         signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr("cgl_ignite.pipeline.single.assemble", stopped)
+    monkeypatch.setattr("cgl_ignite.pipeline.train.assemble", stopped)
     tracker = MemoryTracker()
     with pytest.raises(KeyboardInterrupt):
         run(pipeline(tmp_path), tracker=tracker)

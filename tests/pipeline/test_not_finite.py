@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -80,19 +81,19 @@ def test_weights_that_are_not_finite_when_a_run_is_interrupted(tmp_path: Path) -
     assert kept["trainer"]["iteration"] == 2
 
 
-@pytest.mark.parametrize("name", ["weight", "running_mean"])
+@pytest.mark.parametrize(("name", "value"), [("weight", math.nan), ("running_mean", math.nan), ("running_var", -9.0)])
 def test_a_student_that_is_not_finite_is_not_handed_over(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: float
 ) -> None:
-    """Whatever has damaged it after it was selected."""
+    """Whatever has damaged it after it was selected; a negative variance is finite, and the answers are not."""
     lent = StudentSelector.selected_weights
 
     def damaged(selector: StudentSelector) -> Any:
         values = {key: value for key, value in selector.weights.items() if key.endswith(name)}
-        next(iter(values.values())).view(-1)[0] = float("nan")
+        next(iter(values.values())).view(-1)[0] = value
         return lent(selector)
 
-    monkeypatch.setattr("cgl_ignite.pipeline.artifacts.keep_predictions", lambda *_: None)
+    monkeypatch.setattr("cgl_ignite.pipeline.hand_over.keep_predictions", lambda *_: None)
     monkeypatch.setattr(StudentSelector, "selected_weights", damaged)
     failed(pipeline(tmp_path), "the selected student is not finite")
 
