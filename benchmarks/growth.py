@@ -40,7 +40,7 @@ __all__ = [
     "METHODS",
     "MODELS",
     "SMALL_GROUPS",
-    "Setting",
+    "GrowthSetting",
     "flatness",
     "measure_growth",
 ]
@@ -69,7 +69,7 @@ CHUNKS = 24
 """What a process works off before it tells its memory: the sub-groups of some chunks need more than those of others."""
 
 
-class Setting(NamedTuple):
+class GrowthSetting(NamedTuple):
     """What all pools of a measurement have in common."""
 
     model: str = "digits"
@@ -162,7 +162,7 @@ def training(pipeline: Pipeline, parts: Parts) -> Iterator[StudentLosses]:
 
 
 def measure_growth(
-    setting: Setting,
+    setting: GrowthSetting,
     rounds: int,
     clock: str,
     methods: Sequence[str] = tuple(METHODS),
@@ -210,7 +210,7 @@ def flatness(rows: Mapping[int, Mapping[str, Any]], few: int, many: int) -> dict
 
 
 def _race(
-    setting: Setting,
+    setting: GrowthSetting,
     method: str,
     counts: Sequence[int],
     rounds: int,
@@ -234,7 +234,7 @@ def _race(
 _ALONE = "import sys; sys.path.insert(0, sys.argv.pop(1)); from growth import alone; alone(sys.argv[1])"
 
 
-def _memory(setting: Setting, processes: int) -> dict[str, Any]:
+def _memory(setting: GrowthSetting, processes: int) -> dict[str, Any]:
     """Ask processes of their own for the memory that few and many students need."""
     found: dict[str, Any] = {}
     for students in FLAT:
@@ -253,7 +253,7 @@ def alone(question: str) -> None:
     On CUDA it is that of the device, else that of the process; ``growth`` leaves out what was there before.
     """
     *values, students = json.loads(question)
-    setting = Setting(*values)
+    setting = GrowthSetting(*values)
     device, before = find_device(setting.device), peak_mib()
     pipeline = setting.pipeline(SMALL_GROUPS, students)
     with cpu_threads(setting.threads):

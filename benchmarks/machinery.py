@@ -35,7 +35,7 @@ from cgl_ignite import load_pipeline, run
 from cgl_ignite.bench.figures import facts, ratio, summary
 from cgl_ignite.bench.passes import ready
 from cgl_ignite.bench.progress import rounds_done
-from cgl_ignite.bench.race import Finished, Race, make_clock, train
+from cgl_ignite.bench.race import Race, RaceOver, make_clock, train
 from cgl_ignite.cli.render import LiveScreen
 from cgl_ignite.data import AUGMENTATIONS, data_root
 from cgl_ignite.handlers.checkpoint import Checkpointer
@@ -50,7 +50,7 @@ OFTEN = ("screen, an iteration", "load of the machine")
 WARM_UP = 2
 
 
-class Sizes(NamedTuple):
+class MachinerySizes(NamedTuple):
     """How much is measured.
 
     Attributes:
@@ -70,7 +70,7 @@ class Sizes(NamedTuple):
     )
 
 
-TINY = Sizes(passes=1, commands=2, width=4, cases=(("digits-cgl", ()),))
+TINY = MachinerySizes(passes=1, commands=2, width=4, cases=(("digits-cgl", ()),))
 DIGITS = "pipelines/digits_resnet.toml"
 COMMANDS = {
     "python -c pass": ["-c", "pass"],
@@ -94,10 +94,10 @@ class Last(LiveScreen):
         super().epoch(state)
         self.seconds_trained = state.train_seconds
         if state.epoch == state.max_epochs:
-            raise Finished
+            raise RaceOver
 
 
-def augmentation(rounds: int, clock: str, root: Path, sizes: Sizes) -> dict[str, Any]:
+def augmentation(rounds: int, clock: str, root: Path, sizes: MachinerySizes) -> dict[str, Any]:
     """Pad, crop, mirror and normalise batches of images, together and one by one, in turns."""
     pipeline = find_pipeline("cifar10-baseline", root, ("run.threads=1",))
     seconds, rows = make_clock(clock, torch.device("cpu")), pipeline.optim.batch_size
@@ -126,7 +126,7 @@ def augmentation(rounds: int, clock: str, root: Path, sizes: Sizes) -> dict[str,
     }
 
 
-def batches(rounds: int, clock: str, root: Path, sizes: Sizes) -> dict[str, Any]:
+def batches(rounds: int, clock: str, root: Path, sizes: MachinerySizes) -> dict[str, Any]:
     """Let the trainer and the making of its batches take turns."""
     found = {}
     for case, changes in sizes.cases:
@@ -147,7 +147,7 @@ def batches(rounds: int, clock: str, root: Path, sizes: Sizes) -> dict[str, Any]
     return found
 
 
-def start_up(rounds: int, clock: str, root: Path, sizes: Sizes) -> dict[str, Any]:
+def start_up(rounds: int, clock: str, root: Path, sizes: MachinerySizes) -> dict[str, Any]:
     """Start commands in turns, each in a fresh process."""
     chosen = dict(list(COMMANDS.items())[: sizes.commands])
     times: dict[str, list[float]] = {name: [] for name in chosen}
@@ -166,7 +166,7 @@ def _started(clock: str) -> float:
     return time.perf_counter() if clock == "wall" else used.ru_utime + used.ru_stime
 
 
-def records(rounds: int, clock: str, root: Path, sizes: Sizes) -> dict[str, Any]:
+def records(rounds: int, clock: str, root: Path, sizes: MachinerySizes) -> dict[str, Any]:
     """Train the digits with everything a run has, and time the handlers that write and draw."""
     ledger = Ledger(make_clock(clock, torch.device("cpu")))
     watched = {
@@ -185,7 +185,7 @@ def records(rounds: int, clock: str, root: Path, sizes: Sizes) -> dict[str, Any]
         with ExitStack() as stack:
             for name, (kind, method) in watched.items():
                 stack.enter_context(patch.object(kind, method, ledger.timed(name, getattr(kind, method))))
-            with suppress(Finished):
+            with suppress(RaceOver):
                 run(pipeline, screen=screen)
     spent = {name: ledger.spent[name][WARM_UP:] for name in ONCE}
     often = {name: ledger.spent[name] for name in OFTEN}
@@ -200,7 +200,7 @@ def records(rounds: int, clock: str, root: Path, sizes: Sizes) -> dict[str, Any]
     }
 
 
-def checkpoint(rounds: int, clock: str, root: Path, sizes: Sizes) -> dict[str, Any]:
+def checkpoint(rounds: int, clock: str, root: Path, sizes: MachinerySizes) -> dict[str, Any]:
     """Write the state of CGL with ResNet-18 again and again, once it has all that it will ever have."""
     small = ("optim.batch_size=2", "data.limit=180", "data.holdout=20", "run.threads=1", "run.passes_per_epoch=1")
     pipeline = find_pipeline("cifar10-cgl", root, (f"backbone.width={sizes.width}", *small))
@@ -214,7 +214,7 @@ def checkpoint(rounds: int, clock: str, root: Path, sizes: Sizes) -> dict[str, A
             times.append(seconds() - since)
             rounds_done(turn + 1, rounds + WARM_UP)
         size.append(checkpointer.path.stat().st_size / 1e6)
-        raise Finished
+        raise RaceOver
 
     with patch.object(Checkpointer, "save", write):
         train(pipeline, Race({}, sys.maxsize, sys.maxsize))
@@ -227,7 +227,7 @@ def checkpoint(rounds: int, clock: str, root: Path, sizes: Sizes) -> dict[str, A
     }
 
 
-PARTS: dict[str, Callable[[int, str, Path, Sizes], dict[str, Any]]] = {
+PARTS: dict[str, Callable[[int, str, Path, MachinerySizes], dict[str, Any]]] = {
     "augmentation": augmentation,
     "batches": batches,
     "start-up": start_up,
@@ -250,7 +250,7 @@ def main(parts: tuple[str, ...], root: Path | None, rounds: int, clock: str, tin
     logging.getLogger("ignite").setLevel(logging.CRITICAL)
     found = {}
     for part in parts or PARTS:
-        found[part] = PARTS[part](rounds, clock, data_root(root), TINY if tiny else Sizes())
+        found[part] = PARTS[part](rounds, clock, data_root(root), TINY if tiny else MachinerySizes())
         shown = json.dumps(found[part], indent=1, default=str)
         print(f"{part}\n{shown}")
     if output:

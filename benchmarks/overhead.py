@@ -29,7 +29,7 @@ from cgl_ignite.pipeline.device import find_device
 PIPELINES = Path(__file__).resolve().parents[1] / "pipelines"
 
 
-class Setting(NamedTuple):
+class OverheadCase(NamedTuple):
     """A pipeline, and what is changed of it."""
 
     file: str
@@ -37,10 +37,10 @@ class Setting(NamedTuple):
 
 
 SETTINGS = {
-    "digits": Setting("digits_resnet.toml"),
-    "cifar10": Setting("cifar10_resnet18.toml", ("backbone.width=16",)),
-    "vdcnn9": Setting("yelp_vdcnn.toml", ("data.holdout=2000",)),
-    "transformer": Setting("imdb_transformer.toml"),
+    "digits": OverheadCase("digits_resnet.toml"),
+    "cifar10": OverheadCase("cifar10_resnet18.toml", ("backbone.width=16",)),
+    "vdcnn9": OverheadCase("yelp_vdcnn.toml", ("data.holdout=2000",)),
+    "transformer": OverheadCase("imdb_transformer.toml"),
 }
 CASES = [f"{name}-{method}" for name in SETTINGS for method in ("baseline", "cgl")]
 

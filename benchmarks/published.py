@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from cgl_ignite import compat
-from cgl_ignite.bench.bare import Given, Losses, Students, build_modules
+from cgl_ignite.bench.bare import Given, LoopStudents, Losses, build_modules
 from cgl_ignite.bench.figures import ratio, summary
 from cgl_ignite.bench.passes import ready
 from cgl_ignite.bench.race import Race, described, make_clock, train
@@ -140,7 +140,7 @@ def student_loop(pipeline: Pipeline, parts: Parts, device: torch.device, feeds: 
     for row in modules:
         for module in row:
             module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    students = Students(modules, parts.routing.sample(stream(seed, "paths")))
+    students = LoopStudents(modules, parts.routing.sample(stream(seed, "paths")))
     optimizer = torch.optim.Adam(students.parameters(), pipeline.optim.learning_rate)
     feedback = Feedback(len(reads))
     step = 0

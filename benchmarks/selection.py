@@ -48,7 +48,7 @@ CIFAR = (
 )  # fmt: skip
 
 
-class Case(NamedTuple):
+class SelectionCase(NamedTuple):
     """A pipeline, and what is changed of it."""
 
     file: str
@@ -56,10 +56,10 @@ class Case(NamedTuple):
 
 
 CASES = {
-    "digits-cgl": Case("digits_resnet.toml", ()),
-    "digits-baseline": Case("digits_resnet.toml", ("method={preset='baseline'}",)),
-    "cifar10-baseline": Case("cifar10_resnet18.toml", ("method={preset='baseline'}", *CIFAR)),
-    "cifar10-cgl_whole": Case("cifar10_resnet18.toml", ("method={preset='cgl_whole',students=3}", *CIFAR)),
+    "digits-cgl": SelectionCase("digits_resnet.toml", ()),
+    "digits-baseline": SelectionCase("digits_resnet.toml", ("method={preset='baseline'}",)),
+    "cifar10-baseline": SelectionCase("cifar10_resnet18.toml", ("method={preset='baseline'}", *CIFAR)),
+    "cifar10-cgl_whole": SelectionCase("cifar10_resnet18.toml", ("method={preset='cgl_whole',students=3}", *CIFAR)),
 }
 
 

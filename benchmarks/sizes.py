@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import machinery
-from growth import COUNTS, FLAT, METHODS, SMALL_GROUPS, Setting
+from growth import COUNTS, FLAT, METHODS, SMALL_GROUPS, GrowthSetting
 
-__all__ = ["FULL", "TINY", "TWO_CORES", "Case", "Sizes"]
+__all__ = ["FULL", "TINY", "TWO_CORES", "SuiteCase", "SuiteSizes"]
 
 
-class Case(NamedTuple):
+class SuiteCase(NamedTuple):
     """One setting of a part.
 
     Attributes:
@@ -26,21 +26,21 @@ class Case(NamedTuple):
     target: float | None = None
 
 
-class Sizes(NamedTuple):
+class SuiteSizes(NamedTuple):
     """What is measured, part by part."""
 
-    baseline: tuple[Case, ...]
-    cgl: tuple[Case, ...]
-    floor: tuple[Case, ...]
-    evaluation: tuple[Case, ...]
-    memory: tuple[Case, ...]
-    precision: tuple[Case, ...]
-    published: tuple[Case, ...]
-    growth: Setting = Setting()
+    baseline: tuple[SuiteCase, ...]
+    cgl: tuple[SuiteCase, ...]
+    floor: tuple[SuiteCase, ...]
+    evaluation: tuple[SuiteCase, ...]
+    memory: tuple[SuiteCase, ...]
+    precision: tuple[SuiteCase, ...]
+    published: tuple[SuiteCase, ...]
+    growth: GrowthSetting = GrowthSetting()
     methods: tuple[str, ...] = tuple(METHODS)
     counts: tuple[int, ...] = COUNTS
     processes: int = 3
-    machinery: machinery.Sizes = machinery.Sizes()
+    machinery: machinery.MachinerySizes = machinery.MachinerySizes()
 
 
 def of_batch(size: int, *changes: str) -> tuple[str, ...]:
@@ -49,27 +49,27 @@ def of_batch(size: int, *changes: str) -> tuple[str, ...]:
 
 
 WIDE = "backbone.width=64"
-DIGITS = Case("ResNet-8 on digits", "digits-cgl", (), 0.5)
-RESNET = Case("ResNet-18 of width 16, batches of 64", "cifar10-cgl", (), 0.85)
+DIGITS = SuiteCase("ResNet-8 on digits", "digits-cgl", (), 0.5)
+RESNET = SuiteCase("ResNet-18 of width 16, batches of 64", "cifar10-cgl", (), 0.85)
 SMALL_RESNET = RESNET._replace(title="ResNet-18 of width 16, batches of 16", changes=of_batch(16))
 SCORED_RESNET = RESNET._replace(title="ResNet-18 of width 16")
 SHARED_RESNET = RESNET._replace(title="ResNet-18 of width 16, shared statistics", changes=("method.statistics=shared",))
-WIDE_RESNET = Case("ResNet-18 of width 64", "cifar10-cgl", (WIDE,), 0.96)
-VDCNN = Case("VDCNN-9", "vdcnn9-cgl", (), 0.95)
-TRANSFORMER = Case("Transformer", "transformer-cgl", (), 0.78)
+WIDE_RESNET = SuiteCase("ResNet-18 of width 64", "cifar10-cgl", (WIDE,), 0.96)
+VDCNN = SuiteCase("VDCNN-9", "vdcnn9-cgl", (), 0.95)
+TRANSFORMER = SuiteCase("Transformer", "transformer-cgl", (), 0.78)
 BASELINES = (
-    Case("ResNet-8 on digits", "digits-baseline"),
-    Case("ResNet-18 of width 16", "cifar10-baseline", (), 1.03),
-    Case("VDCNN-9", "vdcnn9-baseline", (), 1.03),
-    Case("Transformer", "transformer-baseline", (), 1.03),
+    SuiteCase("ResNet-8 on digits", "digits-baseline"),
+    SuiteCase("ResNet-18 of width 16", "cifar10-baseline", (), 1.03),
+    SuiteCase("VDCNN-9", "vdcnn9-baseline", (), 1.03),
+    SuiteCase("Transformer", "transformer-baseline", (), 1.03),
 )
 PUBLISHED = (
-    Case("Baseline, ResNet-18 of width 16", "cifar10-baseline"),
-    Case("DML, ResNet-18 of width 16", "cifar10-dml"),
-    Case("CGL, ResNet-18 of width 16", "cifar10-cgl"),
+    SuiteCase("Baseline, ResNet-18 of width 16", "cifar10-baseline"),
+    SuiteCase("DML, ResNet-18 of width 16", "cifar10-dml"),
+    SuiteCase("CGL, ResNet-18 of width 16", "cifar10-cgl"),
 )
 
-FULL = Sizes(
+FULL = SuiteSizes(
     baseline=BASELINES,
     cgl=(DIGITS, SMALL_RESNET, RESNET, WIDE_RESNET, VDCNN, TRANSFORMER),
     floor=(DIGITS, RESNET, WIDE_RESNET, VDCNN, TRANSFORMER),
@@ -77,7 +77,7 @@ FULL = Sizes(
     memory=(DIGITS, RESNET, WIDE_RESNET, VDCNN, TRANSFORMER),
     precision=BASELINES[1:],
     published=PUBLISHED,
-    growth=Setting("cifar10", 64),
+    growth=GrowthSetting("cifar10", 64),
 )
 """The batch sizes of the paper."""
 
@@ -87,7 +87,7 @@ SMALL_TRANSFORMER = TRANSFORMER._replace(
     title="Transformer, texts cut to 128", changes=of_batch(4, "data.encoding.length=128")
 )
 EVALUATED_TRANSFORMER = TRANSFORMER._replace(title="Transformer, texts cut to 64", changes=("data.encoding.length=64",))
-TWO_CORES = Sizes(
+TWO_CORES = SuiteSizes(
     baseline=(*BASELINES[:2], *(case._replace(changes=of_batch(8)) for case in BASELINES[2:])),
     cgl=(DIGITS, SMALL_RESNET, RESNET, SMALL_WIDE_RESNET, SMALL_VDCNN, SMALL_TRANSFORMER),
     floor=(DIGITS, SMALL_RESNET, SMALL_TRANSFORMER),
@@ -98,8 +98,8 @@ TWO_CORES = Sizes(
 )
 """A quarter of an hour on two cores with one thread; an iteration of CGL on VDCNN-9 takes seconds even so."""
 
-TINIEST = (Case("the smallest ResNet-8 on digits", "digits-cgl", of_batch(4, "backbone.width=4")),)
-TINY = Sizes(
+TINIEST = (SuiteCase("the smallest ResNet-8 on digits", "digits-cgl", of_batch(4, "backbone.width=4")),)
+TINY = SuiteSizes(
     baseline=(TINIEST[0]._replace(name="digits-baseline"),),
     cgl=TINIEST,
     floor=TINIEST,
@@ -107,7 +107,7 @@ TINY = Sizes(
     memory=TINIEST,
     precision=TINIEST,
     published=TINIEST,
-    growth=Setting(batch_size=2),
+    growth=GrowthSetting(batch_size=2),
     methods=(SMALL_GROUPS,),
     counts=FLAT,
     processes=1,

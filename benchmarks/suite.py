@@ -27,7 +27,7 @@ from growth_figure import growth_figure
 from overhead import find_pipeline
 from precision import measure_precision
 from published import measure_published
-from sizes import FULL, TINY, TWO_CORES, Case, Sizes
+from sizes import FULL, TINY, TWO_CORES, SuiteCase, SuiteSizes
 from verdicts import lines_of, markdown, suite_figure
 
 from cgl_ignite import Pipeline
@@ -46,14 +46,14 @@ RESULTS = Path(__file__).resolve().parent / "results"
 class Options(NamedTuple):
     """What the command line asks for."""
 
-    sizes: Sizes
+    sizes: SuiteSizes
     rounds: int
     clock: str
     threads: int
     root: Path
     say: Callable[[str], None]
 
-    def cases(self, part: str) -> Iterator[tuple[Case, Pipeline]]:
+    def cases(self, part: str) -> Iterator[tuple[SuiteCase, Pipeline]]:
         """Yield the cases of a part, each when it begins."""
         for case in getattr(self.sizes, part):
             self.say(f"{part}: {case.title}")

@@ -11,14 +11,14 @@ from cgl_ignite.bench.figures import ratio
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Line", "lines_of", "markdown", "suite_figure"]
+__all__ = ["Verdict", "lines_of", "markdown", "suite_figure"]
 
 PASS_OVER_FLOOR, TOGETHER_OVER_ALONE, FLAT, RECORDS = 1.15, 0.90, 1.10, 0.01
 MEMORY = {"cpu": 0.30, "cuda": 0.15}
 """How far the memory of a training may be from what is predicted."""
 
 
-class Line(NamedTuple):
+class Verdict(NamedTuple):
     """One figure and what is asked of it.
 
     Attributes:
@@ -52,7 +52,7 @@ class Line(NamedTuple):
         return value <= self.target and (self.least is None or value >= self.least)
 
 
-def lines_of(parts: Mapping[str, Any]) -> list[Line]:
+def lines_of(parts: Mapping[str, Any]) -> list[Verdict]:
     """Return the lines of all parts that were measured."""
     readers = {
         "baseline": _baseline,
@@ -76,18 +76,20 @@ def _setting(row: Mapping[str, Any]) -> str:
     return f"batch {row['batch_size']}, {row['threads']} threads, {row['clock']} clock"
 
 
-def _baseline(rows: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+def _baseline(rows: Sequence[Mapping[str, Any]]) -> Iterator[Verdict]:
     for row in rows:
         value, note = row["trainer_over"]["bare loop"], _setting(row)
-        yield Line("baseline", f"trainer / bare loop, {row['title']}", value, row["target"], None, 1.0, "low", "", note)
+        yield Verdict(
+            "baseline", f"trainer / bare loop, {row['title']}", value, row["target"], None, 1.0, "low", "", note
+        )
 
 
-def _cgl(rows: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+def _cgl(rows: Sequence[Mapping[str, Any]]) -> Iterator[Verdict]:
     for row in rows:
         times = {name: row["milliseconds"][name]["median"] for name in row["trainer_over"] if "padded" not in name}
         fastest = min(times, key=lambda name: times[name])
         work = row["multiply_adds"]
-        yield Line(
+        yield Verdict(
             "cgl",
             f"trainer / students in a loop, {row['title']}",
             row["trainer_over"][fastest],
@@ -97,16 +99,18 @@ def _cgl(rows: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
         )
 
 
-def _floor(rows: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+def _floor(rows: Sequence[Mapping[str, Any]]) -> Iterator[Verdict]:
     for row in rows:
         value, note = row["pass_over_floor"], _setting(row)
-        yield Line("floor", f"planned pass / floor, {row['title']}", value, PASS_OVER_FLOOR, arithmetic=1.0, note=note)
+        yield Verdict(
+            "floor", f"planned pass / floor, {row['title']}", value, PASS_OVER_FLOOR, arithmetic=1.0, note=note
+        )
 
 
-def _evaluation(rows: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+def _evaluation(rows: Sequence[Mapping[str, Any]]) -> Iterator[Verdict]:
     for row in rows:
         together, alone = row["rounds"].values()
-        yield Line(
+        yield Verdict(
             "evaluation",
             f"all students at once / one by one, {row['title']}",
             ratio(together, alone),
@@ -116,11 +120,11 @@ def _evaluation(rows: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
         )
 
 
-def _memory(rows: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+def _memory(rows: Sequence[Mapping[str, Any]]) -> Iterator[Verdict]:
     for row in rows:
         far = MEMORY[row["device"].split(":")[0]]
         measured, predicted = row["measured_mib"]["growth"], row["predicted_mib"]["together"]
-        yield Line(
+        yield Verdict(
             "memory",
             f"measured / predicted, {row['title']}",
             _single(row["measured_over_predicted"]),
@@ -130,32 +134,34 @@ def _memory(rows: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
         )
 
 
-def _precision(rows: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+def _precision(rows: Sequence[Mapping[str, Any]]) -> Iterator[Verdict]:
     for row in rows:
         value, note = row["bfloat16_over_float32"], _setting(row)
-        yield Line("precision", f"bfloat16 / float32, {row['title']}", value, note=note)
+        yield Verdict("precision", f"bfloat16 / float32, {row['title']}", value, note=note)
 
 
-def _growth(record: Mapping[str, Any]) -> Iterator[Line]:
+def _growth(record: Mapping[str, Any]) -> Iterator[Verdict]:
     flat = record.get("flat")
     if flat is None:
         return
     few, many = flat["students"]
     what = f"{many} students / {few}, CGL that imitates 2, {record['model']}"
-    yield Line(
+    yield Verdict(
         "growth", f"time of a sample, {what}", flat["time"], FLAT, None, flat["arithmetic"], note=_setting(record)
     )
-    yield Line("growth", f"parameters, {what}", _single(flat["parameters"]), 1.0, 1.0)
+    yield Verdict("growth", f"parameters, {what}", _single(flat["parameters"]), 1.0, 1.0)
     if memory := flat.get("memory"):
         peaks = " / ".join(f"{memory[str(students)]['peak_mib']:,.0f}" for students in (many, few))
         note = f"{peaks} MiB; what training adds: {memory['growth']:.3f}"
-        yield Line("growth", f"peak memory, {what}", _single(memory["peak"]), FLAT, None, flat["kept_bytes"], note=note)
+        yield Verdict(
+            "growth", f"peak memory, {what}", _single(memory["peak"]), FLAT, None, flat["kept_bytes"], note=note
+        )
 
 
-def _published(rows: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+def _published(rows: Sequence[Mapping[str, Any]]) -> Iterator[Verdict]:
     for row in rows:
         work = row["multiply_adds"]
-        yield Line(
+        yield Verdict(
             "published",
             f"trainer / published code, {row['title']}",
             row["trainer_over_published"],
@@ -165,28 +171,28 @@ def _published(rows: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
         )
 
 
-def _machinery(parts: Mapping[str, Any]) -> Iterator[Line]:
+def _machinery(parts: Mapping[str, Any]) -> Iterator[Verdict]:
     if found := parts.get("augmentation"):
         rate = found["rows_per_second"]["together"]["median"]
         value, note = found["together_over_one_by_one"], f"{rate:,.0f} rows/s together"
-        yield Line("machinery", "augmentation of a batch / of its images one by one", value, note=note)
+        yield Verdict("machinery", "augmentation of a batch / of its images one by one", value, note=note)
     for case, found in parts.get("batches", {}).items():
         rate = found["rows_per_second"]["median"]
         value, note = found["batches_over_iteration"], f"{rate:,.0f} rows/s"
-        yield Line("machinery", f"making of batches / iteration, {case}", value, note=note)
+        yield Verdict("machinery", f"making of batches / iteration, {case}", value, note=note)
     for command, found in parts.get("start-up", {}).items():
-        yield Line("machinery", command, found["seconds"], unit="s")
+        yield Verdict("machinery", command, found["seconds"], unit="s")
     if found := parts.get("records"):
         shares = found["share_of_a_minute"]
         note = ", ".join(f"{name} {100 * share:.2f} %" for name, share in shares.items() if name != "together")
         what = "tracking, checkpoint, progress / epoch of a minute"
-        yield Line("machinery", what, _single(shares["together"]), RECORDS, note=note)
+        yield Verdict("machinery", what, _single(shares["together"]), RECORDS, note=note)
     if found := parts.get("checkpoint"):
         what = f"checkpoint, {found['students']} students, width {found['backbone']['width']}"
-        yield Line("machinery", what, found["seconds"], unit="s", note=f"{found['megabytes']:,.0f} MB")
+        yield Verdict("machinery", what, found["seconds"], unit="s", note=f"{found['megabytes']:,.0f} MB")
 
 
-def markdown(record: Mapping[str, Any], lines: Sequence[Line]) -> str:
+def markdown(record: Mapping[str, Any], lines: Sequence[Verdict]) -> str:
     """Write the lines as tables, one for each part."""
     hardware = record["hardware"]
     where = hardware["gpu"] or f"{hardware['processor']}, {hardware['cores']} cores"
@@ -210,7 +216,7 @@ def markdown(record: Mapping[str, Any], lines: Sequence[Line]) -> str:
     return "\n".join(text) + "\n"
 
 
-def _row(line: Line) -> str:
+def _row(line: Verdict) -> str:
     unit = f" {line.unit}" if line.unit else ""
     value, low, high = (line.value.get(name) for name in ("median", "low", "high"))
     between = "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
@@ -224,7 +230,7 @@ def _row(line: Line) -> str:
 
 
 @styled
-def suite_figure(lines: Sequence[Line]) -> Figure:
+def suite_figure(lines: Sequence[Verdict]) -> Figure:
     """Draw every ratio with its interval, its target and its arithmetic."""
     shown = [line for line in lines if not line.unit]
     figure = new_figure(10, 1.2 + 0.3 * len(shown))

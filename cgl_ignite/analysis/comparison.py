@@ -15,10 +15,10 @@ from cgl_ignite.analysis.statistics import Interval, Spread, bootstrap_interval,
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Cost", "Finished", "MethodRow", "Predictions", "Row", "compare_methods"]
+__all__ = ["Cost", "FinishedRun", "MethodRow", "Predictions", "TableRow", "compare_methods"]
 
 
-class Finished(Protocol):
+class FinishedRun(Protocol):
     """What is read of the result of a run."""
 
     @property
@@ -83,14 +83,14 @@ class MethodRow:
     dataset: str
     backbone: str
     cost: Cost
-    runs: Mapping[int, Finished]
+    runs: Mapping[int, FinishedRun]
     failed: Mapping[int, str] = field(default_factory=dict)
     predictions: Mapping[int, Predictions] = field(default_factory=dict)
     deviations: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """A row of the table. Accuracies and differences are in percent; None where nothing is known.
 
     Attributes:
@@ -117,18 +117,18 @@ class Row:
     deviations: Mapping[str, Any]
 
 
-def compare_methods(methods: Sequence[MethodRow], reference: str) -> list[Row]:
+def compare_methods(methods: Sequence[MethodRow], reference: str) -> list[TableRow]:
     """Summarise methods over their seeds and measure each against the one called ``reference``."""
     by_name = {method.name: method for method in methods}
     return [_row(method, None if name == reference else by_name[reference]) for name, method in by_name.items()]
 
 
-def _row(method: MethodRow, reference: MethodRow | None) -> Row:
+def _row(method: MethodRow, reference: MethodRow | None) -> TableRow:
     runs = list(method.runs.values())
     first = runs[0] if runs else None
     distances = [run.diversity for run in runs if run.diversity is not None]
     difference, over_seeds, over_samples = _against(method, reference) if reference else (None, None, None)
-    return Row(
+    return TableRow(
         method=method.name,
         seeds=tuple(method.runs),
         failed=method.failed,

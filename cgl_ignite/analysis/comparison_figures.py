@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from cgl_ignite.tracking import Row
+    from cgl_ignite.tracking import MetricsRow
 
 __all__ = ["accuracy_figure", "curves_figure"]
 
@@ -59,7 +59,7 @@ def accuracy_figure(scores: Mapping[str, Sequence[float]]) -> Figure:
 
 
 @styled
-def curves_figure(journals: Mapping[str, Sequence[Sequence[Row]]], key: str, title: str, detail: str) -> Figure:
+def curves_figure(journals: Mapping[str, Sequence[Sequence[MetricsRow]]], key: str, title: str, detail: str) -> Figure:
     """Draw a value of all methods over the epochs: the mean over seeds, and the range of the seeds.
 
     Args:

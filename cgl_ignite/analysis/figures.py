@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from cgl_ignite.tracking import Row
+    from cgl_ignite.tracking import MetricsRow
 
 __all__ = ["diversity_figure", "routing_figure", "training_figure"]
 
@@ -92,7 +92,7 @@ def diversity_figure(pairwise: Sequence[Sequence[float]], selected: int | None =
 
 
 @styled
-def training_figure(rows: Sequence[Row]) -> Figure:
+def training_figure(rows: Sequence[MetricsRow]) -> Figure:
     """Draw the holdout accuracy of every student over the epochs, and below it losses, φ and diversity.
 
     Args:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cgl_ignite.tracking import Row
+    from cgl_ignite.tracking import MetricsRow
 
 __all__ = ["Series"]
 
@@ -16,13 +16,13 @@ class Series:
     """The values of a run over its epochs; what an epoch lacks is NaN.
 
     Example:
-        >>> from cgl_ignite.tracking import Row
-        >>> series = Series([Row(1, 0, {"schedule/ramp": 0.5}), Row(2, 0, {"schedule/ramp": 1.0})])
+        >>> from cgl_ignite.tracking import MetricsRow
+        >>> series = Series([MetricsRow(1, 0, {"schedule/ramp": 0.5}), MetricsRow(2, 0, {"schedule/ramp": 1.0})])
         >>> series.epochs, series.values("schedule/ramp")
         ([1, 2], [0.5, 1.0])
     """
 
-    def __init__(self, rows: Sequence[Row]) -> None:
+    def __init__(self, rows: Sequence[MetricsRow]) -> None:
         self.rows = [row for row in rows if not row.final]
         self.epochs = [row.epoch for row in self.rows]
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
-from cgl_ignite.analysis.comparison import Cost, Row
+from cgl_ignite.analysis.comparison import Cost, TableRow
 from cgl_ignite.analysis.paper import STATEMENT
 from cgl_ignite.analysis.statistics import Interval, Spread
 
@@ -27,11 +27,11 @@ class Column:
     """
 
     title: tuple[str, str]
-    cell: Callable[[Row], str]
+    cell: Callable[[TableRow], str]
     keep: int = 0
 
 
-def _accuracy(row: Row) -> str:
+def _accuracy(row: TableRow) -> str:
     failed = f"{len(row.failed)} failed" if row.failed else ""
     return " ".join(filter(None, (_spread(row.accuracy, "{:.2f}"), failed)))
 
@@ -66,19 +66,19 @@ def _number(value: float | None, form: str) -> str:
     return NOTHING if value is None else form.format(value)
 
 
-def _name(row: Row) -> str:
+def _name(row: TableRow) -> str:
     return row.method + ("*" if row.deviations else "")
 
 
-def _time(row: Row) -> str:
+def _time(row: TableRow) -> str:
     return str(timedelta(seconds=round(row.seconds.mean))) if row.seconds else NOTHING
 
 
-def _parameters(row: Row) -> str:
+def _parameters(row: TableRow) -> str:
     return f"{_size(row.parameters)} / {_size(row.parameters_student)}" if row.parameters else NOTHING
 
 
-def _paper(row: Row) -> str:
+def _paper(row: TableRow) -> str:
     return f"paper: {_spread(row.paper, '{:.2f}')}" if row.paper else NOTHING
 
 
@@ -98,7 +98,7 @@ COLUMNS = (
 )
 
 
-def used_columns(rows: Sequence[Row], reference: str) -> list[tuple[tuple[str, str], list[str], int]]:
+def used_columns(rows: Sequence[TableRow], reference: str) -> list[tuple[tuple[str, str], list[str], int]]:
     """Return title, cells and ``keep`` of the columns in which any row has something to say."""
     table = []
     for column in COLUMNS:
@@ -109,7 +109,7 @@ def used_columns(rows: Sequence[Row], reference: str) -> list[tuple[tuple[str, s
     return table
 
 
-def notes(rows: Sequence[Row], equal: str) -> Iterator[str]:
+def notes(rows: Sequence[TableRow], equal: str) -> Iterator[str]:
     """Say below the table what it does not say itself."""
     yield "± is the standard deviation over seeds; MAdds: multiply-adds, forward and backward, per training sample"
     if equal == "steps":
@@ -125,7 +125,7 @@ def notes(rows: Sequence[Row], equal: str) -> Iterator[str]:
         yield STATEMENT
 
 
-def as_markdown(rows: Sequence[Row], reference: str, equal: str) -> str:
+def as_markdown(rows: Sequence[TableRow], reference: str, equal: str) -> str:
     """Write the table as Markdown."""
     columns = [(" ".join(filter(None, title)), cells) for title, cells, _ in used_columns(rows, reference)]
     lines = [[title for title, _ in columns], ["---", *["---:"] * (len(columns) - 1)]]
@@ -139,7 +139,7 @@ def _escaped(text: str) -> str:
     return re.sub(r"([|*_\\])", r"\\\1", text)
 
 
-def as_latex(rows: Sequence[Row], reference: str, equal: str) -> str:
+def as_latex(rows: Sequence[TableRow], reference: str, equal: str) -> str:
     """Write the table as LaTeX, for the package booktabs."""
     columns = used_columns(rows, reference)
     heads = (" & ".join(_tex(title[line]) for title, _, _ in columns) for line in (0, 1))
@@ -159,7 +159,7 @@ def as_latex(rows: Sequence[Row], reference: str, equal: str) -> str:
     )
 
 
-def as_csv(rows: Sequence[Row]) -> str:
+def as_csv(rows: Sequence[TableRow]) -> str:
     """Write the table as CSV, one number a column; what is not known is empty."""
     records = [dict(_record(row)) for row in rows]
     file = io.StringIO()
@@ -169,7 +169,7 @@ def as_csv(rows: Sequence[Row]) -> str:
     return file.getvalue()
 
 
-def as_json(row: Row) -> dict[str, Any]:
+def as_json(row: TableRow) -> dict[str, Any]:
     """Return a row as a tree of plain values; the paper's number stands under ``paper`` alone."""
     return {name: _plain(value) for name, value in vars(row).items()}
 
@@ -180,7 +180,7 @@ def _plain(value: Any) -> Any:
     return asdict(value) if isinstance(value, Cost) else value
 
 
-def _record(row: Row) -> Iterator[tuple[str, Any]]:
+def _record(row: TableRow) -> Iterator[tuple[str, Any]]:
     yield "method", row.method
     yield "seeds", " ".join(map(str, row.seeds))
     yield "failed", " ".join(map(str, row.failed))

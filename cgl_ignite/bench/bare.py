@@ -85,7 +85,7 @@ def loop_over_students(
             gives the same gradients and keeps only one student's graph in memory.
         length: pad every text to so many tokens; None leaves batches as long as their longest text.
     """
-    students = Students(build_modules(pipeline, given, seed, device), given.routing.sample(stream(seed, "paths")))
+    students = LoopStudents(build_modules(pipeline, given, seed, device), given.routing.sample(stream(seed, "paths")))
     optimizer = torch.optim.Adam(students.parameters(), pipeline.optim.learning_rate, fused=True)
     for iteration, batch in enumerate(given.batches.stream(0), 1):
         imitated = given.choice.at(seed, iteration).tolist()
@@ -109,7 +109,7 @@ def loop_over_students(
         yield torch.stack([ce for ce, _ in losses]), torch.stack([kl for _, kl in losses])
 
 
-class Students:
+class LoopStudents:
     """K paths through shared modules; each student has running statistics of its own, which only its own data moves."""
 
     def __init__(self, modules: list[list[nn.Module]], paths: Tensor) -> None:

@@ -50,7 +50,7 @@ PADDED = "bare loop, padded to the greatest length"
 TOLERANCE = 1e-3
 
 
-class Finished(BaseException):
+class RaceOver(BaseException):
     """Ends the run: every round is measured."""
 
 
@@ -116,7 +116,7 @@ class Race(NoScreen):
         done = len(self.times["trainer"])
         rounds_done(done, self.rounds)
         if done == self.rounds:
-            raise Finished
+            raise RaceOver
         if self._choose and done == WARM_UP:
             self.iterations = repetitions(self.times["trainer"][-1], MOST_ITERATIONS)
         self._outputs.clear()
@@ -191,7 +191,7 @@ def hold(
 
 def train(pipeline: Pipeline, screen: Race) -> None:
     """Run the trainer until its screen has seen enough."""
-    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(Finished):
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(RaceOver):
         tracking = pipeline.tracking.model_copy(update={"folder": Path(folder)})
         run(pipeline.model_copy(update={"tracking": tracking}), screen=screen, tracker=MemoryTracker())
 

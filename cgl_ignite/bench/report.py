@@ -13,7 +13,7 @@ from cgl_ignite.tracking.files import write_atomically
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["COLUMNS", "Line", "headings", "lines", "markdown", "speed_figure", "write"]
+__all__ = ["COLUMNS", "ReportLine", "headings", "lines", "markdown", "speed_figure", "write"]
 
 Tree = Mapping[str, Any]
 COLUMNS = ("part", "figure", "value", "95 % interval", "unit")
@@ -22,7 +22,7 @@ COLORS = {"batches alone": PALETTE[7], "arithmetic floor": PALETTE[2], "planned 
 LOOP = PALETTE[1]
 
 
-class Line(NamedTuple):
+class ReportLine(NamedTuple):
     """One figure as text."""
 
     part: str
@@ -43,10 +43,10 @@ def headings(tree: Tree) -> Iterator[str]:
     yield f"median of {tree['rounds']} rounds, {clock}, on {tree['device']}, {threads}; batches of {tree['batch_size']}"
 
 
-def lines(tree: Tree) -> list[Line]:
+def lines(tree: Tree) -> list[ReportLine]:
     """Write every figure of the parts that were measured as a line of the table."""
     writers = {"training": _training, "floor": _floor, "evaluation": _evaluation, "memory": _memory}
-    return [Line(part, *cells) for part, write in writers.items() if part in tree for cells in write(tree[part])]
+    return [ReportLine(part, *cells) for part, write in writers.items() if part in tree for cells in write(tree[part])]
 
 
 def markdown(tree: Tree) -> str:

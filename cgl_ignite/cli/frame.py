@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cgl_ignite.display import Summary
     from cgl_ignite.display.screen import Progress, Result
 
-__all__ = ["Students", "bars", "duration", "facts", "header", "plain_line", "results"]
+__all__ = ["StudentTable", "bars", "duration", "facts", "header", "plain_line", "results"]
 
 MODULE_STYLES = tuple(
     f"{ink} on {color}"
@@ -98,7 +98,7 @@ def facts(state: Progress, measured: bool) -> Text:
 
 
 @dataclass
-class Students:
+class StudentTable:
     """The table of students after the newest epoch; ``history`` holds the holdout accuracies of all epochs."""
 
     paths: Sequence[Sequence[int]] = ()

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.segment import SegmentLines
 from rich.text import Text
 
-from cgl_ignite.cli.frame import Students, bars, facts, header, plain_line, results
+from cgl_ignite.cli.frame import StudentTable, bars, facts, header, plain_line, results
 from cgl_ignite.cli.report import show_data
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class LiveScreen(PlainScreen):
     def __init__(self, console: Console, seconds: float = SECONDS) -> None:
         super().__init__(console)
         self.seconds = seconds
-        self.students = Students()
+        self.students = StudentTable()
         self._live: Live | None = None
         self._next = 0.0
         self._epoch_from = (0, 0, 0.0)
@@ -163,7 +163,7 @@ class LiveScreen(PlainScreen):
         """Open the live part."""
         self._stop()
         super().start(summary)
-        self.students, self._table, self._epoch_from, self._next = Students(), None, (0, 0, 0.0), 0.0
+        self.students, self._table, self._epoch_from, self._next = StudentTable(), None, (0, 0, 0.0), 0.0
         self._live = Live(console=self.console, auto_refresh=False)
         self._live.start()
         atexit.register(self._stop)

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-__all__ = ["Unread", "ensure_home", "prepared"]
+__all__ = ["UnreadStream", "ensure_home", "prepared"]
 
 PLAIN = {"±": "+-", "·": "-", "×": "x", "²": "2", "–": "-", "─": "-", "φ": "phi"}
 """What an encoding writes that lacks these characters; any other one becomes a question mark."""
@@ -26,7 +26,7 @@ def prepared() -> Iterator[None]:
             with suppress(AttributeError):
                 cast(Any, stream).reconfigure(errors="cgl_ignite.plain")
     if before is not None:
-        sys.stderr = cast(TextIO, Unread(before))
+        sys.stderr = cast(TextIO, UnreadStream(before))
     try:
         yield
     finally:
@@ -42,7 +42,7 @@ def _plain(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error("cgl_ignite.plain", _plain)
 
 
-class Unread:
+class UnreadStream:
     """A stream that nobody has to read: once it cannot be written to, what is written is lost, and nothing fails."""
 
     def __init__(self, stream: TextIO) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from cgl_ignite.analysis.agreement import agreement, agreements_figure
 from cgl_ignite.analysis.canvas import as_png
-from cgl_ignite.analysis.comparison import MethodRow, Predictions, Row, compare_methods
+from cgl_ignite.analysis.comparison import MethodRow, Predictions, TableRow, compare_methods
 from cgl_ignite.analysis.comparison_figures import accuracy_figure, curves_figure
 from cgl_ignite.analysis.paper import STATEMENT
 from cgl_ignite.analysis.tables import as_csv, as_json, as_latex, as_markdown
@@ -45,7 +45,7 @@ class ComparisonReport:
     equal: str
 
     @cached_property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[TableRow]:
         """The rows of the table; their intervals are worked out once."""
         return compare_methods(self.methods, self.reference)
 
@@ -90,7 +90,7 @@ class ComparisonReport:
             write_atomically(folder / name, content)
         return [folder / name for name in contents]
 
-    def _figures(self, rows: Sequence[Row]) -> dict[str, Figure]:
+    def _figures(self, rows: Sequence[TableRow]) -> dict[str, Figure]:
         if not self.runs:
             return {}
         scores = {method.name: [run.test_accuracy for run in method.runs.values()] for method in self.methods}

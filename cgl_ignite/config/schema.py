@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 __all__ = [
-    "Backbone",
+    "BackboneTable",
     "CheckpointEvery",
     "Chooses",
     "Data",
@@ -90,7 +90,7 @@ class Data(Part):
     augment: Annotated[Part, Chooses("augmentation")] = Part(kind="none")
 
 
-class Backbone(Part):
+class BackboneTable(Part):
     """What a student is made of."""
 
 
@@ -209,7 +209,7 @@ class Pipeline(Table):
     seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(_each_once)] = [1]
     plugins: list[str] = []
     data: Annotated[Data, Chooses("dataset")]
-    backbone: Annotated[Backbone, Chooses("backbone")]
+    backbone: Annotated[BackboneTable, Chooses("backbone")]
     method: Method
     optim: Annotated[Optim, Chooses("optimizer")]
     run: Run

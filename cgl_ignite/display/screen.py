@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cgl_ignite.config.schema import Pipeline
     from cgl_ignite.data import DataReport
 
-__all__ = ["Losses", "NoScreen", "Progress", "Result", "Scores", "Screen", "Selected", "Summary"]
+__all__ = ["Losses", "NoScreen", "Progress", "Result", "Screen", "ShownScores", "ShownSelection", "Summary"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Losses(Protocol):
     def kl(self) -> Sequence[float]: ...
 
 
-class Scores(Protocol):
+class ShownScores(Protocol):
     """All students on one split: accuracy in percent, cross-entropy, pairwise distances."""
 
     @property
@@ -73,7 +73,7 @@ class Scores(Protocol):
     def pairwise(self) -> Sequence[Sequence[float]]: ...
 
 
-class Selected(Protocol):
+class ShownSelection(Protocol):
     """The student (from 0) that is selected so far, at its epoch (from 1), and its holdout accuracy in percent."""
 
     @property
@@ -104,9 +104,9 @@ class Progress(Protocol):
     @property
     def training(self) -> Losses: ...
     @property
-    def holdout(self) -> Scores: ...
+    def holdout(self) -> ShownScores: ...
     @property
-    def selected(self) -> Selected: ...
+    def selected(self) -> ShownSelection: ...
     @property
     def samples_per_second(self) -> float: ...
     @property

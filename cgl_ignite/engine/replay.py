@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from cgl_ignite.errors import InputError
 from cgl_ignite.pool.dropout import AddressedDropout
 
-__all__ = ["CudaRecorder", "Recorder", "Replay", "find_recorder", "launch"]
+__all__ = ["CudaRecorder", "GraphRecorder", "Replay", "find_recorder", "launch"]
 
 Function = Callable[..., tuple[Tensor, ...]]
 """What an iteration does with its tensors: inputs, targets, tables."""
@@ -26,7 +26,7 @@ REMEMBERED = 4096
 """Kinds of iterations that are counted."""
 
 
-class Recorder(Protocol):
+class GraphRecorder(Protocol):
     """Records the kernels that a function launches."""
 
     def launch(self, function: Callable[[], tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
@@ -73,7 +73,7 @@ class Replay:
         optimizer: it learns to read its rate on the device, so that a replayed update sees it change.
     """
 
-    def __init__(self, recorder: Recorder, optimizer: Optimizer) -> None:
+    def __init__(self, recorder: GraphRecorder, optimizer: Optimizer) -> None:
         self.recorder = recorder
         self.optimizer = optimizer
         self.seen: Counter[int] = Counter()
@@ -108,7 +108,7 @@ class Replay:
 class _Recording:
     """One recorded iteration, and the tensors that it reads."""
 
-    def __init__(self, recorder: Recorder, function: Function, tensors: Sequence[Tensor]) -> None:
+    def __init__(self, recorder: GraphRecorder, function: Function, tensors: Sequence[Tensor]) -> None:
         device = tensors[0].device
         self.tensors = [tensor.to(device, copy=True) for tensor in tensors]
         self.replay, self.results = recorder.record(lambda: function(*self.tensors))
@@ -120,7 +120,7 @@ class _Recording:
         return tuple(result.clone() for result in self.results)
 
 
-def find_recorder(wanted: bool, device: torch.device, pool: nn.Module) -> Recorder | None:
+def find_recorder(wanted: bool, device: torch.device, pool: nn.Module) -> GraphRecorder | None:
     """Return a recorder if ``run.graphs`` asks for one.
 
     Raises:

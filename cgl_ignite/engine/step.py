@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from cgl_ignite.config.schema import Loss
 from cgl_ignite.data import Batch
-from cgl_ignite.engine.replay import Recorder, Replay, launch
+from cgl_ignite.engine.replay import GraphRecorder, Replay, launch
 from cgl_ignite.engine.work import Tables, Work, lay_out
 from cgl_ignite.handlers.state import StudentLosses, TrainerState, state_of
 from cgl_ignite.imitation import Evidence
@@ -54,7 +54,7 @@ class CollaborativeStep:
         reads: Sequence[int],
         loss: Loss,
         batches_per_chunk: int,
-        recorder: Recorder | None = None,
+        recorder: GraphRecorder | None = None,
         turns: Sequence[Sequence[int]] | None = None,
     ) -> None:
         self.pool = pool

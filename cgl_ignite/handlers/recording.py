@@ -10,10 +10,10 @@ from ignite.engine import Engine, Events
 from cgl_ignite.handlers.state import state_of
 from cgl_ignite.tracking import Journal, SystemMetrics, epoch_values, final_values
 
-__all__ = ["Recorder", "TestRecorder", "peak_memory"]
+__all__ = ["MetricsRecorder", "TestRecorder", "peak_memory"]
 
 
-class Recorder:
+class MetricsRecorder:
     """Log the values of an epoch when everything about it is known."""
 
     def __init__(self, journal: Journal, system: SystemMetrics, device: torch.device) -> None:

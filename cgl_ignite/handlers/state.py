@@ -64,7 +64,7 @@ class TrainerState(State):
         train_seconds: without evaluation, summed over resumes; TrainingAverages, EPOCH_COMPLETED.
         holdout: HoldoutEvaluation, EPOCH_COMPLETED.
         selected: StudentSelector, EPOCH_COMPLETED.
-        peak_memory: in bytes; Recorder, EPOCH_COMPLETED.
+        peak_memory: in bytes; MetricsRecorder, EPOCH_COMPLETED.
         test: TestEvaluation, COMPLETED.
     """
 

@@ -29,7 +29,7 @@ from cgl_ignite.data import (
 )  # fmt: skip
 from cgl_ignite.engine.evaluate import build_evaluator, evaluate
 from cgl_ignite.engine.optim import OPTIMIZERS
-from cgl_ignite.engine.replay import Recorder, find_recorder
+from cgl_ignite.engine.replay import GraphRecorder, find_recorder
 from cgl_ignite.engine.step import CollaborativeStep
 from cgl_ignite.handlers.checkpoint import Stateful
 from cgl_ignite.handlers.interruption import Interruption
@@ -68,7 +68,7 @@ class Parts:
     weigher: nn.Module
     optimizer: Optimizer
     batches_per_chunk: int
-    recorder: Recorder | None
+    recorder: GraphRecorder | None
     evaluate_holdout: Callable[[], Scores]
     evaluate_test: Callable[[], Scores]
 

@@ -22,7 +22,7 @@ from cgl_ignite.handlers.evaluation import HoldoutEvaluation, TestEvaluation
 from cgl_ignite.handlers.interruption import Interruption
 from cgl_ignite.handlers.paths import PathSampler
 from cgl_ignite.handlers.ramp import RampUp
-from cgl_ignite.handlers.recording import Recorder, TestRecorder
+from cgl_ignite.handlers.recording import MetricsRecorder, TestRecorder
 from cgl_ignite.handlers.schedule import LearningRate
 from cgl_ignite.handlers.selection import StudentSelector
 from cgl_ignite.handlers.state import state_of
@@ -113,7 +113,7 @@ def _trainer(run: ActiveRun, checkpointer: Checkpointer, interruption: Interrupt
         run.averages,
         HoldoutEvaluation(parts.evaluate_holdout),
         run.selector,
-        Recorder(run.journal, system, context.device),
+        MetricsRecorder(run.journal, system, context.device),
         checkpointer,
         *([Watcher(context.screen)] if context.screen else []),
         interruption,

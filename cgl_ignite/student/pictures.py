@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from cgl_ignite.data.images import Unread, images_below, printable, read_image
+from cgl_ignite.data.images import SkippedFiles, images_below, printable, read_image
 from cgl_ignite.errors import InputError, Unreadable
 from cgl_ignite.student.card import Card
 
@@ -22,13 +22,13 @@ def find_pictures(places: Iterable[Path]) -> tuple[list[Path | Unreadable], tupl
     In the place of a path that does not exist, or of a folder without pictures, stands what is wrong with it.
     """
     found: list[Path | Unreadable] = []
-    unread = Unread()
+    skipped = SkippedFiles()
     for place in places:
         if place.is_dir():
-            found += images_below(place, unread) or [Unreadable(printable(place), "holds no picture")]
+            found += images_below(place, skipped) or [Unreadable(printable(place), "holds no picture")]
         else:
             found.append(place if place.exists() else Unreadable(printable(place), "does not exist"))
-    return found, tuple(unread.notes())
+    return found, tuple(skipped.notes())
 
 
 def read_pictures(places: Sequence[Path | Unreadable], card: Card) -> list[tuple[Tensor, bool] | Unreadable]:

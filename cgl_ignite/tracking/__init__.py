@@ -6,7 +6,16 @@ MLflow is imported by :mod:`cgl_ignite.tracking.mlflow` alone, when :func:`make_
 import os
 from collections.abc import Callable
 
-from cgl_ignite.tracking.base import ModelRefused, Row, RunInfo, Status, StudentModel, Tracker, TrackerError, UnknownRun
+from cgl_ignite.tracking.base import (
+    MetricsRow,
+    ModelRefused,
+    RunInfo,
+    Status,
+    StudentModel,
+    Tracker,
+    TrackerError,
+    UnknownRun,
+)
 from cgl_ignite.tracking.group import Group, is_finished
 from cgl_ignite.tracking.guard import warn_by_log
 from cgl_ignite.tracking.journal import Journal, recorded_in, sync
@@ -17,8 +26,8 @@ from cgl_ignite.tracking.system import SystemMetrics
 __all__ = [
     "Group",
     "Journal",
+    "MetricsRow",
     "ModelRefused",
-    "Row",
     "RunInfo",
     "Status",
     "Store",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.export import ExportedProgram
 
-__all__ = ["ModelRefused", "Row", "RunInfo", "Status", "StudentModel", "Tracker", "TrackerError", "UnknownRun"]
+__all__ = ["MetricsRow", "ModelRefused", "RunInfo", "Status", "StudentModel", "Tracker", "TrackerError", "UnknownRun"]
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -48,7 +48,7 @@ class RunInfo:
 
 
 @dataclass(frozen=True)
-class Row:
+class MetricsRow:
     """The values of one epoch, or those of the test set once training is complete (``final``)."""
 
     epoch: int
@@ -108,7 +108,7 @@ class Tracker(Protocol):
         """Return the newest epoch that is recorded, 0 if there is none."""
         ...
 
-    def log(self, run_id: str, rows: Sequence[Row]) -> None:
+    def log(self, run_id: str, rows: Sequence[MetricsRow]) -> None:
         """Record rows in one call."""
         ...
 

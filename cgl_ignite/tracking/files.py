@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cgl_ignite.errors import InputError
-from cgl_ignite.tracking.base import Row
+from cgl_ignite.tracking.base import MetricsRow
 
 __all__ = ["append_row", "read_rows", "write_atomically", "write_rows"]
 
@@ -26,18 +26,18 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise
 
 
-def append_row(path: Path, row: Row) -> None:
+def append_row(path: Path, row: MetricsRow) -> None:
     """Add one line to a file of rows."""
     with path.open("a", encoding="utf-8") as file:
         file.write(_line(row))
 
 
-def write_rows(path: Path, rows: Iterable[Row]) -> None:
+def write_rows(path: Path, rows: Iterable[MetricsRow]) -> None:
     """Replace a file of rows."""
     write_atomically(path, "".join(map(_line, rows)).encode())
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_rows(path: Path) -> list[MetricsRow]:
     """Read a file of rows; a last line that was cut off by a crash is left out.
 
     Raises:
@@ -48,7 +48,7 @@ def read_rows(path: Path) -> list[Row]:
     return list(_parse(path, path.read_text("utf-8", errors="replace").splitlines()))
 
 
-def _parse(path: Path, lines: list[str]) -> Iterator[Row]:
+def _parse(path: Path, lines: list[str]) -> Iterator[MetricsRow]:
     for number, line in enumerate(lines, start=1):
         row = _row(line)
         if row is not None:
@@ -57,16 +57,16 @@ def _parse(path: Path, lines: list[str]) -> Iterator[Row]:
             raise InputError(f"{path}:{number}: not a row of metrics: {line[:60]!r}")
 
 
-def _row(line: str) -> Row | None:
+def _row(line: str) -> MetricsRow | None:
     try:
         record = json.loads(line)
         values = {key: float(value) for key, value in record["values"].items()}
-        return Row(int(record["epoch"]), int(record["time_ms"]), values, bool(record.get("final", False)))
+        return MetricsRow(int(record["epoch"]), int(record["time_ms"]), values, bool(record.get("final", False)))
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def _line(row: Row) -> str:
+def _line(row: MetricsRow) -> str:
     values = {key: value if math.isfinite(value) else str(value) for key, value in row.values.items()}
     record = {"epoch": row.epoch, "time_ms": row.time_ms, "values": values}
     return json.dumps({**record, "final": True} if row.final else record, allow_nan=False) + "\n"

@@ -11,7 +11,16 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from cgl_ignite.errors import first_line
-from cgl_ignite.tracking.base import ModelRefused, Row, RunInfo, Status, StudentModel, Tracker, TrackerError, UnknownRun
+from cgl_ignite.tracking.base import (
+    MetricsRow,
+    ModelRefused,
+    RunInfo,
+    Status,
+    StudentModel,
+    Tracker,
+    TrackerError,
+    UnknownRun,
+)
 from cgl_ignite.tracking.files import append_row, read_rows, write_atomically, write_rows
 from cgl_ignite.tracking.guard import Guard, warn_by_log
 
@@ -42,11 +51,11 @@ class Journal:
         self.tracker = tracker
         self.info = info
         self.guard = Guard(warn)
-        self.rows: list[Row] = []
+        self.rows: list[MetricsRow] = []
         self.tracked: str | None = None
         self.stored: str | None = None
         self._build: Build | None = None
-        self._unsent: list[Row] = []
+        self._unsent: list[MetricsRow] = []
         self._files: set[Path] = set()
         self._recorded = 0
         self._reopen = False
@@ -96,7 +105,7 @@ class Journal:
         """Record the values of an epoch; ``final``: those that are measured once, after training."""
         if final and any(row.final for row in self.rows):
             return
-        row = Row(epoch, time.time_ns() // 1_000_000, dict(values), final)
+        row = MetricsRow(epoch, time.time_ns() // 1_000_000, dict(values), final)
         append_row(self.folder / ROWS, row)
         self.rows.append(row)
         if final or epoch > self._recorded:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from cgl_ignite.display.screen import Progress, Scores
+from cgl_ignite.display.screen import Progress, ShownScores
 
 __all__ = ["epoch_values", "final_values", "per_student"]
 
@@ -45,12 +45,12 @@ def epoch_values(state: Progress) -> dict[str, float]:
     }
 
 
-def final_values(scores: Scores, selected: int) -> dict[str, float]:
+def final_values(scores: ShownScores, selected: int) -> dict[str, float]:
     """Name the scores on the test set; ``selected`` is the selected student."""
     return _scores("test", scores, selected)
 
 
-def _scores(split: str, scores: Scores, selected: int) -> dict[str, float]:
+def _scores(split: str, scores: ShownScores, selected: int) -> dict[str, float]:
     values = {
         **per_student(f"{split}/accuracy", scores.accuracy),
         f"{split}/accuracy_selected": scores.accuracy[selected],

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cgl_ignite.tracking.base import Row, RunInfo, Status, StudentModel, TrackerError, UnknownRun
+from cgl_ignite.tracking.base import MetricsRow, RunInfo, Status, StudentModel, TrackerError, UnknownRun
 
 __all__ = ["MemoryRun", "MemoryTracker"]
 
@@ -17,7 +17,7 @@ class MemoryRun:
 
     info: RunInfo
     status: str = "RUNNING"
-    rows: list[Row] = field(default_factory=list)
+    rows: list[MetricsRow] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
     models: list[StudentModel] = field(default_factory=list)
     summary: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class MemoryTracker:
         rows = self._run("last_epoch", run_id).rows
         return max((row.epoch for row in rows if not row.final), default=0)
 
-    def log(self, run_id: str, rows: Sequence[Row]) -> None:
+    def log(self, run_id: str, rows: Sequence[MetricsRow]) -> None:
         """Keep rows."""
         known = self._run("log", run_id).rows
         known.extend(row for row in rows if row not in known)

@@ -19,7 +19,7 @@ from mlflow.exceptions import MlflowException
 from requests import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
-from cgl_ignite.tracking.base import Row, RunInfo, Status, StudentModel, TrackerError, UnknownRun
+from cgl_ignite.tracking.base import MetricsRow, RunInfo, Status, StudentModel, TrackerError, UnknownRun
 from cgl_ignite.tracking.database import prepare
 from cgl_ignite.tracking.guard import warn_by_log
 from cgl_ignite.tracking.process import gone, host, identity
@@ -135,7 +135,7 @@ class MLflowTracker:
         return int(self.client.get_run(run_id).data.metrics.get(EPOCH, 0))
 
     @_tracked
-    def log(self, run_id: str, rows: Sequence[Row]) -> None:
+    def log(self, run_id: str, rows: Sequence[MetricsRow]) -> None:
         """Record rows, several to a call; only a long outage needs more than one call."""
         for metrics in _batches(rows):
             self.client.log_batch(run_id, metrics=metrics)
@@ -217,7 +217,7 @@ def _identity_of(file: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _batches(rows: Sequence[Row]) -> Iterator[list[Metric]]:
+def _batches(rows: Sequence[MetricsRow]) -> Iterator[list[Metric]]:
     """Whole rows, as many to a batch as a server takes."""
     batch: list[Metric] = []
     for row in rows:

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from cgl_ignite.analysis.comparison_figures import accuracy_figure, curves_figure
-from cgl_ignite.tracking import Row
+from cgl_ignite.tracking import MetricsRow
 
 
 def journal(values):
-    return [Row(epoch, 0, {"holdout/accuracy_mean": value}) for epoch, value in enumerate(values, start=1)]
+    return [MetricsRow(epoch, 0, {"holdout/accuracy_mean": value}) for epoch, value in enumerate(values, start=1)]
 
 
 def test_bars_show_means_and_dots_show_seeds():
@@ -44,7 +44,9 @@ def test_curves_are_means_over_seeds_with_their_range():
 
 
 def test_a_method_without_the_value_is_left_out():
-    (axes,) = curves_figure({"a": [journal([1.0])], "b": [[Row(1, 0, {})]]}, "holdout/accuracy_mean", "T", "d").axes
+    (axes,) = curves_figure(
+        {"a": [journal([1.0])], "b": [[MetricsRow(1, 0, {})]]}, "holdout/accuracy_mean", "T", "d"
+    ).axes
     assert len(axes.lines) == 1 and axes.lines[0].get_marker() == "o"
 
 

@@ -12,7 +12,7 @@ from matplotlib.colors import to_rgb
 from cgl_ignite.analysis.canvas import PALETTE
 from cgl_ignite.analysis.figures import diversity_figure, routing_figure, training_figure
 from cgl_ignite.analysis.series import Series
-from cgl_ignite.tracking import Row
+from cgl_ignite.tracking import MetricsRow
 from cgl_ignite.tracking.keys import per_student
 
 
@@ -39,8 +39,8 @@ def rows(students=3, epochs=4, imitation=0.5):
             "selected/epoch": epoch - epoch % 2 or 1,
         }
         values |= {"holdout/diversity": 0.3} if students > 1 else {}
-        table.append(Row(epoch, epoch, values))
-    return [*table, Row(epochs, 99, {"test/accuracy_mean": 50.0}, final=True)]
+        table.append(MetricsRow(epoch, epoch, values))
+    return [*table, MetricsRow(epochs, 99, {"test/accuracy_mean": 50.0}, final=True)]
 
 
 def test_equal_modules_have_equal_colours_and_their_number():
@@ -81,7 +81,9 @@ def test_curves_show_every_student_and_where_the_selected_one_was_taken():
 
 
 def test_a_lone_student_has_no_panels_of_imitation_and_diversity():
-    table = [Row(row.epoch, 0, {**row.values, "selected/student": 0.0}, row.final) for row in rows(1, imitation=0.0)]
+    table = [
+        MetricsRow(row.epoch, 0, {**row.values, "selected/student": 0.0}, row.final) for row in rows(1, imitation=0.0)
+    ]
     assert len(training_figure(table).axes) == 2
 
 
@@ -106,7 +108,7 @@ def test_figures_keep_to_the_house_style_and_leave_the_users_alone(monkeypatch):
 
 
 def test_what_an_epoch_lacks_is_nan():
-    series = Series([Row(1, 0, {"a": 1.0}), Row(2, 0, {}), Row(2, 0, {"a": 9.0}, final=True)])
+    series = Series([MetricsRow(1, 0, {"a": 1.0}), MetricsRow(2, 0, {}), MetricsRow(2, 0, {"a": 9.0}, final=True)])
     np.testing.assert_equal(series.values("a"), [1.0, np.nan])
     assert not series.has("b")
 

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from cgl_ignite.analysis.comparison import Cost, Row
+from cgl_ignite.analysis.comparison import Cost, TableRow
 from cgl_ignite.analysis.paper import STATEMENT
 from cgl_ignite.analysis.statistics import Interval, Spread
 from cgl_ignite.analysis.tables import as_csv, as_json, as_latex, as_markdown, notes, used_columns
@@ -32,7 +32,7 @@ def row(method="cgl", **changes):
         "paper": Spread(94.61, 0.06),
         "deviations": {},
     }
-    return Row(**{**values, **changes})
+    return TableRow(**{**values, **changes})
 
 
 BASELINE = row("baseline", difference=None, over_seeds=None, over_samples=None, paper=None, diversity=None)

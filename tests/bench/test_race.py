@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from cgl_ignite.bench.progress import watching_rounds
-from cgl_ignite.bench.race import MOST_ITERATIONS, Finished, Race, has_loops
+from cgl_ignite.bench.race import MOST_ITERATIONS, Race, RaceOver, has_loops
 from cgl_ignite.catalogue import load_pipeline
 
 DIGITS = Path(__file__).resolve().parents[2] / "pipelines" / "digits_resnet.toml"
@@ -25,7 +25,7 @@ def test_a_round_is_as_long_as_it_should_be(seconds: float, iterations: int) -> 
             now[0] += seconds
             race.iteration(STATE)
 
-    with watching_rounds(lambda *done: told.append(done)), pytest.raises(Finished):
+    with watching_rounds(lambda *done: told.append(done)), pytest.raises(RaceOver):
         iterate()
     assert race.iterations == iterations
     assert race.times["trainer"] == pytest.approx([seconds] * 4, rel=1e-3)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
-from growth import SMALL_GROUPS, Pool, Setting, flatness, measure_growth, training
+from growth import SMALL_GROUPS, GrowthSetting, Pool, flatness, measure_growth, training
 from growth_figure import growth_figure
 
 from cgl_ignite.bench.bare import Given, loop_over_students
 from cgl_ignite.bench.passes import ready
 from cgl_ignite.errors import ConfigError
 
-SMALL = Setting(batch_size=2)
+SMALL = GrowthSetting(batch_size=2)
 
 
 def test_flat_is_a_ratio_of_rounds_and_of_what_is_known_without_a_clock() -> None:

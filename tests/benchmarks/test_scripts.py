@@ -162,7 +162,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Any:
     ],
 )
 def test_a_target_is_reached_or_not(script: Any, value: Any, options: Any, reached: bool | None) -> None:
-    assert script("verdicts").Line("part", "what", value, **options).reached is reached
+    assert script("verdicts").Verdict("part", "what", value, **options).reached is reached
 
 
 def test_the_loop_that_counts_is_the_faster_one(script: Any) -> None:

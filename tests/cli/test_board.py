@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from cgl_ignite.analysis.comparison import Cost, Row
+from cgl_ignite.analysis.comparison import Cost, TableRow
 from cgl_ignite.analysis.statistics import Interval, Spread
 from cgl_ignite.cli.board import LiveBoard, PlainBoard, QuietBoard, make_board, show_table
 from cgl_ignite.comparison.cells import Cell
@@ -97,7 +97,7 @@ def test_the_board_fits_where_it_is_shown():
 
 
 def report():
-    row = Row(
+    row = TableRow(
         method="cgl_attention", seeds=(1, 2, 3), failed={}, accuracy=Spread(78.01, 0.07), deviations={},
         mean_accuracy=Spread(77.5, 0.1), diversity=Spread(0.535, 0.01), parameters=22_400_000,
         parameters_student=11_200_000, cost=Cost(140_700, 1, 3.4e9, 1e18), seconds=Spread(36_000.0, 60.0),

@@ -10,7 +10,7 @@ import torch
 from rich.console import Console
 
 from cgl_ignite.cli import render
-from cgl_ignite.cli.frame import Students, duration
+from cgl_ignite.cli.frame import StudentTable, duration
 from cgl_ignite.cli.render import LiveScreen, PlainScreen, QuietScreen, make_screen
 from cgl_ignite.display import Summary
 
@@ -228,7 +228,7 @@ def test_the_live_screen_never_reads_the_students_within_an_epoch(summary):
 
 
 def drawn(students, width=100, height=30):
-    table = Students()
+    table = StudentTable()
     table.update(state(students))
     out = console(width=width, height=height)
     out.print(table.table(width, height))

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from cgl_ignite.cli import main, surroundings
 from cgl_ignite.cli.main import cgl
-from cgl_ignite.cli.surroundings import Unread, ensure_home, prepared
+from cgl_ignite.cli.surroundings import UnreadStream, ensure_home, prepared
 from tests.cli.test_run import command
 
 
@@ -44,7 +44,7 @@ def test_a_stream_without_a_reader_loses_what_is_written() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w", buffering=1) as stream:
-        unread = Unread(stream)
+        unread = UnreadStream(stream)
         for _ in range(3):
             unread.write("a line\n")
             unread.flush()

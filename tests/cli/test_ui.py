@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from cgl_ignite.cli import ui as page
 from cgl_ignite.cli.main import cgl
-from cgl_ignite.tracking import Journal, Row, RunInfo, locate, make_tracker
+from cgl_ignite.tracking import Journal, MetricsRow, RunInfo, locate, make_tracker
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def template(tmp_path_factory):
     tracker = make_tracker(locate(folder, f"sqlite:///{folder / 'mlflow.db'}"))
     for seed in (1, 2):
         run_id = tracker.open(RunInfo("digits", f"seed {seed}", seed))
-        tracker.log(run_id, [Row(epoch, epoch, {"holdout/accuracy_selected": 50.0 + epoch}) for epoch in (1, 2)])
+        tracker.log(run_id, [MetricsRow(epoch, epoch, {"holdout/accuracy_selected": 50.0 + epoch}) for epoch in (1, 2)])
     return folder
 
 

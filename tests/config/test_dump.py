@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cgl_ignite.config.dump import fingerprint, flat, to_toml, toml_lines, values
-from cgl_ignite.config.schema import Backbone, Data, Method, Optim, Part, Pipeline, Run, Tracking
+from cgl_ignite.config.schema import BackboneTable, Data, Method, Optim, Part, Pipeline, Run, Tracking
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -41,7 +41,7 @@ def pipeline(**changes: object) -> Pipeline:
         "name": "trial",
         "seeds": [1, 2],
         "data": Data(kind="digits", holdout=9),
-        "backbone": Backbone(kind="resnet8"),
+        "backbone": BackboneTable(kind="resnet8"),
         "method": Method(preset="cgl", students=8, **part),
         "optim": Optim(kind="adam", learning_rate=1e-3, batch_size=8),
         "run": Run(epochs=3),

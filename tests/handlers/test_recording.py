@@ -8,7 +8,7 @@ import pytest
 import torch
 from ignite.engine import Engine, Events
 
-from cgl_ignite.handlers.recording import Recorder, TestRecorder, peak_memory
+from cgl_ignite.handlers.recording import MetricsRecorder, TestRecorder, peak_memory
 from cgl_ignite.handlers.state import Scores, TrainingLosses
 from cgl_ignite.selection import Selected
 from cgl_ignite.tracking import Journal, RunInfo
@@ -52,7 +52,7 @@ def train(journal: Journal, system: Any) -> Engine:
     def test(engine: Engine) -> None:
         engine.state.test = Scores([40.0, 70.0], [0.9, 0.5], 0.2, [[0, 0.2], [0.2, 0]], {})
 
-    Recorder(journal, system, CPU).attach(engine)
+    MetricsRecorder(journal, system, CPU).attach(engine)
     TestRecorder(journal).attach(engine)
     engine.run([0] * 3, max_epochs=2)
     return engine

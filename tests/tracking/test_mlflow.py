@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cgl_ignite.tracking import Group, Row, RunInfo, Store, TrackerError, UnknownRun, locate, make_tracker
+from cgl_ignite.tracking import Group, MetricsRow, RunInfo, Store, TrackerError, UnknownRun, locate, make_tracker
 from cgl_ignite.tracking.mlflow import MLflowTracker
 
 
@@ -21,7 +21,7 @@ def history(tracker: MLflowTracker, run_id: str, key: str) -> list[tuple[int, fl
 def test_a_run_is_recorded_with_parameters_tags_and_rows(tracker, info):
     run_id = tracker.open(info)
     key = "holdout/accuracy/student_0"
-    tracker.log(run_id, [Row(1, 1000, {key: 50.0}), Row(2, 2000, {key: 60.0})])
+    tracker.log(run_id, [MetricsRow(1, 1000, {key: 50.0}), MetricsRow(2, 2000, {key: 60.0})])
     run = tracker.client.get_run(run_id)
     assert run.info.run_name == "cgl seed 1"
     assert run.info.status == "RUNNING"
@@ -40,8 +40,8 @@ def test_a_fresh_run_has_recorded_nothing(tracker, info):
 
 def test_a_final_row_is_no_new_epoch_and_counts_once(tracker, info):
     run_id = tracker.open(info)
-    final = Row(2, 2000, {"test/accuracy_selected": 61.0}, final=True)
-    tracker.log(run_id, [Row(2, 1900, {"holdout/accuracy_mean": 60.0}), final])
+    final = MetricsRow(2, 2000, {"test/accuracy_selected": 61.0}, final=True)
+    tracker.log(run_id, [MetricsRow(2, 1900, {"holdout/accuracy_mean": 60.0}), final])
     tracker.log(run_id, [final])
     assert tracker.last_epoch(run_id) == 2
     assert history(tracker, run_id, "test/accuracy_selected") == [(2, 61.0)]
@@ -49,7 +49,7 @@ def test_a_final_row_is_no_new_epoch_and_counts_once(tracker, info):
 
 def test_values_that_are_not_finite_are_recorded_as_nan(tracker, info):
     run_id = tracker.open(info)
-    tracker.log(run_id, [Row(1, 1000, {"a": math.inf, "b": math.nan, "c": 1.0})])
+    tracker.log(run_id, [MetricsRow(1, 1000, {"a": math.inf, "b": math.nan, "c": 1.0})])
     metrics = tracker.client.get_run(run_id).data.metrics
     assert math.isnan(metrics["a"])
     assert math.isnan(metrics["b"])
@@ -58,7 +58,7 @@ def test_values_that_are_not_finite_are_recorded_as_nan(tracker, info):
 
 def test_a_long_outage_is_sent_in_batches_of_whole_rows(tracker, info):
     run_id = tracker.open(info)
-    rows = [Row(epoch, epoch, {f"key/student_{k}": float(k) for k in range(300)}) for epoch in range(1, 8)]
+    rows = [MetricsRow(epoch, epoch, {f"key/student_{k}": float(k) for k in range(300)}) for epoch in range(1, 8)]
     tracker.log(run_id, rows)
     assert tracker.last_epoch(run_id) == 7
     assert [step for step, _ in history(tracker, run_id, "key/student_299")] == [1, 2, 3, 4, 5, 6, 7]
@@ -111,7 +111,7 @@ def test_runs_of_dead_processes_are_killed_and_others_are_left_alone(tracker, in
         "import sys, json; from pathlib import Path;"
         "from cgl_ignite.tracking import *;"
         "t = make_tracker(locate(Path(sys.argv[1])));"
-        "r = t.open(RunInfo('digits', 'lost')); t.log(r, [Row(1, 4102444800000, {'a': 1.0})]); print(r)"
+        "r = t.open(RunInfo('digits', 'lost')); t.log(r, [MetricsRow(1, 4102444800000, {'a': 1.0})]); print(r)"
     )
     command = [sys.executable, "-c", script, str(store.database.parent)]
     lost = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
@@ -129,7 +129,7 @@ def test_a_run_that_is_not_there_is_told_from_a_store_that_fails(tracker, info):
     tracker.open(info)
     assert tracker.status("0" * 32) is None
     with pytest.raises(UnknownRun):
-        tracker.log("0" * 32, [Row(1, 1, {"a": 1.0})])
+        tracker.log("0" * 32, [MetricsRow(1, 1, {"a": 1.0})])
 
 
 def test_a_deleted_experiment_is_restored(tracker, info, store):

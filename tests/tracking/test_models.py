@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from cgl_ignite.tracking import ModelRefused, Row, StudentModel, own_store
+from cgl_ignite.tracking import MetricsRow, ModelRefused, StudentModel, own_store
 from cgl_ignite.tracking import models as made
 from cgl_ignite.tracking.mlflow import MLflowTracker
 
@@ -38,7 +38,7 @@ def test_the_stored_student_answers_as_the_network_does(tracker, info, network, 
     example = np.zeros((2, 1, 8, 8), np.float32)
     run_id = tracker.open(info)
     key = "holdout/accuracy_mean"
-    tracker.log(run_id, [Row(1, 1, {key: 50.0}), Row(2, 2, {key: 60.0})])
+    tracker.log(run_id, [MetricsRow(1, 1, {key: 50.0}), MetricsRow(2, 2, {key: 60.0})])
     part = network if form == "module" else exported(network, example)
     uri = tracker.model(run_id, StudentModel(part, example, (10,), "student-3", epoch=2))
 
@@ -83,7 +83,7 @@ def test_a_model_that_was_cut_off_is_completed_and_stays_the_only_one(
     tracker, info, network, monkeypatch, tmp_path, point, moment
 ):
     run_id = tracker.open(info)
-    tracker.log(run_id, [Row(1, 1, {"holdout/accuracy_mean": 50.0})])
+    tracker.log(run_id, [MetricsRow(1, 1, {"holdout/accuracy_mean": 50.0})])
     model = student_model(network, epoch=1, folder=tmp_path)
     with monkeypatch.context() as patch:
         whole = getattr(made.MlflowClient, point)

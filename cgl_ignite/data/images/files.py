@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cgl_ignite.errors import InputError
 
-__all__ = ["ENDINGS", "Unread", "contents", "images_below", "printable"]
+__all__ = ["ENDINGS", "SkippedFiles", "contents", "images_below", "printable"]
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 """Endings of the image files that are read, in capitals or small letters."""
@@ -19,7 +19,7 @@ _SHOWN = 3
 
 
 @dataclass(frozen=True)
-class Unread:
+class SkippedFiles:
     """Files that were found and are not read.
 
     Attributes:
@@ -49,7 +49,7 @@ class Unread:
             yield f"{subject} in no class folder and will not be read: {printable(self.loose[0])}"
 
 
-def contents(folder: Path, unread: Unread) -> tuple[list[Path], list[Path]]:
+def contents(folder: Path, unread: SkippedFiles) -> tuple[list[Path], list[Path]]:
     """List the folders and the image files in a folder by name, and add all other files to ``unread``.
 
     Raises:
@@ -71,7 +71,7 @@ def contents(folder: Path, unread: Unread) -> tuple[list[Path], list[Path]]:
     return folders, images
 
 
-def images_below(folder: Path, unread: Unread) -> list[Path]:
+def images_below(folder: Path, unread: SkippedFiles) -> list[Path]:
     """List all image files in a folder and below it, sorted by folder, then by name; links are followed once.
 
     Raises:

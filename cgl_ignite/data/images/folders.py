@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from cgl_ignite.data.images.files import ENDINGS, Unread, contents, images_below, printable
+from cgl_ignite.data.images.files import ENDINGS, SkippedFiles, contents, images_below, printable
 from cgl_ignite.errors import InputError, choices, nearest
 
-__all__ = ["Files", "Layout", "Part", "find_layout"]
+__all__ = ["Files", "FolderLayout", "Part", "find_layout"]
 
 Part: TypeAlias = Literal["train", "holdout", "test"]
 Files: TypeAlias = "list[tuple[Path, int]]"
@@ -28,7 +28,7 @@ _NAMES: Mapping[str, Part] = {
 
 
 @dataclass(frozen=True)
-class Layout:
+class FolderLayout:
     """The image files of a folder by part, each with the number of its class.
 
     Attributes:
@@ -44,7 +44,7 @@ class Layout:
     notes: tuple[str, ...]
 
 
-def find_layout(folder: Path) -> Layout:
+def find_layout(folder: Path) -> FolderLayout:
     """List the image files of a folder that holds a folder per class, or parts that do.
 
     The folder is divided into parts if there is a folder ``train`` or ``training`` in it that holds folders and no
@@ -57,21 +57,21 @@ def find_layout(folder: Path) -> Layout:
     """
     if not folder.is_dir():
         raise InputError(f"data.path: there is no folder {printable(folder.absolute())}\n{_expected(folder)}")
-    unread = Unread()
-    children = _folders(folder, unread)
+    skipped = SkippedFiles()
+    children = _folders(folder, skipped)
     folders = _part_folders(folder, children)
     ignored = [child.name for child in children if folders and child not in folders.values()]
-    inside = {part: _folders(place, unread) for part, place in folders.items()} or {"train": children}
+    inside = {part: _folders(place, skipped) for part, place in folders.items()} or {"train": children}
     folders = folders or {"train": folder}
     classes = _classes(folders["train"], inside["train"])
-    files = {part: _files(place, inside[part], classes, unread) for part, place in folders.items()}
+    files = {part: _files(place, inside[part], classes, skipped) for part, place in folders.items()}
     notes = [f"folders that are no part are not read: {', '.join(map(printable, ignored))}"] if ignored else []
-    return Layout(classes, folders, files, (*notes, *unread.notes()))
+    return FolderLayout(classes, folders, files, (*notes, *skipped.notes()))
 
 
-def _folders(place: Path, unread: Unread) -> list[Path]:
-    folders, images = contents(place, unread)
-    unread.loose.extend(images)
+def _folders(place: Path, skipped: SkippedFiles) -> list[Path]:
+    folders, images = contents(place, skipped)
+    skipped.loose.extend(images)
     return folders
 
 
@@ -100,7 +100,7 @@ def _check_classes(folder: Path, children: Sequence[Path], named: Mapping[Part, 
     others = [child for part, found in named.items() if part != "train" for child in found]
     if not others or not all(map(_holds_folders_only, others)):
         return
-    if mixed := [child for child in named.get("train", ()) if contents(child, Unread())[0]]:
+    if mixed := [child for child in named.get("train", ()) if contents(child, SkippedFiles())[0]]:
         raise InputError(f"{mixed[0]} holds images beside its class folders; move them into one of these")
     if len(others) == len(children):
         names = " and ".join(child.name for child in others)
@@ -108,7 +108,7 @@ def _check_classes(folder: Path, children: Sequence[Path], named: Mapping[Part, 
 
 
 def _holds_folders_only(place: Path) -> bool:
-    folders, images = contents(place, Unread())
+    folders, images = contents(place, SkippedFiles())
     return bool(folders) and not images
 
 
@@ -119,7 +119,7 @@ def _classes(place: Path, folders: Sequence[Path]) -> tuple[str, ...]:
     return tuple(sorted(child.name for child in folders))
 
 
-def _files(place: Path, folders: Sequence[Path], classes: Sequence[str], unread: Unread) -> Files:
+def _files(place: Path, folders: Sequence[Path], classes: Sequence[str], skipped: SkippedFiles) -> Files:
     """List the image files of one part in order of class, folder and name."""
     if not folders:
         raise InputError(f"{place} holds no class folder\n{_expected(place.parent)}")
@@ -133,7 +133,7 @@ def _files(place: Path, folders: Sequence[Path], classes: Sequence[str], unread:
         raise InputError(f"{unknown[0]}: {fault} not in the training part, which holds {choices(classes)}{hint}")
     found: Files = []
     for child in folders:
-        images = images_below(child, unread)
+        images = images_below(child, skipped)
         if not images:
             raise InputError(f"{child} holds no image ({', '.join(ENDINGS)})")
         found += [(path, classes.index(child.name)) for path in images]

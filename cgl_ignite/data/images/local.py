@@ -14,7 +14,7 @@ from cgl_ignite.data.base import DATASETS, DataSource, Examples, InputSpec
 from cgl_ignite.data.digest import listing_digest
 from cgl_ignite.data.images.decode import decode, read_image
 from cgl_ignite.data.images.files import printable
-from cgl_ignite.data.images.folders import Files, Layout, Part, find_layout
+from cgl_ignite.data.images.folders import Files, FolderLayout, Part, find_layout
 from cgl_ignite.data.images.look import TEST_FRACTION, look_at_images, rows_of_test
 from cgl_ignite.data.splits import choose_stratified
 from cgl_ignite.errors import InputError, Unreadable, listed
@@ -87,7 +87,7 @@ def local_images(
     )
 
 
-def _readable(layout: Layout, images: Mapping[Path, Tensor]) -> dict[Part, Files]:
+def _readable(layout: FolderLayout, images: Mapping[Path, Tensor]) -> dict[Part, Files]:
     """Keep the files of each part that could be decoded, of each class at least one."""
     parts: dict[Part, Files] = {}
     for part, files in layout.files.items():
@@ -98,7 +98,7 @@ def _readable(layout: Layout, images: Mapping[Path, Tensor]) -> dict[Part, Files
     return parts
 
 
-def _notes(layout: Layout, bad: Sequence[Unreadable]) -> Iterator[str]:
+def _notes(layout: FolderLayout, bad: Sequence[Unreadable]) -> Iterator[str]:
     if bad:
         subject = "1 image is" if len(bad) == 1 else f"{len(bad)} images are"
         yield f"{subject} left out (data.skip_bad), the first: {bad[0]}"
@@ -106,7 +106,7 @@ def _notes(layout: Layout, bad: Sequence[Unreadable]) -> Iterator[str]:
         yield f"the holdout is the validation part, {printable(layout.folders['holdout'])}"
 
 
-def _cut_test(layout: Layout, parts: dict[Part, Files], test_fraction: float) -> str:
+def _cut_test(layout: FolderLayout, parts: dict[Part, Files], test_fraction: float) -> str:
     """Move the test set out of the training part, with every class keeping its share, and say so."""
     files = parts["train"]
     targets = torch.tensor([target for _, target in files])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from cgl_ignite.data.text.table import Table
+from cgl_ignite.data.text.table import TextTable
 from cgl_ignite.errors import InputError, choices
 
 __all__ = ["Naming", "check_known", "name_classes"]
@@ -25,7 +25,7 @@ class Naming:
     notes: tuple[str, ...] = ()
 
 
-def name_classes(train: Table, others: Iterable[Table], given: Sequence[str] | None) -> Naming:
+def name_classes(train: TextTable, others: Iterable[TextTable], given: Sequence[str] | None) -> Naming:
     """Name the classes: as given, or by the lines of ``classes.txt`` if the labels number them, or by the labels.
 
     Labels that are numbers count from 0 if a 0 is among them, in any table, else from 1.
@@ -58,7 +58,7 @@ def name_classes(train: Table, others: Iterable[Table], given: Sequence[str] | N
     return Naming(naming.classes, naming.numbers, (unused + why,))
 
 
-def check_known(table: Table, naming: Naming) -> None:
+def check_known(table: TextTable, naming: Naming) -> None:
     """Check that each label of a table is one of the classes.
 
     Raises:
@@ -72,7 +72,7 @@ def check_known(table: Table, naming: Naming) -> None:
             raise InputError(f"{table.path}, row {row}: the {fault}")
 
 
-def _by_labels(train: Table) -> Naming:
+def _by_labels(train: TextTable) -> Naming:
     path, found, rows = train.path, train.found, len(train.codes)
     hint = f"is data.label the right column? It is {train.columns.shown(train.layout.label)}; {train.columns.fault()}"
     if len(found) < 2:

@@ -20,7 +20,7 @@ from cgl_ignite.data.text.cache import cache_folder, digest_of
 from cgl_ignite.data.text.classes import Naming, check_known, name_classes
 from cgl_ignite.data.text.rows import read_rows
 from cgl_ignite.data.text.store import read_targets
-from cgl_ignite.data.text.table import Request, Table, open_like, open_table
+from cgl_ignite.data.text.table import Request, TextTable, open_like, open_table
 from cgl_ignite.errors import InputError
 from cgl_ignite.seeding import stream
 
@@ -126,7 +126,7 @@ def local_text(
     return replace(source, train=parts["train"].only(taught), test=lambda: parts["train"].only(judged))
 
 
-def _open(path: str, request: Request) -> tuple[dict[str, Table], Naming]:
+def _open(path: str, request: Request) -> tuple[dict[str, TextTable], Naming]:
     """Open the table of each part, first the training part's, and name the classes."""
     files = _find(Path(path).expanduser())
     train = open_table(files.pop("train"), request)
@@ -134,7 +134,7 @@ def _open(path: str, request: Request) -> tuple[dict[str, Table], Naming]:
     return {"train": train, **others}, name_classes(train, others.values(), request.classes)
 
 
-def _corpus(table: Table, naming: Naming, cache: Path) -> Corpus:
+def _corpus(table: TextTable, naming: Naming, cache: Path) -> Corpus:
     """Make a part of the data out of a table, after all its rows have been read."""
     check_known(table, naming)
     identity = f"{files_identity(table.path)} {table.layout} {naming.numbers}"
@@ -163,7 +163,7 @@ def _file(folder: Path, names: Sequence[str]) -> Path | None:
     return found[0] if found else None
 
 
-def _divided(table: Table, naming: Naming, test_fraction: float) -> tuple[Tensor, Tensor]:
+def _divided(table: TextTable, naming: Naming, test_fraction: float) -> tuple[Tensor, Tensor]:
     """Cut off the test set, with every class keeping its share."""
     path, names = table.path, naming.classes
     targets = torch.tensor([naming.numbers[label] for label in table.found])[torch.from_numpy(table.codes)]

@@ -19,7 +19,7 @@ from cgl_ignite.data.archive import Archive
 from cgl_ignite.data.base import DATASETS, DataSource, InputSpec
 from cgl_ignite.data.corpus import Corpus, files_identity
 from cgl_ignite.data.text.cache import cache_folder, digest_of
-from cgl_ignite.data.text.rows import Layout, read_rows
+from cgl_ignite.data.text.rows import TableLayout, read_rows
 from cgl_ignite.data.text.store import read_targets
 
 __all__ = ["AMAZON", "YAHOO", "YELP", "amazon_review_full", "yahoo_answers", "yelp_review_full"]
@@ -40,15 +40,15 @@ _TOPICS = (
 )
 
 
-def _layout(texts: int) -> Layout:
-    return Layout(columns=1 + texts, label=0, text=tuple(range(1, 1 + texts)), escaped=True)
+def _layout(texts: int) -> TableLayout:
+    return TableLayout(columns=1 + texts, label=0, text=tuple(range(1, 1 + texts)), escaped=True)
 
 
 def _labels(classes: int) -> dict[str, int]:
     return {str(number): number - 1 for number in range(1, 1 + classes)}
 
 
-def _inspect(layout: Layout, labels: Mapping[str, int], path: Path) -> None:
+def _inspect(layout: TableLayout, labels: Mapping[str, int], path: Path) -> None:
     deque(read_rows(path, layout, labels), maxlen=0)
 
 

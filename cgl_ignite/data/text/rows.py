@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-__all__ = ["BLOCK_BYTES", "Layout", "labels_of", "read_rows"]
+__all__ = ["BLOCK_BYTES", "TableLayout", "labels_of", "read_rows"]
 
 BLOCK_BYTES = 2**21
 """How much is parsed at once; a row that is longer cannot be read."""
@@ -30,7 +30,7 @@ _END = "\N{END OF TRANSMISSION}"
 
 
 @dataclass(frozen=True)
-class Layout:
+class TableLayout:
     """Where in a row what stands; columns count from 0.
 
     Args:
@@ -55,7 +55,7 @@ class Layout:
 
 
 def read_rows(
-    path: Path, layout: Layout, labels: Mapping[str, int], *, block_bytes: int = BLOCK_BYTES
+    path: Path, layout: TableLayout, labels: Mapping[str, int], *, block_bytes: int = BLOCK_BYTES
 ) -> Iterator[Block]:
     """Read all rows in order.
 
@@ -85,7 +85,9 @@ def read_rows(
         row += len(targets)
 
 
-def labels_of(path: Path, layout: Layout, *, block_bytes: int = BLOCK_BYTES) -> tuple[list[str], NDArray[np.int64]]:
+def labels_of(
+    path: Path, layout: TableLayout, *, block_bytes: int = BLOCK_BYTES
+) -> tuple[list[str], NDArray[np.int64]]:
     """Read the different labels of a file, in order of appearance, and the number of each row's label.
 
     Raises:
@@ -112,7 +114,7 @@ def _unescaped(texts: pa.StringArray) -> pa.StringArray:
 
 
 def _batches(
-    path: Path, layout: Layout, columns: tuple[int, ...], block_bytes: int
+    path: Path, layout: TableLayout, columns: tuple[int, ...], block_bytes: int
 ) -> Iterator[tuple[pa.RecordBatch, float]]:
     """Parse block by block; any fault is explained in a second, slower reading."""
     import pyarrow as pa
@@ -145,7 +147,7 @@ def _decoded(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def _parsed(
-    path: Path, layout: Layout, columns: tuple[int, ...], block_bytes: int, *, threads: bool = True
+    path: Path, layout: TableLayout, columns: tuple[int, ...], block_bytes: int, *, threads: bool = True
 ) -> Iterator[tuple[pa.RecordBatch, float]]:
     """Yield bytes, with the header and the row that :class:`TableStream` adds, and how much has been read."""
     import pyarrow as pa
@@ -184,7 +186,7 @@ def _with_nul(batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, batch.schema.names)
 
 
-def _explain(path: Path, layout: Layout, block_bytes: int) -> None:
+def _explain(path: Path, layout: TableLayout, block_bytes: int) -> None:
     """Read row by row, in one thread, up to the row at fault, and name it."""
     import pyarrow as pa
 

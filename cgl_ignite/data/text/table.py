@@ -12,7 +12,7 @@ import numpy as np
 from cgl_ignite.data.text.columns import Columns, find_column, find_label, find_text, same_columns
 from cgl_ignite.data.text.head import Format, find_format, first_rows
 from cgl_ignite.data.text.header import are_column_words, are_numbers, is_header, may_be_names
-from cgl_ignite.data.text.rows import Layout, labels_of
+from cgl_ignite.data.text.rows import TableLayout, labels_of
 from cgl_ignite.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     _Labels: TypeAlias = tuple[list[str], NDArray[np.int64]]
 
-__all__ = ["Request", "Table", "open_like", "open_table"]
+__all__ = ["Request", "TextTable", "open_like", "open_table"]
 
 _FEW_ROWS = 3
 
@@ -40,7 +40,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Table:
+class TextTable:
     """A table whose columns are known, with all its labels.
 
     Args:
@@ -54,13 +54,13 @@ class Table:
 
     path: Path
     columns: Columns
-    layout: Layout
+    layout: TableLayout
     found: list[str]
     codes: NDArray[np.int64]
     notes: tuple[str, ...]
 
 
-def open_table(path: Path, request: Request) -> Table:
+def open_table(path: Path, request: Request) -> TextTable:
     """Open a table that tells its columns by itself.
 
     Raises:
@@ -74,10 +74,10 @@ def open_table(path: Path, request: Request) -> Table:
     layout = _layout(form, columns, label, text, request)
     read = f"label = {columns.shown(label)}, text = {columns.shown(*text)}"
     notes = (*notes, *_header_notes(request, header, labels), *left, read)
-    return Table(path, columns, layout, *labels, _named(path, notes))
+    return TextTable(path, columns, layout, *labels, _named(path, notes))
 
 
-def open_like(path: Path, request: Request, train: Table) -> Table:
+def open_like(path: Path, request: Request, train: TextTable) -> TextTable:
     """Open a further table by its own header; what was found out of the training table holds for it.
 
     Raises:
@@ -103,7 +103,7 @@ def open_like(path: Path, request: Request, train: Table) -> Table:
         notes = (*notes, f"row 1 is {'' if header else 'not '}taken as a header, unlike that of {train.path.name}")
     if (place, text) != (train.layout.label, train.layout.text):
         notes = (*notes, f"label = {columns.shown(place)}, text = {columns.shown(*text)}")
-    return Table(path, columns, layout, *labels_of(path, layout), _named(path, notes))
+    return TextTable(path, columns, layout, *labels_of(path, layout), _named(path, notes))
 
 
 def _given_header(request: Request) -> bool | None:
@@ -132,7 +132,7 @@ def _find_header(
     return header is True, label, labels[label]
 
 
-def _resembles(path: Path, form: Format, rows: Sequence[Sequence[str]], train: Table) -> bool:
+def _resembles(path: Path, form: Format, rows: Sequence[Sequence[str]], train: TextTable) -> bool:
     """Whether the first row is a header, as it names the label of the training table, or by its words."""
     label, names = train.layout.label, train.columns.names
     first = [cell.strip() for cell in rows[0]]
@@ -145,12 +145,12 @@ def _resembles(path: Path, form: Format, rows: Sequence[Sequence[str]], train: T
 
 def _read_labels(path: Path, form: Format, rows: Sequence[Sequence[str]], label: int, header: bool) -> _Labels:
     return labels_of(
-        path, Layout(len(rows[0]), label, (), form.delimiter, header, quotes=form.quotes, escape=form.escape)
+        path, TableLayout(len(rows[0]), label, (), form.delimiter, header, quotes=form.quotes, escape=form.escape)
     )
 
 
-def _layout(form: Format, columns: Columns, label: int, text: tuple[int, ...], request: Request) -> Layout:
-    return Layout(
+def _layout(form: Format, columns: Columns, label: int, text: tuple[int, ...], request: Request) -> TableLayout:
+    return TableLayout(
         columns=len(columns.places),
         label=label,
         text=text,

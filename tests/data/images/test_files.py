@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cgl_ignite.data.images.files import Unread, contents, images_below, printable
+from cgl_ignite.data.images.files import SkippedFiles, contents, images_below, printable
 from cgl_ignite.errors import InputError
 from tests.data.images.paint import paint
 
@@ -20,31 +20,31 @@ def touch(folder: Path, *names: str) -> None:
 def test_images_come_by_folder_and_name(tmp_path: Path) -> None:
     names = ["b.PNG", "a.jpeg", "deeper/a.webp", "deeper-b/a.bmp", "deeper/c/a.tif"]
     touch(tmp_path, *names)
-    found = [path.relative_to(tmp_path).as_posix() for path in images_below(tmp_path, Unread())]
+    found = [path.relative_to(tmp_path).as_posix() for path in images_below(tmp_path, SkippedFiles())]
     assert found == ["a.jpeg", "b.PNG", "deeper/a.webp", "deeper-b/a.bmp", "deeper/c/a.tif"]
 
 
 def test_hidden_and_system_files_are_passed_over_with_a_count(tmp_path: Path) -> None:
     touch(tmp_path, "._a.png", ".DS_Store", ".cache/a.png", "__MACOSX/a.png", "Thumbs.db", "desktop.ini", "a.png")
     (tmp_path / "broken.png").symlink_to(tmp_path / "gone.png")
-    unread = Unread()
-    assert images_below(tmp_path, unread) == [tmp_path / "a.png"]
-    assert len(unread.skipped) == 7
-    assert list(unread.notes()) == [
+    skipped = SkippedFiles()
+    assert images_below(tmp_path, skipped) == [tmp_path / "a.png"]
+    assert len(skipped.skipped) == 7
+    assert list(skipped.notes()) == [
         "7 hidden files, system files or broken links are passed over: .DS_Store, ._a.png, .cache, ..."
     ]
 
 
 def test_files_with_other_endings_are_counted(tmp_path: Path) -> None:
     touch(tmp_path, "a.gif", "b.GIF", "c", "d.png")
-    unread = Unread()
-    assert images_below(tmp_path, unread) == [tmp_path / "d.png"]
-    assert list(unread.notes()) == ["3 files are no images that can be read: .gif, without ending"]
+    skipped = SkippedFiles()
+    assert images_below(tmp_path, skipped) == [tmp_path / "d.png"]
+    assert list(skipped.notes()) == ["3 files are no images that can be read: .gif, without ending"]
 
 
 def test_an_empty_image_file_is_an_image(tmp_path: Path) -> None:
     touch(tmp_path, "empty.jpg")
-    assert images_below(tmp_path, Unread()) == [tmp_path / "empty.jpg"]
+    assert images_below(tmp_path, SkippedFiles()) == [tmp_path / "empty.jpg"]
 
 
 def test_links_are_followed_once(tmp_path: Path) -> None:
@@ -52,21 +52,21 @@ def test_links_are_followed_once(tmp_path: Path) -> None:
     (tmp_path / "rose").mkdir()
     (tmp_path / "rose" / "link").symlink_to(tmp_path / "real")
     (tmp_path / "rose" / "self").symlink_to(tmp_path / "rose")
-    unread = Unread()
-    assert images_below(tmp_path / "rose", unread) == [tmp_path / "rose" / "link" / image.name]
-    assert unread.skipped == [tmp_path / "rose" / "self"]
+    skipped = SkippedFiles()
+    assert images_below(tmp_path / "rose", skipped) == [tmp_path / "rose" / "link" / image.name]
+    assert skipped.skipped == [tmp_path / "rose" / "self"]
 
 
 def test_nothing_special_needs_no_note(tmp_path: Path) -> None:
     touch(tmp_path, "a.png")
-    unread = Unread()
-    images_below(tmp_path, unread)
-    assert list(unread.notes()) == []
+    skipped = SkippedFiles()
+    images_below(tmp_path, skipped)
+    assert list(skipped.notes()) == []
 
 
 def test_a_folder_that_cannot_be_listed(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"cannot list the folder .*gone \(No such file"):
-        contents(tmp_path / "gone", Unread())
+        contents(tmp_path / "gone", SkippedFiles())
 
 
 def test_names_that_are_not_utf8_can_be_printed() -> None:

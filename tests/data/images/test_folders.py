@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cgl_ignite.data.images.folders import Layout, find_layout
+from cgl_ignite.data.images.folders import FolderLayout, find_layout
 from cgl_ignite.errors import InputError
 
 
@@ -21,7 +21,7 @@ def lay_out(folder: Path, *names: str) -> Path:
     return folder
 
 
-def found(folder: Path, *names: str) -> Layout:
+def found(folder: Path, *names: str) -> FolderLayout:
     return find_layout(lay_out(folder, *names))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cgl_ignite.data.text.rows import BLOCK_BYTES, Layout, read_rows
+from cgl_ignite.data.text.rows import BLOCK_BYTES, TableLayout, read_rows
 from cgl_ignite.errors import InputError
 
 LABELS = {"1": 0, "2": 1}
@@ -58,7 +58,7 @@ def expected(text: str, escape: bool) -> list[tuple[int, str]] | None:
 
 def read(path: Path, escape: bool, block_bytes: int) -> list[tuple[int, str]] | str:
     """Read with the package; the message if it refuses."""
-    layout = Layout(columns=2, label=0, text=(1,), escape="\\" if escape else None)
+    layout = TableLayout(columns=2, label=0, text=(1,), escape="\\" if escape else None)
     try:
         blocks = list(read_rows(path, layout, LABELS, block_bytes=block_bytes))
     except InputError as error:

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from cgl_ignite.data.text import arrow
-from cgl_ignite.data.text.rows import Layout, read_rows
+from cgl_ignite.data.text.rows import TableLayout, read_rows
 from cgl_ignite.errors import InputError
 
-LAYOUT = Layout(columns=2, label=0, text=(1,))
+LAYOUT = TableLayout(columns=2, label=0, text=(1,))
 ROWS = 200_000
 
 
@@ -68,8 +68,9 @@ def test_readings_that_nobody_ended_are_ended_with_the_process(table: Path, monk
 
 def test_a_process_that_leaves_a_reading_ends_with_exit_code_0(table: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from cgl_ignite.data.text.rows import Layout, read_rows\n"
-        f"rows = read_rows(Path({str(table)!r}), Layout(columns=2, label=0, text=(1,)), {{'1': 0, '2': 1}}); next(rows)"
+        "import sys; from pathlib import Path; from cgl_ignite.data.text.rows import TableLayout, read_rows\n"
+        "layout = TableLayout(columns=2, label=0, text=(1,))\n"
+        f"rows = read_rows(Path({str(table)!r}), layout, {{'1': 0, '2': 1}}); next(rows)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=200)
     assert (done.returncode, done.stderr) == (0, "")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cgl_ignite.data.text.table import Request, Table, open_table
+from cgl_ignite.data.text.table import Request, TextTable, open_table
 from cgl_ignite.errors import InputError
 
 REQUEST = Request(
@@ -14,7 +14,7 @@ REQUEST = Request(
 TEXTS = ["a warm place", "cold and far away", "we will come back soon", "never again", "the people were nice"]
 
 
-def opened(tmp_path: Path, rows: list[tuple[object, ...]], **changes: object) -> Table:
+def opened(tmp_path: Path, rows: list[tuple[object, ...]], **changes: object) -> TextTable:
     path = tmp_path / "table.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(rows)

@@ -10,17 +10,17 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import example, given
 
-from cgl_ignite.data.text.rows import BLOCK_BYTES, Layout, labels_of, read_rows
+from cgl_ignite.data.text.rows import BLOCK_BYTES, TableLayout, labels_of, read_rows
 from cgl_ignite.errors import InputError
 
-LAYOUT = Layout(columns=2, label=0, text=(1,))
+LAYOUT = TableLayout(columns=2, label=0, text=(1,))
 LABELS = {"1": 0, "2": 1}
 LINES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12) | st.sampled_from(
     ['"', '""', 'a "b" c', ",", "a\nb", "\\n", "", " ", "\\", '",'],
 )
 
 
-def texts(path: Path, layout: Layout = LAYOUT, block_bytes: int = BLOCK_BYTES) -> list[tuple[int, str]]:
+def texts(path: Path, layout: TableLayout = LAYOUT, block_bytes: int = BLOCK_BYTES) -> list[tuple[int, str]]:
     return [
         (int(target), text)
         for block in read_rows(path, layout, LABELS, block_bytes=block_bytes)
@@ -28,7 +28,7 @@ def texts(path: Path, layout: Layout = LAYOUT, block_bytes: int = BLOCK_BYTES) -
     ]
 
 
-def fault(tmp_path: Path, content: bytes, layout: Layout = LAYOUT, block_bytes: int = BLOCK_BYTES) -> str:
+def fault(tmp_path: Path, content: bytes, layout: TableLayout = LAYOUT, block_bytes: int = BLOCK_BYTES) -> str:
     path = tmp_path / "rows.csv"
     path.write_bytes(content)
     with pytest.raises(InputError) as raised:
@@ -63,20 +63,23 @@ def test_blocks_follow_each_other(tmp_path: Path) -> None:
 def test_several_texts_are_joined_and_new_lines_unescaped(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text('"2","a title","one\\ntwo","",""\n')
-    layout = Layout(columns=5, label=0, text=(1, 2, 3), escaped=True)
+    layout = TableLayout(columns=5, label=0, text=(1, 2, 3), escaped=True)
     assert texts(path, layout) == [(1, "a title one\ntwo ")]
 
 
 def test_a_header_a_mark_of_the_byte_order_and_windows_lines(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_bytes(b'\xef\xbb\xbfkind,text\r\n1,a\r\n 2 ,"b\r\nc"\r\n')
-    assert texts(path, Layout(columns=2, label=0, text=(1,), header=True)) == [(0, "a"), (1, "b\r\nc")]
+    assert texts(path, TableLayout(columns=2, label=0, text=(1,), header=True)) == [(0, "a"), (1, "b\r\nc")]
 
 
 def test_quotes_may_be_characters_like_others(tmp_path: Path) -> None:
     path = tmp_path / "rows.tsv"
     path.write_text('1\t"a\n2\t5" b\n')
-    assert texts(path, Layout(columns=2, label=0, text=(1,), delimiter="\t", quotes=False)) == [(0, '"a'), (1, '5" b')]
+    assert texts(path, TableLayout(columns=2, label=0, text=(1,), delimiter="\t", quotes=False)) == [
+        (0, '"a'),
+        (1, '5" b'),
+    ]
 
 
 RAW = st.text('a1,"\n\r ', max_size=14).map(lambda text: f"1,a\n2,{text}\n1,z\n")
@@ -128,13 +131,13 @@ def test_rows_are_counted_across_blocks(tmp_path: Path) -> None:
     assert fault(tmp_path, good + b'"7","x"\n' + good, block_bytes=64) == ", row 51: the class '7' is not '1' or '2'"
     assert "row 51: byte 0xff at position 0" in fault(tmp_path, good + b'"1","\xff"\n' + good, block_bytes=64)
     assert "row 51 or soon after: longer than" in fault(tmp_path, good + b'"1","x\n' + b"y" * 500, block_bytes=64)
-    named = Layout(columns=2, label=0, text=(1,), header=True)
+    named = TableLayout(columns=2, label=0, text=(1,), header=True)
     assert fault(tmp_path, good + b'"1"\n', named, block_bytes=64) == ", row 51: 1 columns, there should be 2"
     assert fault(tmp_path, good + b'"7","x"\n', named, block_bytes=64) == ", row 51: the class '7' is not '1' or '2'"
 
 
 def test_a_header_alone_is_no_data(tmp_path: Path) -> None:
-    assert fault(tmp_path, b"kind,text\n", Layout(columns=2, label=0, text=(1,), header=True)) == " holds no rows"
+    assert fault(tmp_path, b"kind,text\n", TableLayout(columns=2, label=0, text=(1,), header=True)) == " holds no rows"
 
 
 @pytest.mark.parametrize("ending", [".gz", ".xz"])
@@ -181,7 +184,7 @@ def test_a_last_row_without_a_new_line_may_cross_a_block(tmp_path: Path, rest: i
 @pytest.mark.parametrize("blank", ["\n", "\r\n", "\r\n\r\n\n"])
 def test_blank_lines_are_left_out_wherever_they_stand(tmp_path: Path, blank: str, header: bool) -> None:
     path = tmp_path / "rows.csv"
-    layout = Layout(columns=2, label=0, text=(1,), header=header)
+    layout = TableLayout(columns=2, label=0, text=(1,), header=header)
     path.write_bytes((blank + "kind,text\n" * header + blank + "1,a\n" + blank + "2,b\n" + blank).encode())
     assert texts(path, layout) == [(0, "a"), (1, "b")]
     path.write_bytes((blank + "kind,text\n" * header + blank + "1,a\n" + blank + "2\n").encode())
@@ -193,13 +196,13 @@ def test_blank_lines_are_left_out_wherever_they_stand(tmp_path: Path, blank: str
 def test_the_line_that_names_the_delimiter_is_no_row(tmp_path: Path, line: str) -> None:
     path = tmp_path / "rows.csv"
     path.write_bytes(f"{line}1;a, b\n2;c\n".encode())
-    assert texts(path, Layout(columns=2, label=0, text=(1,), delimiter=";")) == [(0, "a, b"), (1, "c")]
+    assert texts(path, TableLayout(columns=2, label=0, text=(1,), delimiter=";")) == [(0, "a, b"), (1, "c")]
 
 
 def test_a_quote_may_be_escaped(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text('1,"she said \\"no\\", twice"\n2,"a ""b"" \\\\"\n1,a\\,b\n')
-    layout = Layout(columns=2, label=0, text=(1,), escape="\\")
+    layout = TableLayout(columns=2, label=0, text=(1,), escape="\\")
     expected = [(0, 'she said "no", twice'), (1, 'a "b" \\'), (0, "a,b")]
     assert texts(path, layout) == texts(path, layout, 64) == expected
     assert "row 2: a quote is opened and never closed" in fault(tmp_path, b'1,a\n2,"b\\"\n', layout)
