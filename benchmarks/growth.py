@@ -139,7 +139,7 @@ class Pool:
             "students": students,
             "iterations_per_round": self.iterations,
             "multiply_adds_per_sample": planned.multiply_adds / self._own,
-            "parameters": count_parameters(self.parts.pool) + count_parameters(self.parts.weigher),
+            "parameters": count_parameters(self.parts.pool) + count_parameters(self.parts.aggregator),
             "kept_bytes": planned.kept,
             "weights_bytes": planned.weights,
         }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cgl_ignite.data import DATASETS, SUBSETS, DataSource, Examples
     from cgl_ignite.engine.evaluate import pool_logits
     from cgl_ignite.errors import CglError, ConfigError, InputError, Interrupted, RunFailed
-    from cgl_ignite.imitation import CHOICES, WEIGHINGS, Choice, Evidence, View
+    from cgl_ignite.imitation import AGGREGATIONS, CHOICES, Choice, ForwardOutputs, View
     from cgl_ignite.metrics import METRICS
     from cgl_ignite.pipeline import RunResult, run
     from cgl_ignite.pool import ROUTINGS, ModularNetwork, Routing, Unit, extract_student, padded, plan_forward
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cgl_ignite.student import read_student
 
 __all__ = [
+    "AGGREGATIONS",
     "BACKBONES",
     "CHOICES",
     "DATASETS",
@@ -32,14 +33,13 @@ __all__ = [
     "ROUTINGS",
     "SELECTIONS",
     "SUBSETS",
-    "WEIGHINGS",
     "Backbone",
     "CglError",
     "Choice",
     "ConfigError",
     "DataSource",
-    "Evidence",
     "Examples",
+    "ForwardOutputs",
     "InputError",
     "InputSpec",
     "Interrupted",
@@ -69,7 +69,7 @@ _HOMES = {
     "data": ("DATASETS", "SUBSETS", "DataSource", "Examples"),
     "engine.evaluate": ("pool_logits",),
     "errors": ("CglError", "ConfigError", "InputError", "Interrupted", "RunFailed"),
-    "imitation": ("CHOICES", "WEIGHINGS", "Choice", "Evidence", "View"),
+    "imitation": ("CHOICES", "AGGREGATIONS", "Choice", "ForwardOutputs", "View"),
     "metrics": ("METRICS",),
     "pipeline": ("RunResult", "run"),
     "pool": ("ROUTINGS", "ModularNetwork", "Routing", "Unit", "extract_student", "padded", "plan_forward"),

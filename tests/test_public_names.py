@@ -9,8 +9,8 @@ import cgl_ignite
 
 NAMES = {
     "BACKBONES", "CHOICES", "DATASETS", "METRICS", "ROUTINGS", "SELECTIONS", "SUBSETS",
-    "WEIGHINGS", "Backbone", "CglError", "Choice", "ConfigError",
-    "DataSource", "Evidence", "Examples", "InputError", "InputSpec", "Interrupted", "ModularNetwork", "Pipeline",
+    "AGGREGATIONS", "Backbone", "CglError", "Choice", "ConfigError",
+    "DataSource", "ForwardOutputs", "Examples", "InputError", "InputSpec", "Interrupted", "ModularNetwork", "Pipeline",
     "Routing", "RunFailed", "RunResult", "Unit", "View", "__version__", "extract_student", "load_pipeline", "padded",
     "plan_forward", "pool_logits", "read_student", "run",
 }  # fmt: skip

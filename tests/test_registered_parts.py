@@ -26,7 +26,7 @@ TRAINED_HERE = {
     "backbone": "backbone",
     "routing": "method.routing",
     "choice": "method.choose",
-    "weighing": "method.weigh",
+    "aggregation": "method.weigh",
     "selection": "method.selection",
     "optimizer": "optim",
     "schedule": "optim.schedule",
@@ -50,7 +50,7 @@ OPTIONS: dict[tuple[str, str], dict[str, Any]] = {
     ("choice", "bernoulli"): {"probability": 0.5},
     ("choice", "fixed"): {"size": 1},
     ("choice", "regular"): {"size": 2},
-    ("weighing", "gate"): {"reads": "student"},
+    ("aggregation", "gate"): {"reads": "student"},
     ("schedule", "milestones"): {"at": [0.5], "factor": 0.1},
 }
 """Options that a part needs, or that keep it small."""
@@ -115,7 +115,9 @@ def test_a_part_trains_and_resumes(sort: str, kind: str, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("sort", "kind"), [(sort, kind) for sort, kind in KINDS if sort in ("backbone", "weighing")], ids=lambda name: name
+    ("sort", "kind"),
+    [(sort, kind) for sort, kind in KINDS if sort in ("backbone", "aggregation")],
+    ids=lambda name: name,
 )
 def test_a_part_trains_in_bfloat16_and_resumes(sort: str, kind: str, tmp_path: Path) -> None:
     def lowered(folder: Path) -> Pipeline:

@@ -78,7 +78,7 @@ class PlannedPass:
         self.loss = pipeline.method.loss
         self._step = CollaborativeStep(
             parts.pool,
-            parts.weigher,
+            parts.aggregator,
             optimizer or Idle(parts.pool.parameters()),
             parts.subsets.reads,
             self.loss,

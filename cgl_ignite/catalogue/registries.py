@@ -6,7 +6,7 @@ from cgl_ignite.backbones import BACKBONES
 from cgl_ignite.config.specialise import Registries
 from cgl_ignite.data import AUGMENTATIONS, DATASETS, ENCODINGS, SUBSETS
 from cgl_ignite.engine.optim import OPTIMIZERS
-from cgl_ignite.imitation import CHOICES, WEIGHINGS
+from cgl_ignite.imitation import AGGREGATIONS, CHOICES
 from cgl_ignite.metrics import METRICS
 from cgl_ignite.pool import ROUTINGS
 from cgl_ignite.schedules import SCHEDULES
@@ -22,7 +22,7 @@ REGISTRIES: Registries = {
     "backbone": BACKBONES,
     "routing": ROUTINGS,
     "choice": CHOICES,
-    "weighing": WEIGHINGS,
+    "aggregation": AGGREGATIONS,
     "selection": SELECTIONS,
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,

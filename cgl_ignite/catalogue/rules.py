@@ -20,7 +20,7 @@ from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.config.validate import Checked, NotValid
 from cgl_ignite.data import DATASETS, ENCODINGS, input_of, look_at, rows_held_out
 from cgl_ignite.errors import InputError, choices
-from cgl_ignite.imitation import WEIGHINGS, Choice, View
+from cgl_ignite.imitation import AGGREGATIONS, Choice, View
 from cgl_ignite.pool import Routing, trunk_of
 from cgl_ignite.registry import Registry
 from cgl_ignite.spec import InputSpec
@@ -90,13 +90,13 @@ class Draft:
         return choice
 
     @cached_property
-    def weigher(self) -> nn.Module:
+    def aggregator(self) -> nn.Module:
         """What weighs imitated students; a single feature stands for those of the network."""
         view = View(channel_means, trunk=1 if trunk_of(self.routing.modules) else None, features=1)
         given = self.get("method", "students"), self.choice, view
         keys = ("method.weigh", "method.routing")
-        weigher: nn.Module = self.build("weighing", keys, self.get("method", "weigh"), *given)
-        return weigher
+        aggregator: nn.Module = self.build("aggregation", keys, self.get("method", "weigh"), *given)
+        return aggregator
 
 
 Rule = Callable[[Draft], object]
@@ -142,8 +142,12 @@ def _check_encoding_modality(draft: Draft) -> None:
 
 def _check_weights_are_trained(draft: Draft) -> None:
     weigh, loss = draft.get("method", "weigh"), draft.get("method", "loss")
-    _ = draft.weigher
-    if WEIGHINGS.facts(weigh.kind)["learned"] and loss.teacher_gradient == "stopped" and not loss.teacher_label_weight:
+    _ = draft.aggregator
+    if (
+        AGGREGATIONS.facts(weigh.kind)["learned"]
+        and loss.teacher_gradient == "stopped"
+        and not loss.teacher_label_weight
+    ):
         message = f"'stopped' leaves the weights of {weigh.kind!r} untrained; take 'weights' or 'flows'"
         raise Contradiction(("method.loss.teacher_gradient", "method.weigh"), message)
 
@@ -151,7 +155,7 @@ def _check_weights_are_trained(draft: Draft) -> None:
 def _check_turns(draft: Draft) -> None:
     if draft.get("method", "update") == "together":
         return
-    learned = WEIGHINGS.facts(draft.get("method", "weigh").kind)["learned"]
+    learned = AGGREGATIONS.facts(draft.get("method", "weigh").kind)["learned"]
     if learned or draft.get("method", "loss").teacher_label_weight:
         message = "'in turn' trains no weights of imitation and no teacher of all students; take 'together'"
         raise Contradiction(("method.update", "method.weigh", "method.loss.teacher_label_weight"), message)

@@ -21,7 +21,7 @@ _KEYS = {
     "backbone": "backbone",
     "routing": "method.routing",
     "choice": "method.choose",
-    "weighing": "method.weigh",
+    "aggregation": "method.weigh",
     "selection": "method.selection",
     "optimizer": "optim",
     "schedule": "optim.schedule",

@@ -11,7 +11,7 @@ import torch
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import SUBSETS, InputSpec, Look, Subsets, input_of, iterations_of_a_pass, look_at
 from cgl_ignite.errors import InputError
-from cgl_ignite.pipeline.assemble import blueprint, build_weigher, count_parameters
+from cgl_ignite.pipeline.assemble import blueprint, build_aggregator, count_parameters
 from cgl_ignite.pipeline.device import find_device, find_precision
 from cgl_ignite.pipeline.forecast import Forecast, forecast
 from cgl_ignite.pool import follow, modular_layers
@@ -29,7 +29,7 @@ class Preview:
         paths: the (K, L) table of the pipeline's first seed.
         modules: how many modules each layer holds.
         costs: of one module of each layer.
-        weigher: the parameters of what weighs imitated students.
+        aggregator: the parameters of what weighs imitated students.
         group: rows of the largest sub-set, if they can be known.
         forecast: the mean iteration.
         spec: the form of one input.
@@ -42,7 +42,7 @@ class Preview:
     paths: Sequence[Sequence[int]]
     modules: Sequence[int]
     costs: Sequence[LayerCost]
-    weigher: int
+    aggregator: int
     group: int | None
     forecast: Forecast
     spec: InputSpec
@@ -67,9 +67,9 @@ class Preview:
         rows = parts[0] if parts else None
         subsets = _subsets(pipeline, rows or 2 * pipeline.method.students)
         mean = forecast(pipeline, routing, subsets.reads, costs, seed, find_device(pipeline.run.device))
-        weigher = count_parameters(build_weigher(pipeline, backbone, routing, costs, seed))
+        aggregator = count_parameters(build_aggregator(pipeline, backbone, routing, costs, seed))
         group = max(subsets.sizes) if rows else None
-        return cls(pipeline, paths, routing.modules, costs, weigher, group, mean, spec, classes, certain, look)
+        return cls(pipeline, paths, routing.modules, costs, aggregator, group, mean, spec, classes, certain, look)
 
     @property
     def parameters(self) -> int:
@@ -121,7 +121,7 @@ class Preview:
 
     def _trained(self, modules: Sequence[int]) -> int:
         counts = follow(modules, len(self.costs))
-        return self.weigher + sum(count * cost.parameters for count, cost in zip(counts, self.costs, strict=True))
+        return self.aggregator + sum(count * cost.parameters for count, cost in zip(counts, self.costs, strict=True))
 
     def _data(self) -> Iterator[str]:
         parts = _parts(self.pipeline, self.look)

@@ -146,7 +146,7 @@ class Method(Table):
     statistics: Literal["student", "shared"] = "student"
     subsets: Annotated[Part, Chooses("subsets")]
     choose: Annotated[Part, Chooses("choice")]
-    weigh: Annotated[Part, Chooses("weighing")] = Part(kind="mean")
+    weigh: Annotated[Part, Chooses("aggregation")] = Part(kind="mean")
     loss: Loss = Loss()
     update: Literal["together", "in turn"] = "together"
     ramp: Ramp = Ramp()

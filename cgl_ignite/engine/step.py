@@ -16,7 +16,7 @@ from cgl_ignite.data import Batch
 from cgl_ignite.engine.replay import GraphRecorder, Replay, launch
 from cgl_ignite.engine.work import Tables, Work, lay_out
 from cgl_ignite.handlers.state import StudentLosses, TrainerState, state_of
-from cgl_ignite.imitation import Evidence
+from cgl_ignite.imitation import ForwardOutputs
 from cgl_ignite.objective import MIXES, batch_mean, cross_entropy, teacher_logits
 from cgl_ignite.pool import ModularNetwork, padded
 
@@ -37,7 +37,7 @@ class CollaborativeStep:
 
     Args:
         pool: the modular network with its students established.
-        weigher: turns evidence into weights of imitation (:mod:`cgl_ignite.imitation.weigh`).
+        aggregator: turns outputs into weights of imitation (:mod:`cgl_ignite.imitation.aggregate`).
         optimizer: over all parameters of both.
         reads: for each student, the data group it learns from.
         loss: its constants.
@@ -49,7 +49,7 @@ class CollaborativeStep:
     def __init__(
         self,
         pool: ModularNetwork,
-        weigher: nn.Module,
+        aggregator: nn.Module,
         optimizer: Optimizer,
         reads: Sequence[int],
         loss: Loss,
@@ -58,7 +58,7 @@ class CollaborativeStep:
         turns: Sequence[Sequence[int]] | None = None,
     ) -> None:
         self.pool = pool
-        self.weigher = weigher
+        self.aggregator = aggregator
         self.optimizer = optimizer
         self.reads = reads
         self.loss = loss
@@ -135,21 +135,21 @@ class CollaborativeStep:
         """Return cross-entropy and divergence of each learner, and the cross-entropy of its teacher."""
         divide = self.loss.trunk_gradient == "mean"
         output = self.pool(work.inputs(rows, tables.sources), work.plan, iteration, work.groups, divide)
-        evidence = Evidence(work.plan, output, work.learners, work.batches, tables.imitated, tables.members)
+        outputs = ForwardOutputs(work.plan, output, work.learners, work.batches, tables.imitated, tables.members)
         sizes = tuple(work.sizes[batch] for batch in work.batches)
-        own = padded([output.logits[node] for node in evidence.own])
+        own = padded([output.logits[node] for node in outputs.own])
         targets = padded([labels[self.reads[k]] for k in work.learners])
         ce = batch_mean(cross_entropy(own, targets), sizes)
         if not work.taught:
             return ce, torch.zeros_like(ce), 0.0
-        kl, teacher_ce = self._imitate(evidence, own, targets)
+        kl, teacher_ce = self._imitate(outputs, own, targets)
         mask = tables.imitated.any(dim=1).to(ce)
         return ce, batch_mean(kl, sizes) * mask, batch_mean(teacher_ce, sizes) * mask
 
-    def _imitate(self, evidence: Evidence, own: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def _imitate(self, outputs: ForwardOutputs, own: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return each sample's divergence from its teacher, and the teacher's cross-entropy."""
-        loss, logits = self.loss, padded(evidence.output.logits)
-        weights = self.weigher(evidence).to(logits)
+        loss, logits = self.loss, padded(outputs.output.logits)
+        weights = self.aggregator(outputs).to(logits)
         teacher_ce = torch.zeros_like(own[..., 0])
         if loss.teacher_label_weight:
             teacher_ce = cross_entropy(teacher_logits(weights, logits), targets)

@@ -8,14 +8,14 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from cgl_ignite.imitation.aggregate import AGGREGATIONS
 from cgl_ignite.imitation.choose import Choice
-from cgl_ignite.imitation.evidence import Evidence, View
-from cgl_ignite.imitation.weigh import WEIGHINGS
+from cgl_ignite.imitation.outputs import ForwardOutputs, View
 
 __all__ = ["Attention"]
 
 
-@WEIGHINGS.register("attention", learned=True)
+@AGGREGATIONS.register("attention", learned=True)
 class Attention(nn.Module):
     r"""Attention over the imitated students (Chen et al., AAAI 2020).
 
@@ -46,13 +46,13 @@ class Attention(nn.Module):
         self.query = nn.Linear(view.features, inner, bias=False)
         self.key = nn.Linear(view.features, inner, bias=False)
 
-    def forward(self, evidence: Evidence) -> Tensor:
+    def forward(self, outputs: ForwardOutputs) -> Tensor:
         """Weigh output nodes for each sample, (S, U, B)."""
-        features = evidence.everyone(self.summarise)
-        query = self.query(torch.stack([features[node] for node in evidence.own]))
+        features = outputs.everyone(self.summarise)
+        query = self.query(torch.stack([features[node] for node in outputs.own]))
         key = self.key(features)
-        counts = evidence.members.sum(dim=1).unsqueeze(2).to(query)
-        leads = torch.stack([self.leads[student] for student in evidence.learners]).view(-1, 1, 1)
+        counts = outputs.members.sum(dim=1).unsqueeze(2).to(query)
+        leads = torch.stack([self.leads[student] for student in outputs.learners]).view(-1, 1, 1)
         scores = torch.einsum("sbd,ubd->sub", query, key).masked_fill(leads, 0.0)
         lowest = torch.finfo(scores.dtype).min
         return (scores + counts.log().clamp(min=lowest / 2)).softmax(dim=1) * (counts > 0)

@@ -8,15 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from cgl_ignite.errors import InputError
+from cgl_ignite.imitation.aggregate import AGGREGATIONS
 from cgl_ignite.imitation.choose import Choice
-from cgl_ignite.imitation.evidence import Evidence, View
-from cgl_ignite.imitation.weigh import WEIGHINGS
+from cgl_ignite.imitation.outputs import ForwardOutputs, View
 from cgl_ignite.pool import padded
 
 __all__ = ["Gate"]
 
 
-@WEIGHINGS.register("gate", learned=True)
+@AGGREGATIONS.register("gate", learned=True)
 class Gate(nn.Module):
     r"""A gate over what the students share (Lan, Zhu & Gong, NeurIPS 2018).
 
@@ -47,19 +47,19 @@ class Gate(nn.Module):
         self.linear = nn.Linear(view.trunk if reads == "trunk" and view.trunk else view.features, students)
         self.norm = nn.BatchNorm1d(students, track_running_stats=False)
 
-    def forward(self, evidence: Evidence) -> Tensor:
+    def forward(self, outputs: ForwardOutputs) -> Tensor:
         """Weigh output nodes for each sample, (S, U, B)."""
-        scores = padded(self.scores(evidence)).transpose(1, 2)
-        chosen = evidence.imitated.unsqueeze(2)
+        scores = padded(self.scores(outputs)).transpose(1, 2)
+        chosen = outputs.imitated.unsqueeze(2)
         shares = scores.masked_fill(~chosen, torch.finfo(scores.dtype).min).softmax(dim=1)
-        return evidence.spread(shares * chosen)
+        return outputs.spread(shares * chosen)
 
-    def _by_trunk(self, evidence: Evidence) -> list[Tensor]:
-        seen = {batch: self._score(evidence.output.trunk(batch)) for batch in dict.fromkeys(evidence.batches)}
-        return [seen[batch] for batch in evidence.batches]
+    def _by_trunk(self, outputs: ForwardOutputs) -> list[Tensor]:
+        seen = {batch: self._score(outputs.output.trunk(batch)) for batch in dict.fromkeys(outputs.batches)}
+        return [seen[batch] for batch in outputs.batches]
 
-    def _by_student(self, evidence: Evidence) -> list[Tensor]:
-        return [self._score(evidence.output.features(node)) for node in evidence.own]
+    def _by_student(self, outputs: ForwardOutputs) -> list[Tensor]:
+        return [self._score(outputs.output.features(node)) for node in outputs.own]
 
     def _score(self, values: Tensor) -> Tensor:
         scores: Tensor = self.norm(self.linear(self.summarise(values))).relu()

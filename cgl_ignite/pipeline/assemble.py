@@ -34,7 +34,7 @@ from cgl_ignite.engine.step import CollaborativeStep
 from cgl_ignite.handlers.checkpoint import Stateful
 from cgl_ignite.handlers.interruption import Interruption
 from cgl_ignite.handlers.state import Scores
-from cgl_ignite.imitation import CHOICES, WEIGHINGS, Choice, View, turns_of
+from cgl_ignite.imitation import AGGREGATIONS, CHOICES, Choice, View, turns_of
 from cgl_ignite.pipeline.device import find_precision
 from cgl_ignite.pipeline.forecast import forecast
 from cgl_ignite.pool import ROUTINGS, ModularNetwork, Routing, add_classifier, modular_layers, trunk_of
@@ -46,8 +46,8 @@ __all__ = [
     "Parts",
     "assemble",
     "blueprint",
+    "build_aggregator",
     "build_step",
-    "build_weigher",
     "count_parameters",
     "read_data",
     "report_data",
@@ -65,7 +65,7 @@ class Parts:
     pool: ModularNetwork
     costs: list[LayerCost]
     choice: Choice
-    weigher: nn.Module
+    aggregator: nn.Module
     optimizer: Optimizer
     batches_per_chunk: int
     recorder: GraphRecorder | None
@@ -75,12 +75,12 @@ class Parts:
     @property
     def trained(self) -> dict[str, Stateful]:
         """What training changes, by name."""
-        return {"pool": self.pool, "weigher": self.weigher, "optimizer": self.optimizer}
+        return {"pool": self.pool, "weigher": self.aggregator, "optimizer": self.optimizer}
 
     @property
     def parameters(self) -> int:
         """How many parameters are trained, those of the weights of imitation included."""
-        return count_parameters(self.pool) + count_parameters(self.weigher)
+        return count_parameters(self.pool) + count_parameters(self.aggregator)
 
 
 def read_data(pipeline: Pipeline) -> DataSource:
@@ -116,7 +116,7 @@ def blueprint(pipeline: Pipeline, spec: InputSpec, classes: int) -> tuple[Backbo
     return backbone, add_classifier(routing, method.students, method.classifier)
 
 
-def build_weigher(
+def build_aggregator(
     pipeline: Pipeline, backbone: Backbone, routing: Routing, costs: Sequence[LayerCost], seed: int
 ) -> nn.Module:
     """Build what weighs imitated students, for the layers of the pool that it may look at."""
@@ -128,8 +128,8 @@ def build_weigher(
     )
     choice: Choice = CHOICES.build(method.choose, method.students)
     with global_stream(seed, "weighing"):
-        weigher: nn.Module = WEIGHINGS.build(method.weigh, method.students, choice, view)
-    return weigher
+        aggregator: nn.Module = AGGREGATIONS.build(method.weigh, method.students, choice, view)
+    return aggregator
 
 
 def assemble(
@@ -144,7 +144,7 @@ def assemble(
     pool = ModularNetwork(layers, routing.modules, seed, precision)
     pool.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     costs = measure_layers(layers, splits.spec, precision)
-    weigher = build_weigher(pipeline, backbone, routing, costs, seed).to(device)
+    aggregator = build_aggregator(pipeline, backbone, routing, costs, seed).to(device)
     evaluator = build_evaluator(pool, device)
     interruption.attach(evaluator)
 
@@ -160,8 +160,8 @@ def assemble(
         pool=pool,
         costs=costs,
         choice=CHOICES.build(method.choose, method.students),
-        weigher=weigher,
-        optimizer=OPTIMIZERS.build(optim, [*pool.parameters(), *weigher.parameters()], optim.learning_rate),
+        aggregator=aggregator,
+        optimizer=OPTIMIZERS.build(optim, [*pool.parameters(), *aggregator.parameters()], optim.learning_rate),
         batches_per_chunk=forecast(pipeline, routing, subsets.reads, costs, seed, device).batches_per_chunk,
         recorder=find_recorder(pipeline.run.graphs, device, pool),
         evaluate_holdout=lambda: scores(holdout),
@@ -174,7 +174,7 @@ def build_step(pipeline: Pipeline, parts: Parts) -> CollaborativeStep:
     method = pipeline.method
     return CollaborativeStep(
         parts.pool,
-        parts.weigher,
+        parts.aggregator,
         parts.optimizer,
         parts.subsets.reads,
         method.loss,

@@ -40,7 +40,12 @@ def assembled(pipeline: Pipeline, device: str) -> Parts:
 def iterate(parts: Parts, pipeline: Pipeline, batches: Iterator[object]) -> None:
     """Run iterations as the trainer does: draw, step, add to the averages."""
     step = CollaborativeStep(
-        parts.pool, parts.weigher, parts.optimizer, parts.subsets.reads, pipeline.method.loss, parts.batches_per_chunk
+        parts.pool,
+        parts.aggregator,
+        parts.optimizer,
+        parts.subsets.reads,
+        pipeline.method.loss,
+        parts.batches_per_chunk,
     )
     device = next(parts.pool.parameters()).device
     averages = TrainingAverages(pipeline.method.students, device)
@@ -54,7 +59,7 @@ def iterate(parts: Parts, pipeline: Pipeline, batches: Iterator[object]) -> None
 def on_meta(pipeline: Pipeline) -> None:
     parts = assembled(pipeline, "cpu")
     parts.pool.to("meta")
-    parts.weigher.to("meta")
+    parts.aggregator.to("meta")
     batches = [
         replace(batch, inputs=batch.inputs.to("meta"), targets=batch.targets.to("meta"))
         for batch in islice(parts.batches.stream(0), ITERATIONS)

@@ -108,7 +108,7 @@ def train(world: World, recorder: TapeRecorder | None, rows: Callable[[int], int
     parts.pool.route(parts.routing.sample(stream(1, "paths")), parts.subsets.reads, method.statistics)
     chunk = parts.batches_per_chunk
     step = CollaborativeStep(
-        parts.pool, parts.weigher, parts.optimizer, parts.subsets.reads, method.loss, chunk, recorder
+        parts.pool, parts.aggregator, parts.optimizer, parts.subsets.reads, method.loss, chunk, recorder
     )
     rate = LearningRate(parts.optimizer, 0.0625, lambda done: 0.5**done)
     choice, losses = CHOICES.build(method.choose, method.students), []
@@ -177,7 +177,9 @@ def test_uneven_batches_are_launched() -> None:
     method, parts = world.pipeline.method, world.parts
     parts.pool.route(parts.routing.sample(stream(1, "paths")), parts.subsets.reads, method.statistics)
     recorder = taped(world)
-    step = CollaborativeStep(parts.pool, parts.weigher, parts.optimizer, parts.subsets.reads, method.loss, 8, recorder)
+    step = CollaborativeStep(
+        parts.pool, parts.aggregator, parts.optimizer, parts.subsets.reads, method.loss, 8, recorder
+    )
     imitated = CHOICES.build(method.choose, method.students).at(1, 1)
     state = SimpleNamespace(imitated=imitated, ramp=1.0, iteration=1)
     for _ in range(2 * replay.WARM_UP):
@@ -220,7 +222,7 @@ def test_cuda_graphs(method: str, changes: tuple[str, ...]) -> None:
     for recorder in (None, replay.CudaRecorder()):
         world = world_of(method, *changes)
         world.pool.to("cuda")
-        world.weigher.to("cuda")
+        world.aggregator.to("cuda")
         results.append(train(world, recorder))
     for one, other in zip(*results, strict=True):
         torch.testing.assert_close(one, other)

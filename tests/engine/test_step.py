@@ -14,7 +14,7 @@ from cgl_ignite.data import Batch
 from cgl_ignite.engine.step import CollaborativeStep
 from cgl_ignite.handlers.state import StudentLosses
 from cgl_ignite.imitation import Choice, View
-from cgl_ignite.imitation.weigh import Mean
+from cgl_ignite.imitation.aggregate import Mean
 from cgl_ignite.pool import ModularNetwork
 
 FEATURES, CLASSES, ROWS = 5, 3, 4
@@ -57,8 +57,8 @@ def build(
     pool = ModularNetwork(layers, modules, seed=1).double()
     pool.route(torch.tensor(paths), reads)
     choice = Choice(expected, lambda _: torch.tensor(EVERYONE), printed)
-    weigher = Mean(len(paths), choice, View(torch.flatten, None, FEATURES), divisor=divisor)
-    return CollaborativeStep(pool, weigher, Counting(pool.parameters(), lr=rate), reads, Loss(**loss), chunk)
+    aggregator = Mean(len(paths), choice, View(torch.flatten, None, FEATURES), divisor=divisor)
+    return CollaborativeStep(pool, aggregator, Counting(pool.parameters(), lr=rate), reads, Loss(**loss), chunk)
 
 
 def batch(*sizes: int) -> Batch:

@@ -14,8 +14,8 @@ from cgl_ignite.config.schema import Loss
 from cgl_ignite.data import Batch
 from cgl_ignite.engine.step import CollaborativeStep
 from cgl_ignite.imitation import View
+from cgl_ignite.imitation.aggregate import Mean
 from cgl_ignite.imitation.choose import others
-from cgl_ignite.imitation.weigh import Mean
 from cgl_ignite.pool import ModularNetwork, extract_student, network
 from cgl_ignite.pool.normalisation import StudentBatchNorm
 from tests.equivalence.reference import PlainStudents
@@ -77,8 +77,8 @@ def planned(world):
     pool.route(torch.tensor(world.paths), world.reads)
     loss = Loss(temperature_squared=world.squared, teacher_gradient="flows" if world.flows else "stopped")
     optimizer = SimpleNamespace(zero_grad=lambda **_: pool.zero_grad(), step=lambda: None)
-    weigher = Mean(world.students, others(world.students), View(torch.flatten, None, WIDTH))
-    return pool, CollaborativeStep(pool, weigher, optimizer, world.reads, loss, world.chunk)
+    aggregator = Mean(world.students, others(world.students), View(torch.flatten, None, WIDTH))
+    return pool, CollaborativeStep(pool, aggregator, optimizer, world.reads, loss, world.chunk)
 
 
 def random_batch(world):

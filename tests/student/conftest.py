@@ -15,8 +15,8 @@ from cgl_ignite.config.schema import Loss
 from cgl_ignite.data import Batch, Normaliser
 from cgl_ignite.engine.step import CollaborativeStep
 from cgl_ignite.imitation import View
+from cgl_ignite.imitation.aggregate import Mean
 from cgl_ignite.imitation.choose import others
-from cgl_ignite.imitation.weigh import Mean
 from cgl_ignite.pool import ModularNetwork, modular_layers
 from cgl_ignite.spec import InputSpec
 from cgl_ignite.student import Card, Student

@@ -9,7 +9,7 @@ from tests.equivalence.methods.networks import run
 class Baseline:
     def __init__(self, network, epochs):
         self.layers = network.grow(1, shared=0)
-        self.weigher = []
+        self.aggregator = []
 
     def losses(self, batches, epoch, imitated):
         ((inputs, labels),) = batches

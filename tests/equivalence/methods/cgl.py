@@ -13,7 +13,7 @@ class CGL:
     def __init__(self, network, epochs, shared=None):
         self.layers = network.grow(MODULES, shared=SHARED[network.task] if shared is None else shared)
         self.pooled = network.pooled
-        self.weigher = []
+        self.aggregator = []
         self.paths = []
         self.ramp = 0.2 * epochs
 

@@ -12,7 +12,7 @@ class CLILR:
     def __init__(self, network, epochs):
         self.layers = network.grow(STUDENTS[network.task], shared=network.trunk)
         self.trunk = network.trunk
-        self.weigher = []
+        self.aggregator = []
 
     def losses(self, batches, epoch, imitated):
         ((inputs, labels),) = batches

@@ -12,7 +12,7 @@ class RepositoryCLILR:
     def __init__(self, network, epochs):
         self.layers = network.grow(STUDENTS[network.task], shared=network.trunk)
         self.trunk = network.trunk
-        self.weigher = []
+        self.aggregator = []
         self.ramp = 80 / 300 * epochs
 
     def losses(self, batches, epoch, imitated):

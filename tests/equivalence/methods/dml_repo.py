@@ -11,7 +11,7 @@ STUDENTS = {"image": 3, "text": 5}
 class RepositoryDML:
     def __init__(self, network, epochs):
         self.layers = network.grow(STUDENTS[network.task], shared=0)
-        self.weigher = []
+        self.aggregator = []
 
     def losses(self, batches, epoch, imitated):
         ((inputs, labels),) = batches

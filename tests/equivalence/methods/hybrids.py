@@ -13,7 +13,7 @@ class AttentiveCGL(CGL):
     def __init__(self, network, epochs):
         super().__init__(network, epochs)
         self.query, self.key = (nn.Parameter(torch.empty(network.width // 8, network.width).double()) for _ in range(2))
-        self.weigher = [self.query, self.key]
+        self.aggregator = [self.query, self.key]
 
     def teacher(self, student, inputs, members):
         query = self.pooled(self.features(student, inputs)) @ self.query.T
@@ -29,7 +29,7 @@ class GatedCGL(CGL):
         super().__init__(network, epochs, shared)
         self.linear = nn.Linear(width or network.width, STUDENTS).double()
         self.norm = nn.BatchNorm1d(STUDENTS).double()
-        self.weigher = [*self.linear.parameters(), *self.norm.parameters()]
+        self.aggregator = [*self.linear.parameters(), *self.norm.parameters()]
 
     def seen(self, student, inputs):
         return self.features(student, inputs)

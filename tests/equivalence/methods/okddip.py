@@ -19,7 +19,7 @@ class OKDDip:
         self.trunk, self.pooled = network.trunk, network.pooled
         narrow = network.width // 8
         self.query, self.key = (nn.Parameter(torch.empty(narrow, network.width).double()) for _ in range(2))
-        self.weigher = [self.query, self.key]
+        self.aggregator = [self.query, self.key]
         self.ramp = 80 / 300 * epochs
 
     def losses(self, batches, epoch, imitated):

@@ -19,7 +19,7 @@ class ONE:
         self.trunk, self.pooled = network.trunk, network.pooled
         self.linear = nn.Linear(network.trunk_width, students).double()
         self.norm = nn.BatchNorm1d(students).double()
-        self.weigher = [*self.linear.parameters(), *self.norm.parameters()]
+        self.aggregator = [*self.linear.parameters(), *self.norm.parameters()]
         self.ramp = 80 / 300 * epochs
 
     def losses(self, batches, epoch, imitated):

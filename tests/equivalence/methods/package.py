@@ -57,12 +57,12 @@ class World:
         return self.parts.pool
 
     @property
-    def weigher(self) -> nn.Module:
-        return self.parts.weigher
+    def aggregator(self) -> nn.Module:
+        return self.parts.aggregator
 
     @property
     def parameters(self) -> list[nn.Parameter]:
-        return [*self.pool.parameters(), *self.weigher.parameters()]
+        return [*self.pool.parameters(), *self.aggregator.parameters()]
 
     def batch(self, number: int = 0) -> Batch:
         """Make random rows and labels: six of one group, fewer of some of many, and none of one of them."""
@@ -105,7 +105,7 @@ def build(preset: str, task: str = "image", optimizer: str = "sgd", changes: Seq
     source = DATASETS.build(pipeline.data, Path())
     parts = assemble(pipeline, source, seed=1, device=CPU, interruption=Interruption())
     generator = torch.Generator().manual_seed(7)
-    for module in (parts.pool, parts.weigher):
+    for module in (parts.pool, parts.aggregator):
         module.double()
         with torch.no_grad():
             for parameter in module.parameters():

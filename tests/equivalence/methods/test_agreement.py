@@ -54,7 +54,7 @@ STEPS = 6
 
 def weights(reference) -> list[nn.Parameter]:
     own = [parameter for row in reference.layers for module in row for parameter in module.parameters()]
-    return [*own, *reference.weigher]
+    return [*own, *reference.aggregator]
 
 
 def adopt(reference, world: World) -> list[nn.Parameter]:
@@ -123,4 +123,4 @@ def test_every_weight_on_a_path_learns(name: str, task: str) -> None:
     for layer, row in enumerate(world.pool.layers):
         for module, part in enumerate(row):
             assert ((layer, module) in used) == all(parameter.grad is not None for parameter in part.parameters())
-    assert all(parameter.grad is not None for parameter in world.weigher.parameters())
+    assert all(parameter.grad is not None for parameter in world.aggregator.parameters())

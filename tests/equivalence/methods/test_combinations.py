@@ -49,21 +49,21 @@ def watched(world: World, batches: list[Batch]) -> list[torch.Tensor]:
 @pytest.mark.parametrize(("task", "changes"), LEARNED)
 def test_learned_weights_under_random_routing(task: str, changes: list[str]) -> None:
     world = build("cgl", task, changes=changes)
-    maps = [parameter for parameter in world.weigher.parameters() if parameter.dim() == 2]
+    maps = [parameter for parameter in world.aggregator.parameters() if parameter.dim() == 2]
     before = [parameter.detach().clone() for parameter in maps]
     seen = []
-    world.weigher.register_forward_hook(lambda module, inputs, result: seen.append((inputs[0], result.detach())))
+    world.aggregator.register_forward_hook(lambda module, inputs, result: seen.append((inputs[0], result.detach())))
     watched(world, [world.batch(number) for number in range(3)])
     assert maps
     assert not any(torch.allclose(old, new) for old, new in zip(before, maps, strict=True))
-    for evidence, weights in seen:
-        taught = evidence.imitated.any(dim=1).double()
+    for outputs, weights in seen:
+        taught = outputs.imitated.any(dim=1).double()
         rows = weights.shape[2]
         torch.testing.assert_close(weights.sum(dim=1), taught.unsqueeze(1).expand(-1, rows))
         for learner, batch, row, chosen in zip(
-            evidence.learners, evidence.batches, weights, evidence.imitated, strict=True
+            outputs.learners, outputs.batches, weights, outputs.imitated, strict=True
         ):
-            members = {evidence.plan.outputs[j, batch] for j in chosen.nonzero().flatten().tolist()}
+            members = {outputs.plan.outputs[j, batch] for j in chosen.nonzero().flatten().tolist()}
             assert set(row.sum(dim=1).nonzero().flatten().tolist()) <= members, f"student {learner}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cgl_ignite.pipeline.assemble import blueprint, build_weigher
+from cgl_ignite.pipeline.assemble import blueprint, build_aggregator
 from cgl_ignite.pool import ModularNetwork, modular_layers
 from cgl_ignite.pool.cost import measure_layers
 from cgl_ignite.selection import SELECTIONS
@@ -59,8 +59,8 @@ def test_parameters_of_the_paper(preset: str, changes: list[str], backbone: str,
     built, routing = blueprint(pipeline, InputSpec("image", (3, 8, 8)), 100)
     with torch.device("meta"):
         pool = ModularNetwork(modular_layers(built), routing.modules, seed=1)
-    weigher = build_weigher(pipeline, built, routing, costs[backbone], seed=1)
-    assert sum(p.numel() for module in (pool, weigher) for p in module.parameters()) == count
+    aggregator = build_aggregator(pipeline, built, routing, costs[backbone], seed=1)
+    assert sum(p.numel() for module in (pool, aggregator) for p in module.parameters()) == count
 
 
 @pytest.mark.parametrize("task", ["image", "text"])

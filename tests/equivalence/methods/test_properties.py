@@ -38,9 +38,9 @@ def copy_student(world: World, source: int, target: int) -> None:
 
 
 def weights_of(world: World) -> list[Tensor]:
-    """Collect what the weigher says in every call from now on."""
+    """Collect what the aggregator says in every call from now on."""
     seen: list[Tensor] = []
-    world.weigher.register_forward_hook(lambda module, inputs, result: seen.append(result.detach()))
+    world.aggregator.register_forward_hook(lambda module, inputs, result: seen.append(result.detach()))
     return seen
 
 
@@ -147,9 +147,9 @@ def test_the_gate_shares_out_one(task: str) -> None:
 def test_what_the_gate_learns_from(task: str, preset: str, imitation_teaches_the_gate: bool) -> None:
     world = still(build(preset, task, changes=["method.loss.label_weight=0"]))
     world.once(world.batch(), ramp=0.0)
-    from_labels = gradient(world.weigher.linear.weight).clone()
+    from_labels = gradient(world.aggregator.linear.weight).clone()
     world.once(world.batch(), ramp=1.0)
-    from_both = gradient(world.weigher.linear.weight)
+    from_both = gradient(world.aggregator.linear.weight)
     assert from_labels.abs().max() > 1e-6
     assert torch.allclose(from_labels, from_both, rtol=1e-9, atol=0) != imitation_teaches_the_gate
 
@@ -169,8 +169,8 @@ def test_branches_that_agree_are_their_own_teacher(preset: str, task: str) -> No
 def test_both_projections_learn(task: str, reading: str) -> None:
     world = build("okddip", task, changes=[f"method.loss.teacher_gradient={reading}", "method.loss.label_weight=0"])
     world.once(world.batch())
-    assert len(list(world.weigher.parameters())) == 2
-    assert all(gradient(parameter).any() for parameter in world.weigher.parameters())
+    assert len(list(world.aggregator.parameters())) == 2
+    assert all(gradient(parameter).any() for parameter in world.aggregator.parameters())
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -195,7 +195,7 @@ def test_nobody_listens_to_the_leader(task: str) -> None:
 @pytest.mark.parametrize("task", TASKS)
 def test_without_projections_all_peers_count_alike(task: str) -> None:
     world = build("okddip", task)
-    for parameter in world.weigher.parameters():
+    for parameter in world.aggregator.parameters():
         nn.init.zeros_(parameter)
     seen = weights_of(world)
     world.once(world.batch())
@@ -230,6 +230,6 @@ def test_evaluation_hears_every_student_alone() -> None:
         world.once(world.batch())
         inputs = world.batch(1).inputs
         before = pool_logits(world.pool.eval(), inputs)
-        for parameter in world.weigher.parameters():
+        for parameter in world.aggregator.parameters():
             nn.init.zeros_(parameter)
         assert torch.equal(pool_logits(world.pool, inputs), before)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from cgl_ignite.imitation import View
+from cgl_ignite.imitation.aggregate import Mean, imitation_weights
 from cgl_ignite.imitation.choose import bernoulli
-from cgl_ignite.imitation.weigh import Mean, imitation_weights
 
 CHOSEN = torch.tensor([[0, 1, 1, 0], [0, 0, 0, 0], [1, 0, 0, 0], [1, 1, 1, 0]]).bool()
 
@@ -48,11 +48,11 @@ def test_three_readings_of_h(divisor: str, number: float) -> None:
     imitated = torch.zeros(1, 8, dtype=torch.bool)
     imitated[0, 1:4] = True
     members = torch.eye(8).unsqueeze(0)
-    weigher = Mean(8, bernoulli(8, probability=0.25), View(torch.flatten, None, 1), divisor=divisor)
-    evidence = SimpleNamespace(
+    aggregator = Mean(8, bernoulli(8, probability=0.25), View(torch.flatten, None, 1), divisor=divisor)
+    outputs = SimpleNamespace(
         imitated=imitated, spread=lambda weights: torch.einsum("sk,sku->su", weights, members.double())
     )
-    torch.testing.assert_close(weigher(evidence), imitated.double() / number)
+    torch.testing.assert_close(aggregator(outputs), imitated.double() / number)
 
 
 def test_where_nobody_can_be_imitated_all_weights_are_zero() -> None:

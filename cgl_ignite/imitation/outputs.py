@@ -10,12 +10,12 @@ from torch import Tensor
 
 from cgl_ignite.pool import Plan, PoolOutput, padded
 
-__all__ = ["Evidence", "View"]
+__all__ = ["ForwardOutputs", "View"]
 
 
 @dataclass(frozen=True)
 class View:
-    """What a learned weighing can see of a backbone.
+    """What a learned aggregation can see of a backbone.
 
     Attributes:
         summarise: turns a layer's output into one vector per sample, (B, ...) to (B, C).
@@ -29,7 +29,7 @@ class View:
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class ForwardOutputs:
     """One planned forward pass as its learners see it.
 
     Attributes:

@@ -8,20 +8,20 @@ from typing import Literal
 from torch import Tensor, nn
 
 from cgl_ignite.imitation.choose import Choice
-from cgl_ignite.imitation.evidence import Evidence, View
+from cgl_ignite.imitation.outputs import ForwardOutputs, View
 from cgl_ignite.registry import Registry
 
-__all__ = ["WEIGHINGS", "Mean", "imitation_weights"]
+__all__ = ["AGGREGATIONS", "Mean", "imitation_weights"]
 
-WEIGHINGS: Registry[Callable[..., nn.Module]] = Registry("weighing")
+AGGREGATIONS: Registry[Callable[..., nn.Module]] = Registry("aggregation")
 """Builders given the number of students, the :class:`Choice` of sub-groups and a :class:`View` of the backbone.
 
-They make a module that turns :class:`Evidence` into the weights of U output nodes for S learners: (S, U), or (S, U, B)
-where they differ from sample to sample. ``learned`` is a fact of a kind whose module has parameters.
+They make a module that turns :class:`ForwardOutputs` into the weights of U output nodes for S learners: (S, U), or
+(S, U, B) where they differ from sample to sample. ``learned`` is a fact of a kind whose module has parameters.
 """
 
 
-@WEIGHINGS.register("mean", learned=False)
+@AGGREGATIONS.register("mean", learned=False)
 class Mean(nn.Module):
     r"""All imitated students count alike (Eq. 5).
 
@@ -43,9 +43,9 @@ class Mean(nn.Module):
         super().__init__()
         self.divisor = {"drawn": None, "expected": choice.expected, "printed": choice.printed}[divisor]
 
-    def forward(self, evidence: Evidence) -> Tensor:
+    def forward(self, outputs: ForwardOutputs) -> Tensor:
         """Weigh output nodes, (S, U) float64."""
-        return evidence.spread(imitation_weights(evidence.imitated, self.divisor))
+        return outputs.spread(imitation_weights(outputs.imitated, self.divisor))
 
 
 def imitation_weights(imitated: Tensor, divisor: float | None = None) -> Tensor:
