@@ -29,7 +29,7 @@ from cgl_ignite.data import (
 )
 from cgl_ignite.data.base import Rows
 from cgl_ignite.data.encoding import Pad
-from cgl_ignite.data.ragged import Ragged
+from cgl_ignite.data.text.ragged import Ragged
 from cgl_ignite.spec import InputSpec
 
 __all__ = ["is_absent", "made_up", "synthetic", "synthetic_text", "synthetic_tokens"]

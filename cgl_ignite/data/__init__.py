@@ -5,25 +5,23 @@ from cgl_ignite.data.augment import AUGMENTATIONS, Augmentation, crop_flip, none
 from cgl_ignite.data.base import DATASETS, DataSource, Examples, InputSpec, data_root
 from cgl_ignite.data.batches import Batch, Batches, evaluation_batches, evaluation_order, iterations_of_a_pass
 from cgl_ignite.data.cifar import cifar10, cifar100
-from cgl_ignite.data.corpus import Block, Corpus
 from cgl_ignite.data.digits import digits
 from cgl_ignite.data.encoding import ENCODINGS, Coder, Encoder, Encoding, as_they_are, restore_encoder
 from cgl_ignite.data.images import local_images
 from cgl_ignite.data.look import Look, input_of, look_at
 from cgl_ignite.data.normalise import Normaliser, TokenIds, measure_normaliser
-from cgl_ignite.data.ragged import Ragged
 from cgl_ignite.data.report import DataReport, describe_data
 from cgl_ignite.data.splits import Splits, choose_stratified, prepare, rows_held_out
 from cgl_ignite.data.subsets import SUBSETS, Subsets, disjoint, whole
-from cgl_ignite.data.text import (
-    CharacterEncoder,
-    ProgressReport,
-    SubwordEncoder,
-    characters,
-    sentencepiece,
-    watching,
-)
-from cgl_ignite.data.vocabulary import dump_encoder, parse_encoder
+from cgl_ignite.data.text.corpus import Block, Corpus
+from cgl_ignite.data.text.datasets.imdb import imdb
+from cgl_ignite.data.text.datasets.local import local_text
+from cgl_ignite.data.text.datasets.reviews import amazon_review_full, yahoo_answers, yelp_review_full
+from cgl_ignite.data.text.progress import ProgressReport, watching
+from cgl_ignite.data.text.ragged import Ragged
+from cgl_ignite.data.text.tokenizers.characters import CharacterEncoder, characters
+from cgl_ignite.data.text.tokenizers.files import dump_encoder, parse_encoder
+from cgl_ignite.data.text.tokenizers.subwords import SubwordEncoder, sentencepiece
 
 __all__ = [
     "AUGMENTATIONS",
@@ -52,6 +50,7 @@ __all__ = [
     "Subsets",
     "SubwordEncoder",
     "TokenIds",
+    "amazon_review_full",
     "as_they_are",
     "characters",
     "choose_stratified",
@@ -65,9 +64,11 @@ __all__ = [
     "dump_encoder",
     "evaluation_batches",
     "evaluation_order",
+    "imdb",
     "input_of",
     "iterations_of_a_pass",
     "local_images",
+    "local_text",
     "look_at",
     "measure_normaliser",
     "none",
@@ -78,4 +79,6 @@ __all__ = [
     "sentencepiece",
     "watching",
     "whole",
+    "yahoo_answers",
+    "yelp_review_full",
 ]

@@ -11,9 +11,9 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from cgl_ignite.data.corpus import Corpus
-from cgl_ignite.data.ragged import Ragged
 from cgl_ignite.data.send import send
+from cgl_ignite.data.text.corpus import Corpus
+from cgl_ignite.data.text.ragged import Ragged
 from cgl_ignite.registry import Registry
 from cgl_ignite.spec import InputSpec
 

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from cgl_ignite.data.augment import Augmentation
 from cgl_ignite.data.base import Examples
-from cgl_ignite.data.buckets import by_length
 from cgl_ignite.data.normalise import Normaliser, TokenIds
 from cgl_ignite.data.subsets import Subsets
+from cgl_ignite.data.text.buckets import by_length
 from cgl_ignite.seeding import stream
 
 __all__ = ["Batch", "Batches", "evaluation_batches", "evaluation_order", "iterations_of_a_pass"]

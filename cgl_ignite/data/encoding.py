@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from cgl_ignite.data.base import DataSource, Examples, InputSpec, Rows
-from cgl_ignite.data.corpus import Corpus
 from cgl_ignite.data.normalise import Normaliser, TokenIds, measure_normaliser
-from cgl_ignite.data.ragged import Ragged
+from cgl_ignite.data.text.corpus import Corpus
+from cgl_ignite.data.text.ragged import Ragged
 from cgl_ignite.errors import InputError, choices
 from cgl_ignite.registry import Registry
 

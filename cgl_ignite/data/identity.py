@@ -8,7 +8,7 @@ from hashlib import blake2b
 from cgl_ignite.data.base import DataSource, Examples
 from cgl_ignite.data.encoding import Encoding
 from cgl_ignite.data.hashing import hash_rows
-from cgl_ignite.data.ragged import Ragged
+from cgl_ignite.data.text.ragged import Ragged
 
 __all__ = ["identify_data"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cgl_ignite.data.ragged import Ragged
+from cgl_ignite.data.text.ragged import Ragged
 
 __all__ = ["Normaliser", "TokenIds", "measure_normaliser"]
 

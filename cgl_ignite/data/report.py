@@ -11,8 +11,8 @@ from torch import Tensor
 
 from cgl_ignite.data.base import Examples
 from cgl_ignite.data.hashing import BLANK, hash_rows
-from cgl_ignite.data.ragged import Ragged
 from cgl_ignite.data.splits import Splits
+from cgl_ignite.data.text.ragged import Ragged
 
 __all__ = ["DataReport", "PartReport", "describe_data"]
 

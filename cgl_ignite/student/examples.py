@@ -25,8 +25,8 @@ from cgl_ignite.data import (
 )
 from cgl_ignite.data.base import Rows
 from cgl_ignite.data.encoding import corpus_of
-from cgl_ignite.data.text.cache import key_of
-from cgl_ignite.data.text.store import encoded, read_targets
+from cgl_ignite.data.text.cache.files import key_of
+from cgl_ignite.data.text.cache.store import encoded, read_targets
 from cgl_ignite.errors import InputError, choices, nearest
 from cgl_ignite.spec import InputSpec
 from cgl_ignite.student.card import Card

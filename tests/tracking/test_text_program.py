@@ -15,10 +15,9 @@ import torch
 from hypothesis import given
 from mlflow.exceptions import MlflowException
 
-from cgl_ignite.data import ENCODINGS, CharacterEncoder, Encoder, characters, dump_encoder, sentencepiece
-from cgl_ignite.data.corpus import Block, Corpus
-from cgl_ignite.data.text import local_text
-from cgl_ignite.data.text.store import encoded
+from cgl_ignite.data import ENCODINGS, CharacterEncoder, Encoder, characters, dump_encoder, local_text, sentencepiece
+from cgl_ignite.data.text.cache.store import encoded
+from cgl_ignite.data.text.corpus import Block, Corpus
 from cgl_ignite.student import Student, answer_texts, read_student, write_student
 from cgl_ignite.tracking import StudentModel
 from cgl_ignite.tracking.text_program import encoder_of, texts_of

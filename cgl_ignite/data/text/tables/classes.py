@@ -1,0 +1,108 @@
+"""The names of the classes of a table: given, listed in ``classes.txt``, or the labels themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from cgl_ignite.data.text.tables.table import TextTable
+from cgl_ignite.errors import InputError, choices
+
+__all__ = ["Naming", "check_known", "name_classes"]
+
+_FEW_ROWS = 20
+_SHOWN = 5
+_MANY = 12
+_FILE = "classes.txt"
+
+
+@dataclass(frozen=True)
+class Naming:
+    """The classes in order, the number of each by what stands in the column of the label, and what was decided."""
+
+    classes: tuple[str, ...]
+    numbers: Mapping[str, int]
+    notes: tuple[str, ...] = ()
+
+
+def name_classes(train: TextTable, others: Iterable[TextTable], given: Sequence[str] | None) -> Naming:
+    """Name the classes: as given, or by the lines of ``classes.txt`` if the labels number them, or by the labels.
+
+    Labels that are numbers count from 0 if a 0 is among them, in any table, else from 1.
+
+    Raises:
+        InputError: a name that is there twice, fewer than two classes, or as many classes as rows.
+    """
+    zero = any("0" in table.found for table in (train, *others))
+    listed = train.path.with_name(_FILE)
+    unused = f"{_FILE} is not used, as " if listed.is_file() else ""
+    if given:
+        names = _each_once("data.classes", given)
+        notes = (f"{unused}data.classes is given",) if unused else ()
+        if {*train.found} <= {*names} or not all(map(_is_count, train.found)):
+            return Naming(names, _by_name(names), notes)
+        numbers = _counted(len(names), 0 if zero else 1)
+        return Naming(names, numbers, (*notes, _told("data.classes", names, numbers)))
+    if not unused:
+        return _by_labels(train)
+    lines = [line.strip() for line in listed.read_text("utf-8-sig", "replace").splitlines() if line.strip()]
+    for first in (0, 1) if zero else (1,):
+        if {*train.found} <= _counted(len(lines), first).keys():
+            names, numbers = _each_once(str(listed), lines), _counted(len(lines), first)
+            return Naming(names, numbers, (_told(_FILE, names, numbers),))
+    naming = _by_labels(train)
+    if not all(map(_is_count, train.found)):
+        why = "the labels are names, not numbers"
+    else:
+        why = f"it has {len(lines)} lines, and the labels are {naming.classes[0]} to {naming.classes[-1]}"
+    return Naming(naming.classes, naming.numbers, (unused + why,))
+
+
+def check_known(table: TextTable, naming: Naming) -> None:
+    """Check that each label of a table is one of the classes.
+
+    Raises:
+        InputError: one that is empty or unknown, with its row.
+    """
+    for code, label in enumerate(table.found):
+        if not label or label not in naming.numbers:
+            row = 1 + table.layout.header + int((table.codes == code).argmax())
+            known = choices(naming.numbers) if len(naming.numbers) <= _MANY else f"one of {len(naming.numbers)} classes"
+            fault = f"class {label!r} is not {known}" if label else "column of the class is empty"
+            raise InputError(f"{table.path}, row {row}: the {fault}")
+
+
+def _by_labels(train: TextTable) -> Naming:
+    path, found, rows = train.path, train.found, len(train.codes)
+    hint = f"is data.label the right column? It is {train.columns.shown(train.layout.label)}; {train.columns.fault()}"
+    if len(found) < 2:
+        raise InputError(f"{path} holds one class only, {found[0]!r}; {hint}")
+    if len(found) > max(_FEW_ROWS, rows // 2):
+        raise InputError(f"{path} holds {len(found)} classes in {rows} rows; {hint}")
+    names = tuple(sorted(found, key=int) if all(map(_is_count, found)) else sorted(found))
+    return Naming(names, _by_name(names))
+
+
+def _by_name(names: Sequence[str]) -> dict[str, int]:
+    return {name: number for number, name in enumerate(names)}
+
+
+def _counted(names: int, first: int) -> dict[str, int]:
+    return {str(first + number): number for number in range(names)}
+
+
+def _is_count(label: str) -> bool:
+    return label.isascii() and label.isdecimal()
+
+
+def _told(where: str, names: Sequence[str], numbered: Mapping[str, int]) -> str:
+    first = next(iter(numbered))
+    shown = ", ".join(f"{label} is {names[number]!r}" for label, number in list(numbered.items())[:_SHOWN])
+    more = ", ..." if len(names) > _SHOWN else ""
+    return f"{where} names the classes, counted from {first}: {shown}{more}"
+
+
+def _each_once(where: str, names: Sequence[str]) -> tuple[str, ...]:
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise InputError(f"{where} names the class {twice!r} twice")
+    return tuple(names)

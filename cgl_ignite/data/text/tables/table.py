@@ -1,0 +1,177 @@
+"""One table of labelled texts: its format, header and columns as given, or as found out from it alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from cgl_ignite.data.text.tables.columns import Columns, find_column, find_label, find_text, same_columns
+from cgl_ignite.data.text.tables.head import Format, find_format, first_rows
+from cgl_ignite.data.text.tables.header import are_column_words, are_numbers, is_header, may_be_names
+from cgl_ignite.data.text.tables.rows import TableLayout, labels_of
+from cgl_ignite.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    _Labels: TypeAlias = tuple[list[str], NDArray[np.int64]]
+
+__all__ = ["Request", "TextTable", "open_like", "open_table"]
+
+_FEW_ROWS = 3
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a pipeline says of its tables; None is found out."""
+
+    label: int | str | None
+    text: Sequence[int | str] | None
+    header: bool | None
+    delimiter: str | None
+    quotes: bool
+    escape: str | None
+    escaped_newlines: bool
+    classes: Sequence[str] | None
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A table whose columns are known, with all its labels.
+
+    Args:
+        path: the file.
+        columns: all columns.
+        layout: where in a row what stands.
+        found: the different labels, in order of appearance.
+        codes: which of them each row has, (N,).
+        notes: what was found out, for the user.
+    """
+
+    path: Path
+    columns: Columns
+    layout: TableLayout
+    found: list[str]
+    codes: NDArray[np.int64]
+    notes: tuple[str, ...]
+
+
+def open_table(path: Path, request: Request) -> TextTable:
+    """Open a table that tells its columns by itself.
+
+    Raises:
+        InputError: a file or column that is missing, or a damaged row.
+    """
+    form, notes = find_format(path, request.delimiter, request.quotes, request.escape)
+    rows = first_rows(path, form)
+    header, label, labels = _find_header(path, form, rows, request)
+    columns = Columns(path, rows[0], header)
+    text, left = find_text(columns, rows[header:], label, request.text)
+    layout = _layout(form, columns, label, text, request)
+    read = f"label = {columns.shown(label)}, text = {columns.shown(*text)}"
+    notes = (*notes, *_header_notes(request, header, labels), *left, read)
+    return TextTable(path, columns, layout, *labels, _named(path, notes))
+
+
+def open_like(path: Path, request: Request, train: TextTable) -> TextTable:
+    """Open a further table by its own header; what was found out of the training table holds for it.
+
+    Raises:
+        InputError: as :func:`open_table`, or columns of the text that only one of the two tables has.
+    """
+    form, notes = find_format(path, request.delimiter, request.quotes, request.escape)
+    rows = first_rows(path, form)
+    header = _given_header(request)
+    if header is None:
+        header = _resembles(path, form, rows, train)
+    columns, names = Columns(path, rows[0], header), train.columns.names
+    label = request.label
+    if label is None:
+        by_name = names is not None and columns.names not in (None, names)
+        label = names[train.layout.label] if names and by_name else train.layout.label + 1
+    place = find_column(columns, "data.label", label)
+    if request.text is None:
+        text = same_columns(columns, rows[header:], place, train.columns, train.layout.text)
+    else:
+        text, _ = find_text(columns, rows[header:], place, request.text)
+    layout = _layout(form, columns, place, text, request)
+    if header != train.layout.header:
+        notes = (*notes, f"row 1 is {'' if header else 'not '}taken as a header, unlike that of {train.path.name}")
+    if (place, text) != (train.layout.label, train.layout.text):
+        notes = (*notes, f"label = {columns.shown(place)}, text = {columns.shown(*text)}")
+    return TextTable(path, columns, layout, *labels_of(path, layout), _named(path, notes))
+
+
+def _given_header(request: Request) -> bool | None:
+    """Tell whether there is a header if that was said, or follows from columns given by name."""
+    if request.header is None and any(isinstance(column, str) for column in (request.label, *(request.text or ()))):
+        return True
+    return request.header
+
+
+def _find_header(
+    path: Path, form: Format, rows: Sequence[Sequence[str]], request: Request
+) -> tuple[bool, int, _Labels]:
+    """Tell whether there is a header, which column is the label, and all labels below the header."""
+    header = _given_header(request)
+    ways = [header] if header is not None else [True, False] if may_be_names(rows[0]) else [False]
+    labels: dict[int, _Labels] = {}
+    for way in ways:
+        label = find_label(Columns(path, rows[0], way), request.label, request.text)
+        if label not in labels:
+            labels[label] = _read_labels(path, form, rows, label, header is True)
+        found, codes = labels[label]
+        if header is None and is_header(rows, label, found, codes, request.classes or ()):
+            if len(codes) == 1:
+                raise InputError(f"{path} holds no rows")
+            return True, label, (found[1:], codes[1:] - 1)
+    return header is True, label, labels[label]
+
+
+def _resembles(path: Path, form: Format, rows: Sequence[Sequence[str]], train: TextTable) -> bool:
+    """Whether the first row is a header, as it names the label of the training table, or by its words."""
+    label, names = train.layout.label, train.columns.names
+    first = [cell.strip() for cell in rows[0]]
+    if names is not None and names[label] in first:
+        return True
+    if label >= len(first) or not (are_column_words(first) or (may_be_names(first) and are_numbers(train.found))):
+        return False
+    return is_header(rows, label, *_read_labels(path, form, rows, label, header=False), train.found)
+
+
+def _read_labels(path: Path, form: Format, rows: Sequence[Sequence[str]], label: int, header: bool) -> _Labels:
+    return labels_of(
+        path, TableLayout(len(rows[0]), label, (), form.delimiter, header, quotes=form.quotes, escape=form.escape)
+    )
+
+
+def _layout(form: Format, columns: Columns, label: int, text: tuple[int, ...], request: Request) -> TableLayout:
+    return TableLayout(
+        columns=len(columns.places),
+        label=label,
+        text=text,
+        delimiter=form.delimiter,
+        header=columns.names is not None,
+        escaped=request.escaped_newlines,
+        quotes=form.quotes,
+        escape=form.escape,
+    )
+
+
+def _header_notes(request: Request, header: bool, labels: _Labels) -> Iterator[str]:
+    if _given_header(request) is not None:
+        return
+    found, codes = labels
+    if header:
+        yield "row 1 is taken as the header (data.header = false overrules this)"
+    elif len(codes) > _FEW_ROWS and (codes == 0).sum() == 1 and not are_numbers(found[:1]):
+        alone = f"no other row has the class of row 1, {found[0]!r}"
+        yield f"{alone}; row 1 is read as data (data.header = true overrules this)"
+
+
+def _named(path: Path, notes: Iterable[str]) -> tuple[str, ...]:
+    return tuple(f"{path.name}: {note}" for note in notes)
