@@ -115,7 +115,7 @@ def race(kind: str, root: Path, rounds: int) -> dict[str, Any]:
 @click.command()
 @click.option("--root", type=click.Path(path_type=Path), help="Data root that holds the files of the kind.")
 @click.option("--kind", default="yelp_review_full", show_default=True, help="Data set to encode.")
-@click.option("--made-up", type=int, help="Make up so many rows in the layout of Amazon Review Full.")
+@click.option("--made-up", type=int, help="Make synthetic rows, this many, in the layout of Amazon Review Full.")
 @click.option("--rounds", default=7, show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), help="Write the record here.")
 @click.option("--one", hidden=True)

@@ -79,12 +79,12 @@ class GrowthSetting(NamedTuple):
     threads: int | None = 1
 
     def pipeline(self, method: str, students: int) -> Pipeline:
-        """Return the pipeline of a method with so many students.
+        """Return the pipeline of a method with this many students.
 
         Paths may repeat: the digits' network has 16, for up to 64 students.
 
         Raises:
-            ConfigError: the method cannot be with so many students.
+            ConfigError: the method cannot be with this many students.
         """
         model, table = MODELS[self.model], METHODS[method]
         routing = {"routing": {"kind": "random", "distinct": False}} if table["preset"].startswith("cgl") else {}
@@ -170,7 +170,7 @@ def measure_growth(
     *,
     processes: int = 3,
 ) -> dict[str, Any]:
-    """Time every method with so many students, all counts of a method in turns.
+    """Time every method with this many students, all counts of a method in turns.
 
     Args:
         setting: model, batch size, device and threads.

@@ -161,7 +161,7 @@ def start_up(rounds: int, clock: str, root: Path, sizes: MachinerySizes) -> dict
 
 
 def _started(clock: str) -> float:
-    """Tell the seconds on the wall, or those that finished children have computed."""
+    """Tell wall-clock seconds, or those that finished children have computed."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.perf_counter() if clock == "wall" else used.ru_utime + used.ru_stime
 

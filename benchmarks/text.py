@@ -2,7 +2,7 @@
 
 Each case is raced as in ``overhead.py``; the Transformer also against a loop that pads every text to the greatest
 length. From the speed follows the time of an epoch of the paper's size. Then trainer and loop each train two
-iterations, of texts of the greatest length, in a process of their own, which tells its peak memory.
+iterations, of texts of the maximum length, in a process of their own, which tells its peak memory.
 
     python benchmarks/text.py vdcnn9-baseline transformer-baseline --root DATA --threads 1 --set optim.batch_size=16
 """
@@ -106,7 +106,7 @@ def take(pipeline: Pipeline, device: torch.device) -> Given:
 
 
 def memory(options: list[str]) -> dict[str, float]:
-    """Ask another process, whose texts all have the greatest length."""
+    """Ask another process, whose texts all have the maximum length."""
     command = [sys.executable, __file__, *options, "--set", FULL]
     found: dict[str, float] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     return found

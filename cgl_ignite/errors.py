@@ -121,7 +121,7 @@ def first_line(error: BaseException) -> str:
 
 
 def listed(faults: Sequence[object], most: int = 10) -> str:
-    """List faults one a line, at most so many, and then the number of the others.
+    """List faults one a line, at most this many, and then the number of the others.
 
     Example:
         >>> listed(["a is missing", "b is missing", "c is missing"], most=2).splitlines()

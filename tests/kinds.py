@@ -18,7 +18,7 @@ REVIEWS = {"yelp_review_full": (5, 1), "yahoo_answers": (10, 3), "amazon_review_
 """Classes and texts of a row."""
 
 NEEDS_DOWNLOAD = ("cifar10", "cifar100")
-"""Their files have published checksums, so that rows cannot be made up."""
+"""Their files have published checksums, so that rows cannot be invented."""
 
 
 def write_rows(kind: str, root: Path) -> dict[str, Any]:

@@ -39,7 +39,7 @@ INK, MUTED, ACCENT, SECOND = "#1f2430", "#6b7280", "#0072B2", "#D55E00"
 MAP = "YlGnBu"
 DPI = 160
 ANNOTATED, LABELLED = 16, 24
-"""Up to so many rows the cells of a matrix carry their value, and every row its label."""
+"""Up to this many rows the cells of a matrix carry their value, and every row its label."""
 
 STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",

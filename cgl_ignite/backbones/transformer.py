@@ -129,7 +129,7 @@ def transformer(
     Linear layers are drawn as ``torch.nn.Transformer`` draws them (Glorot and Bengio 2010), with biases of zero.
 
     Args:
-        spec: the greatest length of a text and the number of tokens.
+        spec: the maximum length of a text and the number of tokens.
         classes: their number.
         blocks: how many there are.
         embedding: size of a token's embedding; it is projected to ``width`` where that differs.

@@ -51,7 +51,7 @@ def plain_network(
         given: where the batches come from.
         seed: the run's seed.
         device: where to train.
-        length: pad every text to so many tokens; None leaves batches as long as their longest text.
+        length: pad every text to this many tokens; None leaves batches as long as their longest text.
     """
     network = nn.Sequential(*(row[0] for row in build_modules(pipeline, given, seed, device)))
     optimizer = torch.optim.Adam(network.parameters(), pipeline.optim.learning_rate, fused=True)
@@ -83,7 +83,7 @@ def loop_over_students(
         device: where to train.
         at_once: one backward pass through the sum of all losses, as the paper writes it; else one per student, which
             gives the same gradients and keeps only one student's graph in memory.
-        length: pad every text to so many tokens; None leaves batches as long as their longest text.
+        length: pad every text to this many tokens; None leaves batches as long as their longest text.
     """
     students = LoopStudents(build_modules(pipeline, given, seed, device), given.routing.sample(stream(seed, "paths")))
     optimizer = torch.optim.Adam(students.parameters(), pipeline.optim.learning_rate, fused=True)

@@ -96,7 +96,7 @@ def differs(pool: ModularNetwork, students: Sequence[nn.Module], inputs: Tensor,
 
 
 def holdout_batches(splits: Splits, number: int, device: torch.device) -> list[Batch]:
-    """Return at most so many full batches of the holdout, from equal parts of its order; texts have many lengths."""
+    """Return at most this many full batches of the holdout, from equal parts of its order; texts have many lengths."""
     order = evaluation_order(splits.holdout)
     blocks = order.split(ROWS)
     whole = blocks[: len(order) // ROWS] or blocks

@@ -24,7 +24,7 @@ DOUBLINGS = 4
 CPU_BYTES, GPU_BYTES = 256 * 2**20, 2 * 2**30
 """... as long as what a layer reads and keeps fits into this ..."""
 LONGEST = 0.5
-"""... and a run does not take longer than so many seconds."""
+"""... and a run does not take longer than this many seconds."""
 TRIALS = 3
 SHORTEST = 2e-3
 """Seconds that a timing lasts at least: short runs are repeated."""

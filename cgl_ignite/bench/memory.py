@@ -35,7 +35,7 @@ MIB = 2**20
 def measure_memory(pipeline: Pipeline) -> dict[str, Any]:
     """Train two iterations of full-size batches in a fresh process and tell by how much it has grown.
 
-    Texts have their greatest length. The weights of the pool are kept once more, as those of the selected epoch are.
+    Texts have their maximum length. The weights of the pool are kept once more, as those of the selected epoch are.
     The program, what PyTorch loads once, and the data do not count.
 
     Raises:
@@ -101,7 +101,7 @@ def train(pipeline: Pipeline, parts: Parts) -> Any:
 
 
 def full_length(pipeline: Pipeline) -> Pipeline:
-    """Return the pipeline with every text padded to the greatest length."""
+    """Return the pipeline with every text padded to the maximum length."""
     encoding = pipeline.data.encoding
     if "pad" not in encoding.option_names:
         return pipeline

@@ -46,7 +46,7 @@ ONE_EPOCH = ("run.epochs=1", "run.passes_per_epoch=100000", "method.ramp.start=0
 
 WARM_UP = 2
 MOST_ITERATIONS = 200
-PADDED = "bare loop, padded to the greatest length"
+PADDED = "bare loop, padded to the maximum length"
 TOLERANCE = 1e-3
 
 
@@ -251,7 +251,7 @@ def described(case: str, pipeline: Pipeline, race: Race, clock: str) -> dict[str
 
 
 def make_clock(kind: str, device: torch.device) -> Callable[[], float]:
-    """Return the seconds on the wall, or those this process computed; a GPU is waited for."""
+    """Return wall-clock seconds, or those this process computed; a GPU is waited for."""
     seconds = time.perf_counter if kind == "wall" else time.process_time
     if device.type != "cuda":
         return seconds

@@ -34,11 +34,11 @@ class ReportLine(NamedTuple):
 
 def headings(tree: Tree) -> Iterator[str]:
     """Say in words what was measured, and how."""
-    made_up = " (made up: random inputs of the same shape)" if tree["made_up"] else ""
+    made_up = " (synthetic: random inputs of the same shape)" if tree["made_up"] else ""
     students = tree["students"]
     group = f"{students} students" if students > 1 else "one student"
     yield f"{tree['pipeline']}: {tree['backbone']} on {tree['data']}{made_up}, {tree['method']}, {group}"
-    clock = "time on the wall" if tree["clock"] == "wall" else "processor time"
+    clock = "wall-clock time" if tree["clock"] == "wall" else "processor time"
     threads = f"{tree['threads']} {'thread' if tree['threads'] == 1 else 'threads'}"
     yield f"median of {tree['rounds']} rounds, {clock}, on {tree['device']}, {threads}; batches of {tree['batch_size']}"
 

@@ -139,7 +139,7 @@ class _Tokens:
     def targets(self, part: Rows) -> Tensor:
         return _drawn(part).targets
 
-    def fit(self, source: DataSource, taught: Tensor) -> Coder:
+    def fit(self, source: DataSource, training: Tensor) -> Coder:
         return Coder(self.spec, self._read, normaliser=lambda train: TokenIds())
 
     def _read(self, part: Rows, rows: Tensor) -> Examples:

@@ -15,7 +15,7 @@ __all__ = ["evaluate"]
 @click.argument("file")
 @click.argument("data")
 @click.option("--root", type=click.Path(path_type=Path), help="Folder of the data sets; default: $CGL_DATA.")
-@click.option("--limit", type=click.IntRange(min=1), help="Take at most so many test rows.")
+@click.option("--limit", type=click.IntRange(min=1), help="Take at most this many test rows.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute.")
 @json_option
 @plugins_option

@@ -26,7 +26,7 @@ def growth(
     counts: Sequence[int] = COUNTS,
     look: Look | None = None,
 ) -> Iterator[Preview]:
-    """Preview each method with so many students; combinations that cannot be, such as too few rows, are left out.
+    """Preview each method with this many students; combinations that cannot be, such as too few rows, are left out.
 
     A method that is defined for one student comes once. Where others are imitated with a probability p, K p stays what
     it is in the preset, as in the paper's claim of constant cost.

@@ -162,7 +162,7 @@ class Optim(Part):
 
 
 class CheckpointEvery(Table):
-    """When the state is saved: after so many epochs, iterations or seconds, whichever is given."""
+    """When the state is saved: every N epochs, iterations or seconds, whichever is given."""
 
     epochs: Count | None = None
     iterations: Count | None = None

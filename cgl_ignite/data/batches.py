@@ -113,7 +113,7 @@ class Batches:
 
 
 def iterations_of_a_pass(rows: int, batch_size: int) -> int:
-    """Count the batches of so many rows; a last one of a single row is left out.
+    """Count the batches of this many rows; a last one of a single row is left out.
 
     Example:
         >>> iterations_of_a_pass(65, 64), iterations_of_a_pass(66, 64)

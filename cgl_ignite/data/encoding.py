@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["ENCODINGS", "Coder", "Encoder", "Encoding", "Pad", "as_they_are", "corpus_of", "cut", "restore_encoder"]
 
 Pad: TypeAlias = Literal["batch", "full"]
-"""What texts are padded to: the longest of the batch, or the greatest length."""
+"""What texts are padded to: the longest of the batch, or the maximum length."""
 
 
 class Encoder(Protocol):
@@ -35,14 +35,14 @@ class Encoder(Protocol):
 
     @property
     def spec(self) -> InputSpec:
-        """The form of one text: its greatest length and the number of token ids."""
+        """The form of one text: its maximum length and the number of token ids."""
 
     @property
     def dtype(self) -> type[np.integer[Any]]:
         """The integers that hold an id."""
 
     def tokens(self, texts: pa.StringArray) -> tuple[NDArray[np.integer[Any]], NDArray[np.int64]]:
-        """Return the ids of all texts behind each other, not cut off, and how many belong to each."""
+        """Return the concatenated ids of all texts, not cut off, and how many belong to each."""
 
     def decode(self, ids: Tensor) -> list[str]:
         """Turn ids (N, T) back into texts, as far as they tell."""
@@ -51,7 +51,7 @@ class Encoder(Protocol):
         """Return ``kind`` and all that :func:`restore_encoder` needs, as plain values and bytes."""
 
     def encode(self, texts: Sequence[str]) -> Tensor:
-        """Encode texts as the pool reads them: int64 (N, T), cut off at the greatest length, padded."""
+        """Encode texts as the pool reads them: int64 (N, T), cut off at the maximum length, padded."""
         import pyarrow as pa
 
         try:
@@ -64,7 +64,7 @@ class Encoder(Protocol):
 
 
 def cut(rows: Ragged, encoder: Encoder) -> Ragged:
-    """Cut rows off at the encoder's greatest length, and let them be padded as it asks."""
+    """Cut rows off at the encoder's maximum length, and let them be padded as it asks."""
     (length,) = encoder.spec.shape
     width = length if encoder.pad == "full" else None
     return Ragged(rows.tokens, rows.starts, rows.lengths.clamp(max=length), width)
@@ -97,7 +97,7 @@ class Encoding(Protocol):
     def targets(self, part: Rows) -> Tensor:
         """Read the classes of all rows of a part, (N,)."""
 
-    def fit(self, source: DataSource, taught: Tensor) -> Coder:
+    def fit(self, source: DataSource, training: Tensor) -> Coder:
         """Learn what there is to learn from the training rows at these indices, and from no others."""
 
 
@@ -120,7 +120,7 @@ class _AsTheyAre(Encoding):
     def targets(self, part: Rows) -> Tensor:
         return _ready(part).targets
 
-    def fit(self, source: DataSource, taught: Tensor) -> Coder:
+    def fit(self, source: DataSource, training: Tensor) -> Coder:
         return Coder(
             spec=source.spec,
             read=lambda part, rows: _ready(part).take(rows),

@@ -44,8 +44,8 @@ def prepare(
     Args:
         source: the data set as published.
         holdout: how many of the training rows select epoch and student: a number, or a share (a float below 1).
-        limit: at most so many rows of train and holdout together, and at most so many of test, chosen
-            at random with every class keeping its share; None takes all. Of a validation part at most so many, too.
+        limit: at most this many rows of train and holdout together, and at most this many of test, chosen
+            at random with every class keeping its share; None takes all. Of a validation part at most this many, too.
         seed: the run's seed.
         encoding: makes the rows ready; None leaves them as they are.
 

@@ -51,7 +51,7 @@ def disjoint(
         targets: classes of the training rows, (N,).
         students: number of students, K.
         seed: the run's seed.
-        redraw_every: divide anew after so many epochs; 0 divides once per run.
+        redraw_every: divide anew after this many epochs; 0 divides once per run.
         overlap: fraction of the other students' rows that each sub-set gets besides its own.
         stratified: keep the shares of the classes, up to one row per class.
 

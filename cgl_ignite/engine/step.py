@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import islice
 
 import torch
 from ignite.engine import Engine
@@ -14,7 +13,7 @@ from torch.optim import Optimizer
 from cgl_ignite.config.schema import Loss
 from cgl_ignite.data import Batch
 from cgl_ignite.engine.replay import GraphRecorder, Replay, launch
-from cgl_ignite.engine.work import Tables, Work, lay_out
+from cgl_ignite.engine.work import OnDevice, Tables, Turn, Work, lay_out
 from cgl_ignite.handlers.state import StudentLosses, TrainerState, state_of
 from cgl_ignite.imitation import ForwardOutputs
 from cgl_ignite.objective import MIXES, batch_mean, cross_entropy, teacher_logits
@@ -65,7 +64,7 @@ class CollaborativeStep:
         self.batches_per_chunk = batches_per_chunk
         self.turns = [range(len(reads))] if turns is None else turns
         self._run = Replay(recorder, optimizer) if recorder else launch
-        self._apart = recorder is not None and len(set(reads)) > 1
+        self._separate = recorder is not None and len(set(reads)) > 1
 
     def __call__(self, engine: Engine, batch: Batch) -> StudentLosses:
         """Train one iteration; reads ``state.imitated``, ``state.ramp`` and ``state.iteration``."""
@@ -75,72 +74,58 @@ class CollaborativeStep:
         ce, kl = (torch.cat(values) for values in zip(*losses, strict=True))
         return StudentLosses(ce, kl, tuple(batch.sizes[group] for group in self.reads))
 
-    def _take(self, turn: Sequence[int], state: TrainerState, batch: Batch) -> tuple[Tensor, ...]:
+    def _take(self, students: Sequence[int], state: TrainerState, batch: Batch) -> tuple[Tensor, ...]:
         """Let the students of a turn learn; return their losses."""
-        works = tuple(
-            lay_out(
+        turn = Turn(tuple(students), tuple(self._works(students, state, batch)), batch.sizes)
+        tensors = turn.tensors(batch, self.loss.imitation_weight * state.ramp)
+        return self._run(turn.key(batch), partial(self._train, turn, state.iteration), tensors)
+
+    def _works(self, students: Sequence[int], state: TrainerState, batch: Batch) -> Iterator[Work]:
+        """Divide the batches of a turn into chunks, and plan each of them."""
+        active = [group for group in sorted({self.reads[k] for k in students}) if batch.sizes[group]]
+        for start in range(0, len(active), self.batches_per_chunk):
+            yield lay_out(
                 self.pool.routes,
                 self.reads,
-                groups,
+                active[start : start + self.batches_per_chunk],
                 batch.sizes,
                 state.imitated,
                 gradient=self.loss.imitated_learn,
-                apart=self._apart,
-                turn=turn,
+                separate=self._separate,
+                turn=students,
             )
-            for groups in self._chunks(turn, batch)
-        )
-        ramp = torch.tensor(self.loss.imitation_weight * state.ramp, dtype=torch.float64)
-        tensors = (batch.inputs, batch.targets, ramp, *(table for work in works for table in work.tables))
-        even = len(set(batch.sizes)) == 1
-        key = (works, batch.inputs.shape) if even else None
-        return self._run(key, partial(self._train, turn, works, batch.sizes, state.iteration), tensors)
 
-    def _chunks(self, turn: Sequence[int], batch: Batch) -> Iterator[list[int]]:
-        active = [group for group in sorted({self.reads[k] for k in turn}) if batch.sizes[group]]
-        for start in range(0, len(active), self.batches_per_chunk):
-            yield active[start : start + self.batches_per_chunk]
-
-    def _train(
-        self,
-        turn: Sequence[int],
-        works: Sequence[Work],
-        sizes: tuple[int, ...],
-        iteration: int,
-        inputs: Tensor,
-        targets: Tensor,
-        ramp: Tensor,
-        *tables: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """Work off the chunks and update; everything that changes between equal iterations is in the tensors."""
+    def _train(self, turn: Turn, iteration: int, *tensors: Tensor) -> tuple[Tensor, Tensor]:
+        """Add up the gradients of the chunks and update; return cross-entropy and divergence of each student."""
+        given, loss = turn.on_device(tensors), self.loss
+        zero = torch.zeros((), device=given.labels[0].device)
+        found = dict.fromkeys(turn.students, (zero, zero))
         self.optimizer.zero_grad(set_to_none=True)
-        zero = torch.zeros((), device=targets.device)
-        parts = dict.fromkeys(turn, (zero, zero))
-        rows, labels = inputs.split(sizes), targets.split(sizes)
-        handed = iter(tables)
-        for work in works:
-            own = Tables(*islice(handed, len(Tables._fields)))
-            ce, kl, teacher_ce = self._losses(work, own, rows, labels, iteration)
-            teachers = self.loss.teacher_label_weight / len(self.reads) * teacher_ce
-            (self.loss.label_weight * ce + ramp * kl + teachers).sum().backward()
-            for student, *losses in zip(work.learners, ce.detach(), kl.detach(), strict=True):
-                parts[student] = (losses[0], losses[1])
-        self.optimizer.step()
-        ce, kl = (torch.stack(values) for values in zip(*parts.values(), strict=True))
+        for work, tables in zip(turn.works, given.tables, strict=True):
+            ce, kl, teacher_ce = self._losses(work, tables, given, iteration)
+            teachers = loss.teacher_label_weight / len(self.reads) * teacher_ce
+            (loss.label_weight * ce + given.ramp * kl + teachers).sum().backward()
+            found |= dict(zip(work.learners, zip(ce.detach(), kl.detach(), strict=True), strict=True))
+        self._update()
+        ce, kl = (torch.stack(values) for values in zip(*found.values(), strict=True))
         return ce, kl
 
+    def _update(self) -> None:
+        """Take the optimizer step: the gradients of all chunks are complete here, and nothing else reads them."""
+        self.optimizer.step()
+
     def _losses(
-        self, work: Work, tables: Tables, rows: Sequence[Tensor], labels: Sequence[Tensor], iteration: int
+        self, work: Work, tables: Tables, given: OnDevice, iteration: int
     ) -> tuple[Tensor, Tensor, Tensor | float]:
         """Return cross-entropy and divergence of each learner, and the cross-entropy of its teacher."""
         divide = self.loss.trunk_gradient == "mean"
-        output = self.pool(work.inputs(rows, tables.sources), work.plan, iteration, work.groups, divide)
+        output = self.pool(work.inputs(given.rows, tables.sources), work.plan, iteration, work.groups, divide)
         outputs = ForwardOutputs(work.plan, output, work.learners, work.batches, tables.imitated, tables.members)
         sizes = tuple(work.sizes[batch] for batch in work.batches)
         own = padded([output.logits[node] for node in outputs.own])
-        targets = padded([labels[self.reads[k]] for k in work.learners])
+        targets = padded([given.labels[self.reads[k]] for k in work.learners])
         ce = batch_mean(cross_entropy(own, targets), sizes)
-        if not work.taught:
+        if not work.imitates:
             return ce, torch.zeros_like(ce), 0.0
         kl, teacher_ce = self._imitate(outputs, own, targets)
         mask = tables.imitated.any(dim=1).to(ce)

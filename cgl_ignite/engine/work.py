@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from cgl_ignite.data import Batch
 from cgl_ignite.imitation import imitation_units
 from cgl_ignite.pool import Plan, plan_forward
 from cgl_ignite.pool.plan import RouteTable, Unit
 
-__all__ = ["Tables", "Work", "lay_out"]
+__all__ = ["OnDevice", "Tables", "Turn", "Work", "lay_out"]
 
 
 class Tables(NamedTuple):
@@ -39,8 +40,8 @@ class Work:
         learners: the S students that learn.
         batches: for each learner, the batch of the plan that it reads.
         sizes: rows of each batch of the plan.
-        taught: whether anybody imitates.
-        apart: whether every unit has a batch of its own, gathered by ``tables.sources``.
+        imitates: whether anybody imitates.
+        separate: whether every unit has a batch of its own, gathered by ``tables.sources``.
         groups: the data group of each batch of the plan.
     """
 
@@ -48,16 +49,63 @@ class Work:
     learners: tuple[int, ...]
     batches: tuple[int, ...]
     sizes: tuple[int, ...]
-    taught: bool
-    apart: bool
+    imitates: bool
+    separate: bool
     groups: tuple[int, ...] = field(compare=False)
     tables: Tables = field(compare=False)
 
     def inputs(self, rows: Sequence[Tensor], sources: Tensor) -> list[Tensor]:
         """Return what each batch of the plan holds, given the rows of all groups and the device's ``sources``."""
-        if self.apart:
+        if self.separate:
             return list(torch.stack(list(rows)).index_select(0, sources).unbind())
         return [rows[group] for group in self.groups]
+
+
+class OnDevice(NamedTuple):
+    """What a turn reads on the device.
+
+    Attributes:
+        rows: inputs of each data group.
+        labels: of these rows.
+        ramp: the weight of imitation, a scalar.
+        tables: of each chunk.
+    """
+
+    rows: Sequence[Tensor]
+    labels: Sequence[Tensor]
+    ramp: Tensor
+    tables: Sequence[Tables]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """The chunks of those students that learn together, before anything is sent to the device.
+
+    Attributes:
+        students: that learn.
+        works: what each chunk runs.
+        sizes: rows of every data group.
+    """
+
+    students: tuple[int, ...]
+    works: tuple[Work, ...]
+    sizes: tuple[int, ...]
+
+    def key(self, batch: Batch) -> Hashable:
+        """Name the kernels that run: equal for turns that can be replayed for each other, None if it never can be."""
+        return (self.works, batch.inputs.shape) if len(set(self.sizes)) == 1 else None
+
+    def tensors(self, batch: Batch, ramp: float) -> tuple[Tensor, ...]:
+        """List what changes between turns of an equal key: everything that is sent to the device."""
+        weight = torch.tensor(ramp, dtype=torch.float64)
+        return (batch.inputs, batch.targets, weight, *(table for work in self.works for table in work.tables))
+
+    def on_device(self, tensors: Sequence[Tensor]) -> OnDevice:
+        """Read what :meth:`tensors` has listed."""
+        inputs, targets, ramp, *rest = tensors
+        width = len(Tables._fields)
+        tables = [Tables(*rest[start : start + width]) for start in range(0, len(rest), width)]
+        return OnDevice(inputs.split(self.sizes), targets.split(self.sizes), ramp, tables)
 
 
 def lay_out(
@@ -68,7 +116,7 @@ def lay_out(
     imitated: Tensor,
     *,
     gradient: bool,
-    apart: bool = False,
+    separate: bool = False,
     turn: Collection[int] | None = None,
 ) -> Work:
     """Decide what a chunk runs.
@@ -80,7 +128,7 @@ def lay_out(
         sizes: rows of every group.
         imitated: (K, K) choices, on the CPU.
         gradient: whether imitated logits take part in the backward pass.
-        apart: whether each unit runs by itself, where groups have equally many rows. Nothing that students share is
+        separate: whether each unit runs by itself, where groups have equally many rows. Nothing that students share is
             then computed once, and the work of two iterations is equal as soon as everybody is imitated equally often.
         turn: the students that learn now; by default all.
     """
@@ -89,9 +137,9 @@ def lay_out(
     position = {group: number for number, group in enumerate(groups)}
     learners = tuple(k for group in groups for k, read in enumerate(reads) if read == group and k in turn)
     sources, held = list(range(len(groups))), {(unit.student, unit.batch): unit.batch for unit in units}
-    apart = apart and len(set(sizes)) == 1
-    if apart:
-        units, sources, held = _apart(units)
+    separate = separate and len(set(sizes)) == 1
+    if separate:
+        units, sources, held = _separate(units)
     plan = plan_forward(routes, units, training=True)
     chosen = imitated[list(learners)]
     places = [(s, j, held[j, position[reads[learners[s]]]]) for s, j in chosen.nonzero().tolist()]
@@ -103,14 +151,14 @@ def lay_out(
         learners=learners,
         batches=tuple(held[k, position[reads[k]]] for k in learners),
         sizes=tuple(sizes[groups[source]] for source in sources),
-        taught=bool(places),
-        apart=apart,
+        imitates=bool(places),
+        separate=separate,
         groups=tuple(groups[source] for source in sources),
         tables=Tables(chosen, members, torch.tensor([groups[source] for source in sources])),
     )
 
 
-def _apart(units: Sequence[Unit]) -> tuple[list[Unit], list[int], dict[tuple[int, int], int]]:
+def _separate(units: Sequence[Unit]) -> tuple[list[Unit], list[int], dict[tuple[int, int], int]]:
     """Give every unit a batch of its own; those of a student follow each other, its own first.
 
     Returns the units, the batch that each has read before, and where (student, batch before) is now.

@@ -40,7 +40,7 @@ def find_precision(pipeline: Pipeline) -> torch.dtype:
 
 @contextmanager
 def cpu_threads(threads: int | None) -> Iterator[None]:
-    """Lend PyTorch so many threads for a run, None as many as it has, and let it use its memory again."""
+    """Give PyTorch this many threads for a run, None as many as it has, and let it use its memory again."""
     keep_freed_memory()
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)

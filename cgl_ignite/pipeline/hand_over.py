@@ -48,7 +48,7 @@ def hand_over(run: ActiveRun, state: TrainerState) -> RunResult:
 
 
 def _result(run: ActiveRun, state: TrainerState, parameters: int) -> RunResult:
-    """Tell what a run has reached; its student has so many parameters."""
+    """Tell what a run has reached; ``parameters``: those of its student."""
     pipeline, parts, folder = run.pipeline, run.parts, run.folder
     selected, test, seconds = state.selected, state.test, run.averages.seconds
     return RunResult(

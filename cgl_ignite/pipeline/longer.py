@@ -80,7 +80,7 @@ def _explained(context: RunContext, seed: int, unfinished: _Other | None) -> str
 
 
 def first_difference(pipeline: Pipeline, epochs: int, begun: int) -> str | None:
-    """Say where a training of so many epochs had other values than this longer one, in the epochs begun so far."""
+    """Say where a training of that many epochs had other values than this longer one, in the epochs begun so far."""
     longer = pipeline.run.epochs
     for epoch in range(1, begun + 1):
         pairs = zip(_scheduled(pipeline, epochs, epoch), _scheduled(pipeline, longer, epoch), strict=True)
@@ -91,7 +91,7 @@ def first_difference(pipeline: Pipeline, epochs: int, begun: int) -> str | None:
 
 
 def _scheduled(pipeline: Pipeline, epochs: int, epoch: int) -> Iterator[tuple[str, float]]:
-    """Yield what an epoch of a training of so many gets: the learning rate at its start and half-way, and the ramp."""
+    """Yield the learning rates at the start and half-way of an epoch, and its ramp, in a training of ``epochs``."""
     optim = pipeline.optim
     schedule = SCHEDULES.build(optim.schedule, epochs)
     for done in (epoch - 1, epoch - 0.5):

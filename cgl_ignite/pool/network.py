@@ -28,10 +28,10 @@ from cgl_ignite.seeding import global_stream
 __all__ = ["ModularNetwork", "modular_layers"]
 
 LARGE = 512 * 2**10
-"""A node of so many bytes fills a CPU's cache: joined with others it would only be copied, not run faster."""
+"""A node of this many bytes fills a CPU's cache: joined with others it would only be copied, not run faster."""
 
 BUSY = 2 * 2**20
-"""A node of so many bytes keeps a GPU busy for longer than its launches take: it is normalised by itself."""
+"""A node of this many bytes keeps a GPU busy for longer than its launches take: it is normalised by itself."""
 
 
 def modular_layers(backbone: Backbone) -> tuple[LayerBuilder, ...]:

@@ -50,7 +50,7 @@ class Call:
     prefixes: tuple[int, ...]
     first: int
 
-    def apart(self) -> Iterator[Call]:
+    def split(self) -> Iterator[Call]:
         """Yield the same work node by node."""
         nodes = zip(self.sources, self.batches, self.slots, self.prefixes, strict=True)
         for number, (source, batch, slot, prefix) in enumerate(nodes, self.first):

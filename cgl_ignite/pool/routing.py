@@ -136,7 +136,7 @@ def add_classifier(routing: Routing, students: int, reading: Literal["module", "
 
 
 def follow(row: Sequence[int], layers: int) -> list[int]:
-    """Extend a row to so many layers: a classifier without a column of its own belongs to the last module.
+    """Extend a row to this many layers: a classifier without a column of its own belongs to the last module.
 
     Example:
         >>> follow([0, 1, 1], 4)

@@ -1,7 +1,7 @@
 """The order in which the calls of a plan run: layer by layer, until nodes are large.
 
 Small nodes run in one call. A large node, which fills a CPU's cache, goes on alone through layer after layer while it
-is still in there, until it is small and has to wait for others. What everybody has read is let go.
+is still in there, until it is small and has to wait for others. Activations are freed after their last use.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Traversal:
         plan: what to run.
         batches: inputs of each batch.
         run: runs a call of a layer on the rows of its nodes.
-        large: a node of so many bytes is large.
+        large: nodes of at least this many bytes are large.
         divide: whether a node passes on the mean, instead of the sum, of the gradients of its readers.
         kept: layers whose outputs are looked at afterwards; those of the last one always are.
     """
@@ -77,12 +77,12 @@ class Traversal:
         if self.divide:
             values.divide_gradient(node, layer.readers[node])
         for number in layer.calls_of[node]:
-            if number not in layer.apart:
-                layer.apart[number] = values.bytes_of(node) >= self.large
+            if number not in layer.one_by_one:
+                layer.one_by_one[number] = values.bytes_of(node) >= self.large
             for call in layer.ready(number, node):
                 self._go_through(depth, call)
                 if depth not in self.kept:
-                    layer.let_go(values, call)
+                    layer.free(values, call)
                 for made in range(call.first, call.first + len(call.sources)):
                     self._arrive(depth + 1, made)
 
@@ -108,18 +108,18 @@ class _Layer:
         for number, call in enumerate(calls):
             for source in set(call.sources):
                 self.calls_of.setdefault(source, []).append(number)
-        self.apart: dict[int, bool] = {}
+        self.one_by_one: dict[int, bool] = {}
         """Of calls that a node has reached: whether their nodes run one by one."""
 
     def ready(self, number: int, node: int) -> Sequence[Call]:
         """Return what of a call can run now that a node is there."""
         call = self.calls[number]
-        if self.apart[number]:
-            return [part for part in call.apart() if part.sources[0] == node]
+        if self.one_by_one[number]:
+            return [part for part in call.split() if part.sources[0] == node]
         self.missing[number] -= 1
         return () if self.missing[number] else (call,)
 
-    def let_go(self, values: Nodes, call: Call) -> None:
+    def free(self, values: Nodes, call: Call) -> None:
         """Drop what nobody reads after this call."""
         for source in call.sources:
             self.waiting[source] -= 1

@@ -50,7 +50,7 @@ class Card(Table):
         holdout_accuracy: in percent, at that epoch; None if it was not measured.
         test_accuracy: in percent, at that epoch; None if it was not measured.
         classes: their names, in the order of the logits.
-        shape: of one input, such as (channels, height, width), or the greatest length of a text.
+        shape: of one input, such as (channels, height, width), or the maximum length of a text.
         vocabulary: of texts, the number of token ids.
         encoding: of texts, what made token ids of them.
         fingerprint: of the pipeline, without its seed.

@@ -50,7 +50,7 @@ class _AsTrained(Encoding):
     def targets(self, part: Rows) -> Tensor:
         return read_targets(corpus_of(part))
 
-    def fit(self, source: DataSource, taught: Tensor) -> Coder:
+    def fit(self, source: DataSource, training: Tensor) -> Coder:
         settings = key_of(dump_encoder(self.encoder))
 
         def read(part: Rows, rows: Tensor) -> Examples:
@@ -77,7 +77,7 @@ def read_test_part(
         which: a kind of data set; a folder with a folder per class, or a table of texts.
         card: of the student.
         root: the folder of the data sets.
-        limit: at most so many rows, chosen at random with every class keeping its share.
+        limit: at most this many rows, chosen at random with every class keeping its share.
         encoder: of a student of texts.
         tell: takes the notes of the data set, which say what was decided while reading.
 

@@ -72,7 +72,7 @@ def test_data_that_are_not_there_are_made_up(tmp_path: Path) -> None:
     done = bench(tmp_path, str(PIPELINES / "cifar100_resnet18.toml"), *SMALL, *change, "--threads", "1")
     assert done.returncode == 0, done.stderr
     assert "random inputs of the same shape stand in" in done.stderr
-    assert "resnet18 on cifar100 (made up" in done.stdout
+    assert "resnet18 on cifar100 (synthetic" in done.stdout
 
 
 MADE_UP = """

@@ -37,7 +37,7 @@ def test_a_method_without_a_loop_says_so() -> None:
 
 def test_the_table_says_what_is_made_up() -> None:
     text = markdown(TREE)
-    assert "digits (made up: random inputs of the same shape)" in text
+    assert "digits (synthetic: random inputs of the same shape)" in text
     assert "processor time" in text
     assert len({line.count("|") for line in text.splitlines() if line.startswith("|")}) == 1
 

@@ -15,7 +15,7 @@ import pytest
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 SMALLEST = ["--rounds", "2", "--iterations", "1", "--threads", "1"]
 FEWEST = ["optim.batch_size=4", "data.limit=2100", "data.encoding.length=64", "backbone.embedding=4"]
-PADDED = "bare loop, padded to the greatest length"
+PADDED = "bare loop, padded to the maximum length"
 LOOPS = {"digits-baseline": {"bare loop"}, "digits-cgl": {"bare loop", "bare loop, backward per student"}}
 TEXT_LOOPS = {"vdcnn9-cgl": LOOPS["digits-cgl"], "transformer-cgl": {*LOOPS["digits-cgl"], PADDED}}
 

@@ -11,7 +11,7 @@ from cgl_ignite.data import ProgressReport
 
 
 def shown(*reports: ProgressReport, terminal: bool, seconds: float) -> str:
-    """What stands on the screen after reports that come so many seconds apart."""
+    """What stands on the screen after reports that come some seconds apart."""
     clock = count(0.0, seconds)
     file = io.StringIO()
     reading = Reading(Console(file=file, force_terminal=terminal, width=120), lambda: next(clock))

@@ -236,7 +236,7 @@ def test_equal_work_on_a_ring() -> None:
     choice = CHOICES.build(world.pipeline.method.choose, 8)
     drawn = [choice.at(1, number) for number in range(5)]
     works = [
-        lay_out(parts.pool.routes, reads, groups, [6] * 8, imitated, gradient=True, apart=True) for imitated in drawn
+        lay_out(parts.pool.routes, reads, groups, [6] * 8, imitated, gradient=True, separate=True) for imitated in drawn
     ]
     assert len(set(works)) == 1
     assert len({work.groups for work in works}) == 5

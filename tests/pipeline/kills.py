@@ -74,7 +74,7 @@ class Check:
         return json.loads(stdout)
 
     def kill(self, number: int, moment: float, *, alone: bool) -> Path:
-        """Kill one after so many seconds, or earlier if it has ended by then, and let it finish."""
+        """Kill one after some seconds, or earlier if it has ended by then, and let it finish."""
         folder = self.place / f"killed-{number}"
         process = self.start(folder, [])
         time.sleep(moment)

@@ -138,7 +138,7 @@ def test_a_call_can_be_made_node_by_node(world) -> None:
     plan = plan_forward(world.table, world.units, training=world.training)
     for calls in plan.layers:
         for call in calls:
-            parts = list(call.apart())
+            parts = list(call.split())
             for name in ("sources", "batches", "slots", "prefixes"):
                 assert sum((getattr(part, name) for part in parts), ()) == getattr(call, name)
             assert [part.first for part in parts] == list(range(call.first, call.first + len(parts)))

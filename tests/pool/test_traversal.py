@@ -1,4 +1,4 @@
-"""In which order calls run, and what is let go on the way."""
+"""In which order calls run, and what is freed on the way."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_large_node_goes_on_alone_to_the_end_of_its_path() -> None:
     assert len(recorder.ran) == len(set(recorder.ran))
 
 
-def test_what_everybody_has_read_is_let_go() -> None:
+def test_activations_are_freed_after_their_last_use() -> None:
     """Eight calls lead through a batch: six outputs in the end, and on the way only what is still to be read."""
     with torch.no_grad():
         recorder = Recorder()

@@ -20,7 +20,7 @@ __all__ = ["Block", "Corpus", "files_identity"]
 
 
 class Block(NamedTuple):
-    """Some rows in a row: an arrow array of their texts, their classes (N,), and how much of all has been read."""
+    """A chunk of rows: an arrow array of their texts, their classes (N,), and how much of all has been read."""
 
     texts: pa.StringArray
     targets: NDArray[np.int64]

@@ -1,4 +1,4 @@
-"""Rows of different lengths behind each other, padded when a batch is made of them."""
+"""Concatenated rows of different lengths, padded when a batch is made of them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Ragged:
         return replace(self, starts=self.starts.index_select(dim, rows), lengths=self.lengths.index_select(dim, rows))
 
     def split(self, rows: int) -> list[Ragged]:
-        """Cut into parts of so many rows."""
+        """Cut into parts of this many rows."""
         parts = zip(self.starts.split(rows), self.lengths.split(rows), strict=True)
         return [replace(self, starts=starts, lengths=lengths) for starts, lengths in parts]
 

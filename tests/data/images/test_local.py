@@ -38,7 +38,7 @@ def test_a_folder_per_class_is_read_and_a_part_becomes_the_test_set(flowers: Pat
 
 
 def paint_parts(folder: Path, **counts: int) -> Path:
-    """Paint so many roses and as many violets in each part."""
+    """Paint as many roses as violets in each part."""
     for part, count in counts.items():
         for name, colour in (("rose", RED), ("violet", BLUE)):
             for number in range(count):

@@ -68,7 +68,7 @@ class Ids:
     def targets(self, part):
         return part.targets
 
-    def fit(self, source, taught):
+    def fit(self, source, training):
         return Coder(SPEC, read=lambda part, rows: part.take(rows), normaliser=lambda train: TokenIds())
 
 

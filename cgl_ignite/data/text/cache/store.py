@@ -1,4 +1,4 @@
-"""Encoded texts in files: token ids behind each other, mapped into memory when they are read."""
+"""Encoded texts in files: concatenated token ids, mapped into memory when they are read."""
 
 from __future__ import annotations
 

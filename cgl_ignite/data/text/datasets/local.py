@@ -122,8 +122,8 @@ def local_text(
         return source
     if test_fraction == 1:
         return replace(source, test=lambda: source.train)
-    taught, judged = _divided(tables["train"], naming, test_fraction)
-    return replace(source, train=parts["train"].only(taught), test=lambda: parts["train"].only(judged))
+    training, judged = _divided(tables["train"], naming, test_fraction)
+    return replace(source, train=parts["train"].only(training), test=lambda: parts["train"].only(judged))
 
 
 def _open(path: str, request: Request) -> tuple[dict[str, TextTable], Naming]:
@@ -169,13 +169,13 @@ def _divided(table: TextTable, naming: Naming, test_fraction: float) -> tuple[Te
     targets = torch.tensor([naming.numbers[label] for label in table.found])[torch.from_numpy(table.codes)]
     rows = _test_rows(len(targets), test_fraction)
     judged = choose_stratified(targets, rows, stream(0, "local_text test"))
-    taught = torch.ones(len(targets), dtype=torch.bool).index_fill_(0, judged, False).nonzero().squeeze(1)
-    there, left = (rows.bincount(minlength=len(names)).tolist() for rows in (targets, targets[taught]))
+    training = torch.ones(len(targets), dtype=torch.bool).index_fill_(0, judged, False).nonzero().squeeze(1)
+    there, left = (rows.bincount(minlength=len(names)).tolist() for rows in (targets, targets[training]))
     for name, before, after in zip(names, there, left, strict=True):
         if before and not after:
             fraction = f"data.test_fraction = {test_fraction:g}"
             raise InputError(f"{path}: no row of class {name!r} is left to learn from after {fraction}")
-    return taught, judged
+    return training, judged
 
 
 def _test_rows(rows: int, test_fraction: float) -> int:

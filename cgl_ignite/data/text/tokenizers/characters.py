@@ -119,7 +119,7 @@ class _Characters(Encoding):
     def targets(self, part: Rows) -> Tensor:
         return self._encoded(part).targets
 
-    def fit(self, source: DataSource, taught: Tensor) -> Coder:
+    def fit(self, source: DataSource, training: Tensor) -> Coder:
         return Coder(
             spec=self.spec,
             read=lambda part, rows: self._encoded(part).take(rows),

@@ -114,7 +114,7 @@ def sentencepiece(
         length: pieces of a text that are kept, from its beginning.
         pad: ``batch`` pads to the longest text of a batch, ``full`` pads every text to ``length``.
         lower: read capital letters as small ones, as the paper does; the model that is learned folds them itself.
-        train_rows: learn the pieces from at most so many training rows, taken at equal distances.
+        train_rows: learn the pieces from at most this many training rows, taken at equal distances.
     """
     return _Subwords(vocabulary, length, pad, lower, train_rows)
 
@@ -134,10 +134,10 @@ class _Subwords(Encoding):
     def targets(self, part: Rows) -> Tensor:
         return read_targets(corpus_of(part))
 
-    def fit(self, source: DataSource, taught: Tensor) -> Coder:
-        chosen = taught
-        if len(taught) > self.train_rows:
-            chosen = taught[torch.arange(self.train_rows) * len(taught) // self.train_rows]
+    def fit(self, source: DataSource, training: Tensor) -> Coder:
+        chosen = training
+        if len(training) > self.train_rows:
+            chosen = training[torch.arange(self.train_rows) * len(training) // self.train_rows]
         corpus = corpus_of(source.train).only(chosen)
         key = key_of("sentencepiece", _VERSION, corpus.identity, self.vocabulary, self.lower)
         entry = kept(corpus.cache, key, partial(_learn, corpus, self.vocabulary, self.lower))

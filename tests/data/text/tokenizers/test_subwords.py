@@ -34,10 +34,10 @@ def source(folder: Path, texts: list[str]) -> DataSource:
 def test_pieces_are_learned_from_the_training_part_alone(tmp_path: Path) -> None:
     encoding = sentencepiece(vocabulary=60)
     whole = source(tmp_path, TEXTS)
-    taught = torch.tensor([0, 2, 3, 5, 8, 13])
-    strange = [text if row in taught.tolist() else "xylophone quartz jazz" for row, text in enumerate(TEXTS)]
-    one = encoding.fit(whole, taught).encoder
-    other = encoding.fit(source(tmp_path / "other", strange), taught).encoder
+    training = torch.tensor([0, 2, 3, 5, 8, 13])
+    strange = [text if row in training.tolist() else "xylophone quartz jazz" for row, text in enumerate(TEXTS)]
+    one = encoding.fit(whole, training).encoder
+    other = encoding.fit(source(tmp_path / "other", strange), training).encoder
     assert isinstance(one, SubwordEncoder) and isinstance(other, SubwordEncoder)
     assert one.model == other.model
     assert encoding.fit(whole, torch.tensor([1, 4])).encoder != one
