@@ -54,6 +54,7 @@ setup(
     install_requires=REQUIREMENTS,
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["cgl = cgl_ignite.cli.main:cgl"]},
+    project_urls={"Paper": "https://arxiv.org/abs/2009.07712"},
     classifiers=[
         "Development Status :: 4 - Beta",
         "Environment :: Console",
