@@ -56,7 +56,7 @@ OPTIONS: dict[tuple[str, str], dict[str, Any]] = {
 """Options that a part needs, or that keep it small."""
 
 SMALL = [
-    "backbone.width=4", "method.students=3", "optim.batch_size=64", "data.limit=60", "data.holdout=12",
+    "method.students=3", "optim.batch_size=64", "data.limit=60", "data.holdout=12",
     "run.epochs=2", "run.device=cpu", "run.checkpoint_every={iterations = 1}",
 ]  # fmt: skip
 """Three students with 16 rows each: an epoch is one step."""
@@ -79,7 +79,8 @@ def pipeline(sort: str, kind: str, folder: Path) -> Pipeline:
     chosen = [f"{key}.kind={kind}", *(f"{key}.{name}={value}" for name, value in options.items())]
     text = REGISTRIES[sort].facts(kind).get("modality") == "text"
     base = text_pipeline(folder.parent) if text else PIPELINE
-    return load_pipeline(base, [*SMALL, *chosen, f"tracking.folder={folder}"])
+    narrow = [] if sort == "backbone" else ["backbone.width=4"]
+    return load_pipeline(base, [*SMALL, *narrow, *chosen, f"tracking.folder={folder}"])
 
 
 def test_no_sort_of_part_is_forgotten() -> None:
