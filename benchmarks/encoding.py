@@ -129,7 +129,7 @@ def main(
     one: str | None,
     cache: Path | None,
 ) -> None:
-    """Race the encoder against a plain reading."""
+    """Race the tokenizer against a plain reading."""
     if one is not None and root is not None and cache is not None:
         click.echo(json.dumps(once(one, root, cache)))
         return

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from cgl_ignite.catalogue import bind
 from cgl_ignite.config.load import Document
-from cgl_ignite.data import Normaliser, TokenIds, parse_encoder
+from cgl_ignite.data import Normaliser, PadTokens, parse_tokenizer
 from cgl_ignite.errors import InputError
 from cgl_ignite.handlers.checkpoint import read_checkpoint
 from cgl_ignite.pipeline.assemble import blueprint
@@ -134,8 +134,8 @@ def take_student(run: RunFiles, student: int | None = None) -> tuple[Student, Ca
         raise InputError(f"{run.path}: there is no student {chosen}, only 0 to {students - 1}")
     pool, facts = rebuild_pool(run), run.facts
     if facts["modality"] == "text":
-        encoder = parse_encoder(facts["encoder"], run.path)
-        return Student.of(pool, chosen, TokenIds(), encoder), run.card(chosen)
+        tokenizer = parse_tokenizer(facts["encoder"], run.path)
+        return Student.of(pool, chosen, PadTokens(), tokenizer), run.card(chosen)
     normaliser = Normaliser(torch.tensor(facts["mean"]), torch.tensor(facts["std"]))
     return Student.of(pool, chosen, normaliser), run.card(chosen)
 

@@ -40,9 +40,9 @@ def test_the_table_is_read_as_the_page_says(tickets: Path) -> None:
     assert source.classes == ("billing", "technical")
     parts = prepare(source, holdout=4, limit=None, seed=1, encoding=ENCODINGS.build(pipeline.data.encoding))
     assert (len(parts.train), len(parts.holdout), len(parts.test())) == (12, 4, 4)
-    assert parts.encoder is not None
+    assert parts.tokenizer is not None
     texts = {
-        text for part in (parts.train, parts.test()) for text in parts.encoder.decode(parts.normaliser(part.inputs))
+        text for part in (parts.train, parts.test()) for text in parts.tokenizer.decode(parts.normaliser(part.inputs))
     }
     assert texts == {
         "invoice i was charged twice for march. please send the money back.",

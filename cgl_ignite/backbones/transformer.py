@@ -1,4 +1,4 @@
-"""The encoder of the Transformer (Vaswani et al. 2017) for classification: post-norm blocks, mean over the tokens.
+"""The tokenizer of the Transformer (Vaswani et al. 2017) for classification: post-norm blocks, mean over the tokens.
 
 The mask travels inside the values: at padding every layer's output is exactly zero, and the next layer reads from
 that where the tokens are. More padding therefore changes nothing.

@@ -17,11 +17,11 @@ from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import (
     DATASETS,
     ENCODINGS,
-    Coder,
     DataSource,
-    Encoding,
     Examples,
-    TokenIds,
+    PadTokens,
+    Preprocessing,
+    Preprocessor,
     data_root,
     input_of,
     look_at,
@@ -120,7 +120,7 @@ def synthetic_text(root: Path, *, classes: Count, rows: Count) -> DataSource:
 
 
 @ENCODINGS.register("synthetic_tokens", listed=False, modality="text")
-def synthetic_tokens(*, length: int, vocabulary: int, pad: Pad = "batch") -> Encoding:
+def synthetic_tokens(*, length: int, vocabulary: int, pad: Pad = "batch") -> Preprocessing:
     """Make token ids of random texts."""
     return _Tokens(InputSpec("text", (length,), vocabulary=vocabulary), length if pad == "full" else None)
 
@@ -139,8 +139,8 @@ class _Tokens:
     def targets(self, part: Rows) -> Tensor:
         return _drawn(part).targets
 
-    def fit(self, source: DataSource, training: Tensor) -> Coder:
-        return Coder(self.spec, self._read, normaliser=lambda train: TokenIds())
+    def fit(self, source: DataSource, training: Tensor) -> Preprocessor:
+        return Preprocessor(self.spec, self._read, normaliser=lambda train: PadTokens())
 
     def _read(self, part: Rows, rows: Tensor) -> Examples:
         texts = _drawn(part).inputs

@@ -44,13 +44,13 @@ def evaluate(
     from cgl_ignite.pipeline.device import find_device
     from cgl_ignite.plugins import import_plugins
     from cgl_ignite.runs import load_student
-    from cgl_ignite.student import encoder_of, measure, read_test_part
+    from cgl_ignite.student import measure, read_test_part, tokenizer_of
 
     import_plugins(plugins)
     place = find_device(device)
     student, card = load_student(file, folder, place)
     with reading(quiet=False):
-        examples = read_test_part(data, card, root, limit, encoder_of(student), show_notes)
+        examples = read_test_part(data, card, root, limit, tokenizer_of(student), show_notes)
     measured = measure(student, examples, place)
     if as_json:
         described = {"run_id": card.run_id, "student": card.student, "epoch": card.epoch, "data": data}

@@ -6,10 +6,10 @@ from cgl_ignite.data.base import DATASETS, DataSource, Examples, InputSpec, data
 from cgl_ignite.data.batches import Batch, Batches, evaluation_batches, evaluation_order, iterations_of_a_pass
 from cgl_ignite.data.cifar import cifar10, cifar100
 from cgl_ignite.data.digits import digits
-from cgl_ignite.data.encoding import ENCODINGS, Coder, Encoder, Encoding, as_they_are, restore_encoder
+from cgl_ignite.data.encoding import ENCODINGS, Preprocessing, Preprocessor, Tokenizer, as_they_are, restore_tokenizer
 from cgl_ignite.data.images import local_images
 from cgl_ignite.data.look import Look, input_of, look_at
-from cgl_ignite.data.normalise import Normaliser, TokenIds, measure_normaliser
+from cgl_ignite.data.normalise import Normaliser, PadTokens, measure_normaliser
 from cgl_ignite.data.report import DataReport, describe_data
 from cgl_ignite.data.splits import Splits, choose_stratified, prepare, rows_held_out
 from cgl_ignite.data.subsets import SUBSETS, Subsets, disjoint, whole
@@ -19,9 +19,9 @@ from cgl_ignite.data.text.datasets.local import local_text
 from cgl_ignite.data.text.datasets.reviews import amazon_review_full, yahoo_answers, yelp_review_full
 from cgl_ignite.data.text.progress import ProgressReport, watching
 from cgl_ignite.data.text.ragged import Ragged
-from cgl_ignite.data.text.tokenizers.characters import CharacterEncoder, characters
-from cgl_ignite.data.text.tokenizers.files import dump_encoder, parse_encoder
-from cgl_ignite.data.text.tokenizers.subwords import SubwordEncoder, sentencepiece
+from cgl_ignite.data.text.tokenizers.characters import CharacterTokenizer, characters
+from cgl_ignite.data.text.tokenizers.files import dump_tokenizer, parse_tokenizer
+from cgl_ignite.data.text.tokenizers.subwords import SubwordTokenizer, sentencepiece
 
 __all__ = [
     "AUGMENTATIONS",
@@ -33,23 +33,23 @@ __all__ = [
     "Batch",
     "Batches",
     "Block",
-    "CharacterEncoder",
-    "Coder",
+    "CharacterTokenizer",
     "Corpus",
     "DataReport",
     "DataSource",
-    "Encoder",
-    "Encoding",
     "Examples",
     "InputSpec",
     "Look",
     "Normaliser",
+    "PadTokens",
+    "Preprocessing",
+    "Preprocessor",
     "ProgressReport",
     "Ragged",
     "Splits",
     "Subsets",
-    "SubwordEncoder",
-    "TokenIds",
+    "SubwordTokenizer",
+    "Tokenizer",
     "amazon_review_full",
     "as_they_are",
     "characters",
@@ -61,7 +61,7 @@ __all__ = [
     "describe_data",
     "digits",
     "disjoint",
-    "dump_encoder",
+    "dump_tokenizer",
     "evaluation_batches",
     "evaluation_order",
     "imdb",
@@ -72,9 +72,9 @@ __all__ = [
     "look_at",
     "measure_normaliser",
     "none",
-    "parse_encoder",
+    "parse_tokenizer",
     "prepare",
-    "restore_encoder",
+    "restore_tokenizer",
     "rows_held_out",
     "sentencepiece",
     "watching",

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cgl_ignite.data.augment import Augmentation
 from cgl_ignite.data.base import Examples
-from cgl_ignite.data.normalise import Normaliser, TokenIds
+from cgl_ignite.data.normalise import Normaliser, PadTokens
 from cgl_ignite.data.subsets import Subsets
 from cgl_ignite.data.text.buckets import by_length
 from cgl_ignite.seeding import stream
@@ -58,7 +58,7 @@ class Batches:
         batch_size: int,
         seed: int,
         augment: Augmentation,
-        normaliser: Normaliser | TokenIds,
+        normaliser: Normaliser | PadTokens,
         device: torch.device | str,
         passes_per_epoch: int = 1,
     ) -> None:
@@ -139,7 +139,7 @@ def evaluation_order(examples: Examples) -> Tensor:
 
 
 def evaluation_batches(
-    examples: Examples, normaliser: Normaliser | TokenIds, batch_size: int, device: torch.device | str
+    examples: Examples, normaliser: Normaliser | PadTokens, batch_size: int, device: torch.device | str
 ) -> Iterator[Batch]:
     """Yield all rows once, in :func:`evaluation_order`, unchanged but for the normalisation, as batches of one group.
 

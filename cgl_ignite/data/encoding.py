@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from cgl_ignite.data.base import DataSource, Examples, InputSpec, Rows
-from cgl_ignite.data.normalise import Normaliser, TokenIds, measure_normaliser
+from cgl_ignite.data.normalise import Normaliser, PadTokens, measure_normaliser
 from cgl_ignite.data.text.corpus import Corpus
 from cgl_ignite.data.text.ragged import Ragged
 from cgl_ignite.errors import InputError, choices
@@ -21,13 +21,23 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-__all__ = ["ENCODINGS", "Coder", "Encoder", "Encoding", "Pad", "as_they_are", "corpus_of", "cut", "restore_encoder"]
+__all__ = [
+    "ENCODINGS",
+    "Pad",
+    "Preprocessing",
+    "Preprocessor",
+    "Tokenizer",
+    "as_they_are",
+    "corpus_of",
+    "cut",
+    "restore_tokenizer",
+]
 
 Pad: TypeAlias = Literal["batch", "full"]
 """What texts are padded to: the longest of the batch, or the maximum length."""
 
 
-class Encoder(Protocol):
+class Tokenizer(Protocol):
     """Turns texts into token ids; 0 is padding, 1 is unknown. All of it is in :meth:`state`."""
 
     kind: ClassVar[str]
@@ -48,7 +58,7 @@ class Encoder(Protocol):
         """Turn ids (N, T) back into texts, as far as they tell."""
 
     def state(self) -> dict[str, Any]:
-        """Return ``kind`` and all that :func:`restore_encoder` needs, as plain values and bytes."""
+        """Return ``kind`` and all that :func:`restore_tokenizer` needs, as plain values and bytes."""
 
     def encode(self, texts: Sequence[str]) -> Tensor:
         """Encode texts as the pool reads them: int64 (N, T), cut off at the maximum length, padded."""
@@ -63,31 +73,31 @@ class Encoder(Protocol):
         return cut(Ragged(tokens, 1 + lengths.cumsum(0) - lengths, lengths), self).padded()
 
 
-def cut(rows: Ragged, encoder: Encoder) -> Ragged:
-    """Cut rows off at the encoder's maximum length, and let them be padded as it asks."""
-    (length,) = encoder.spec.shape
-    width = length if encoder.pad == "full" else None
+def cut(rows: Ragged, tokenizer: Tokenizer) -> Ragged:
+    """Cut rows off at the tokenizer's maximum length, and let them be padded as it asks."""
+    (length,) = tokenizer.spec.shape
+    width = length if tokenizer.pad == "full" else None
     return Ragged(rows.tokens, rows.starts, rows.lengths.clamp(max=length), width)
 
 
 @dataclass(frozen=True)
-class Coder:
+class Preprocessor:
     """An encoding that has seen the training part.
 
     Attributes:
         spec: the form of its inputs.
         read: makes the chosen rows of one part ready; the indices are sorted.
         normaliser: of inputs such as these.
-        encoder: for texts, what has to go wherever a student goes.
+        tokenizer: for texts, what has to go wherever a student goes.
     """
 
     spec: InputSpec
     read: Callable[[Rows, Tensor], Examples]
-    normaliser: Callable[[Examples], Normaliser | TokenIds]
-    encoder: Encoder | None = None
+    normaliser: Callable[[Examples], Normaliser | PadTokens]
+    tokenizer: Tokenizer | None = None
 
 
-class Encoding(Protocol):
+class Preprocessing(Protocol):
     """Settings of an encoding, before it has seen any data."""
 
     @property
@@ -97,31 +107,31 @@ class Encoding(Protocol):
     def targets(self, part: Rows) -> Tensor:
         """Read the classes of all rows of a part, (N,)."""
 
-    def fit(self, source: DataSource, training: Tensor) -> Coder:
+    def fit(self, source: DataSource, training: Tensor) -> Preprocessor:
         """Learn what there is to learn from the training rows at these indices, and from no others."""
 
 
-ENCODINGS: Registry[Callable[..., Encoding]] = Registry("encoding")
-"""Builders ``(*, options) -> Encoding``.
+ENCODINGS: Registry[Callable[..., Preprocessing]] = Registry("encoding")
+"""Builders ``(*, options) -> Preprocessing``.
 
-Facts of each kind: ``modality``; for texts ``restore``, which makes the encoder from its state.
+Facts of each kind: ``modality``; for texts ``restore``, which makes the tokenizer from its state.
 """
 
 
 @ENCODINGS.register("none", modality="image")
-def as_they_are() -> Encoding:
+def as_they_are() -> Preprocessing:
     """Leave the rows as the data set gives them."""
     return _AsTheyAre()
 
 
-class _AsTheyAre(Encoding):
+class _AsTheyAre(Preprocessing):
     spec = None
 
     def targets(self, part: Rows) -> Tensor:
         return _ready(part).targets
 
-    def fit(self, source: DataSource, training: Tensor) -> Coder:
-        return Coder(
+    def fit(self, source: DataSource, training: Tensor) -> Preprocessor:
+        return Preprocessor(
             spec=source.spec,
             read=lambda part, rows: _ready(part).take(rows),
             normaliser=lambda train: measure_normaliser(train.dense),
@@ -146,7 +156,7 @@ def corpus_of(part: Rows) -> Corpus:
     return part
 
 
-def restore_encoder(state: Mapping[str, Any]) -> Encoder:
-    """Make the encoder whose :meth:`Encoder.state` this is."""
-    encoder: Encoder = ENCODINGS.facts(state["kind"])["restore"](state)
-    return encoder
+def restore_tokenizer(state: Mapping[str, Any]) -> Tokenizer:
+    """Make the tokenizer whose :meth:`Tokenizer.state` this is."""
+    tokenizer: Tokenizer = ENCODINGS.facts(state["kind"])["restore"](state)
+    return tokenizer

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 
 from cgl_ignite.data.base import DataSource, Examples
-from cgl_ignite.data.encoding import Encoding
+from cgl_ignite.data.encoding import Preprocessing
 from cgl_ignite.data.hashing import hash_rows
 from cgl_ignite.data.text.ragged import Ragged
 
@@ -16,7 +16,7 @@ _LONGEST = 200
 _ROWS_AT_ONCE = 4096
 
 
-def identify_data(source: DataSource, encoding: Encoding) -> dict[str, str]:
+def identify_data(source: DataSource, encoding: Preprocessing) -> dict[str, str]:
     """Describe what was read by rows, classes and the digest of its files, or of its rows if there is none.
 
     Neither place nor time of change of a file counts. The result is a digest for

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cgl_ignite.data.text.ragged import Ragged
 
-__all__ = ["Normaliser", "TokenIds", "measure_normaliser"]
+__all__ = ["Normaliser", "PadTokens", "measure_normaliser"]
 
 _LEVELS = 256
 
@@ -43,7 +43,7 @@ class Normaliser:
         return Normaliser(self.mean.to(device), self.std.to(device))
 
 
-class TokenIds:
+class PadTokens:
     """Hand token ids on as they are, as integers that an embedding reads, rows of different lengths padded.
 
     Shape: inputs (B, T) of any integer type, or B rows; result int64 (B, T).
@@ -53,7 +53,7 @@ class TokenIds:
         """Pad a batch."""
         return inputs.padded() if isinstance(inputs, Ragged) else inputs.long()
 
-    def to(self, device: torch.device | str) -> TokenIds:
+    def to(self, device: torch.device | str) -> PadTokens:
         """Return itself: there is nothing to move."""
         return self
 

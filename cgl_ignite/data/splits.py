@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from cgl_ignite.data.base import DataSource, Examples, InputSpec, Rows
-from cgl_ignite.data.encoding import Encoder, Encoding, as_they_are
-from cgl_ignite.data.normalise import Normaliser, TokenIds
+from cgl_ignite.data.encoding import Preprocessing, Tokenizer, as_they_are
+from cgl_ignite.data.normalise import Normaliser, PadTokens
 from cgl_ignite.errors import InputError
 from cgl_ignite.seeding import stream
 
@@ -22,7 +22,7 @@ __all__ = ["Splits", "choose_stratified", "prepare", "rows_held_out"]
 class Splits:
     """The three parts of a data set; ``test`` reads its rows when called first.
 
-    ``normaliser`` is measured on ``train`` alone; ``encoder``, for texts, has learned from it alone.
+    ``normaliser`` is measured on ``train`` alone; ``tokenizer``, for texts, has learned from it alone.
     """
 
     train: Examples
@@ -30,12 +30,12 @@ class Splits:
     test: Callable[[], Examples]
     classes: tuple[str, ...]
     spec: InputSpec
-    normaliser: Normaliser | TokenIds
-    encoder: Encoder | None = None
+    normaliser: Normaliser | PadTokens
+    tokenizer: Tokenizer | None = None
 
 
 def prepare(
-    source: DataSource, *, holdout: float | None, limit: int | None, seed: int, encoding: Encoding | None = None
+    source: DataSource, *, holdout: float | None, limit: int | None, seed: int, encoding: Preprocessing | None = None
 ) -> Splits:
     """Cut the holdout off the training rows, after the choice of ``limit`` rows if one is asked for.
 
@@ -58,21 +58,21 @@ def prepare(
     held_out = 0 if source.holdout else rows_held_out(holdout, len(rows), limit)
     rows = rows[torch.randperm(len(rows), generator=stream(seed, "holdout"))]
     train_rows = rows[held_out:].sort().values
-    coder = encoding.fit(source, train_rows)
-    train = coder.read(source.train, train_rows)
+    preprocessor = encoding.fit(source, train_rows)
+    train = preprocessor.read(source.train, train_rows)
 
     def whole(part: Rows, name: str) -> Examples:
-        return coder.read(part, _limited(encoding.targets(part), limit, seed, name))
+        return preprocessor.read(part, _limited(encoding.targets(part), limit, seed, name))
 
-    selecting = coder.read(source.train, rows[:held_out].sort().values)
+    selecting = preprocessor.read(source.train, rows[:held_out].sort().values)
     return Splits(
         train=train,
         holdout=whole(source.holdout(), "holdout") if source.holdout else selecting,
         test=cache(lambda: whole(source.test(), "test")),
         classes=source.classes,
-        spec=coder.spec,
-        normaliser=coder.normaliser(train),
-        encoder=coder.encoder,
+        spec=preprocessor.spec,
+        normaliser=preprocessor.normaliser(train),
+        tokenizer=preprocessor.tokenizer,
     )
 
 

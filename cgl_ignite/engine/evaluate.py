@@ -9,7 +9,7 @@ from ignite.engine import Engine
 from ignite.handlers import EpochOutputStore
 from torch import Tensor
 
-from cgl_ignite.data import Examples, Normaliser, TokenIds, evaluation_batches, evaluation_order
+from cgl_ignite.data import Examples, Normaliser, PadTokens, evaluation_batches, evaluation_order
 from cgl_ignite.handlers.state import Scores
 from cgl_ignite.metrics import mean_diversity, student_metrics
 from cgl_ignite.pool import ModularNetwork, Unit, plan_forward
@@ -40,7 +40,7 @@ def build_evaluator(pool: ModularNetwork, device: torch.device) -> Engine:
     return evaluator
 
 
-def evaluate(evaluator: Engine, examples: Examples, normaliser: Normaliser | TokenIds, device: torch.device) -> Scores:
+def evaluate(evaluator: Engine, examples: Examples, normaliser: Normaliser | PadTokens, device: torch.device) -> Scores:
     """Score all students on all samples of a split."""
     batches = evaluation_batches(examples, normaliser, ROWS, device)
     state = evaluator.run(batches, epoch_length=math.ceil(len(examples) / ROWS))

@@ -12,7 +12,7 @@ import torch
 
 from cgl_ignite.config.dump import fingerprint, values
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.data import DataSource, Normaliser, dump_encoder
+from cgl_ignite.data import DataSource, Normaliser, dump_tokenizer
 from cgl_ignite.display import Screen, Summary
 from cgl_ignite.handlers.averages import TrainingAverages
 from cgl_ignite.handlers.selection import StudentSelector
@@ -96,8 +96,8 @@ class ActiveRun:
         splits = self.parts.splits
         if isinstance(splits.normaliser, Normaliser):
             return {"mean": splits.normaliser.mean.tolist(), "std": splits.normaliser.std.tolist()}
-        encoder = {} if splits.encoder is None else {"encoder": dump_encoder(splits.encoder)}
-        return {"vocabulary": splits.spec.vocabulary, **encoder}
+        tokenizer = {} if splits.tokenizer is None else {"encoder": dump_tokenizer(splits.tokenizer)}
+        return {"vocabulary": splits.spec.vocabulary, **tokenizer}
 
     @property
     def summary(self) -> Summary:

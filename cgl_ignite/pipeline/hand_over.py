@@ -93,7 +93,7 @@ def _keep_model(folder: RunFolder, result: RunResult, model: str | None, uri: st
 
 
 def student_model(folder: RunFolder, name: str, workshop: Path) -> StudentModel:
-    """Read the student of a run as a model for the tracker: of images as it is, of texts together with its encoder.
+    """Read the student of a run as a model for the tracker: of images as it is, of texts together with its tokenizer.
 
     Raises:
         ModelRefused: a student that cannot be made a program.
@@ -110,7 +110,7 @@ def student_model(folder: RunFolder, name: str, workshop: Path) -> StudentModel:
         epoch=card.epoch,
         folder=workshop,
     )
-    if student.encoder is None:
+    if student.tokenizer is None:
         return model
     program = workshop / "student.pt2"
     try:
@@ -130,7 +130,7 @@ def _write_student(run: ActiveRun, state: TrainerState) -> tuple[Student, Card]:
     """
     selected, parts, splits = state.selected, run.parts, run.parts.splits
     with run.selector.selected_weights():
-        student = Student.of(parts.pool, selected.student, splits.normaliser, splits.encoder)
+        student = Student.of(parts.pool, selected.student, splits.normaliser, splits.tokenizer)
     device = next(parts.pool.parameters()).device
     if not _is_finite(student, splits.holdout, device):
         raise RunFailed(

@@ -3,7 +3,7 @@
 from cgl_ignite.student.card import Card, Chosen
 from cgl_ignite.student.examples import read_test_part
 from cgl_ignite.student.file import read_student, write_student
-from cgl_ignite.student.network import Student, encoder_of, example_inputs
+from cgl_ignite.student.network import Student, example_inputs, tokenizer_of
 from cgl_ignite.student.pictures import find_pictures, read_pictures
 from cgl_ignite.student.score import Measured, logits, measure
 from cgl_ignite.student.texts import answer_texts, read_texts
@@ -14,7 +14,6 @@ __all__ = [
     "Measured",
     "Student",
     "answer_texts",
-    "encoder_of",
     "example_inputs",
     "find_pictures",
     "logits",
@@ -23,5 +22,6 @@ __all__ = [
     "read_student",
     "read_test_part",
     "read_texts",
+    "tokenizer_of",
     "write_student",
 ]

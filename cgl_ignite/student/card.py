@@ -155,7 +155,7 @@ class Card(Table):
                 "normalises them itself."
             )
         return (
-            f"Reads raw text, of which its encoder, {_words(self.encoding)}, makes token ids: int64, at most {shape} "
+            f"Reads raw text, of which its tokenizer, {_words(self.encoding)}, makes token ids: int64, at most {shape} "
             f"per text, from 1 to {self.vocabulary - 1}, and 0 as padding behind them. Any number at a time."
         )
 

@@ -13,14 +13,14 @@ from torch import Tensor
 
 from cgl_ignite.data import (
     DATASETS,
-    Coder,
     DataSource,
-    Encoder,
-    Encoding,
     Examples,
-    TokenIds,
+    PadTokens,
+    Preprocessing,
+    Preprocessor,
+    Tokenizer,
     data_root,
-    dump_encoder,
+    dump_tokenizer,
     prepare,
 )
 from cgl_ignite.data.base import Rows
@@ -38,25 +38,25 @@ OWN = {"image": "local_images", "text": "local_text"}
 
 
 @dataclass(frozen=True)
-class _AsTrained(Encoding):
+class _AsTrained(Preprocessing):
     """The encoding of a student, which has learned all it knows."""
 
-    encoder: Encoder
+    tokenizer: Tokenizer
 
     @property
     def spec(self) -> InputSpec:
-        return self.encoder.spec
+        return self.tokenizer.spec
 
     def targets(self, part: Rows) -> Tensor:
         return read_targets(corpus_of(part))
 
-    def fit(self, source: DataSource, training: Tensor) -> Coder:
-        settings = key_of(dump_encoder(self.encoder))
+    def fit(self, source: DataSource, training: Tensor) -> Preprocessor:
+        settings = key_of(dump_tokenizer(self.tokenizer))
 
         def read(part: Rows, rows: Tensor) -> Examples:
-            return encoded(corpus_of(part).only(rows), self.encoder, settings)
+            return encoded(corpus_of(part).only(rows), self.tokenizer, settings)
 
-        return Coder(self.spec, read, normaliser=lambda train: TokenIds(), encoder=self.encoder)
+        return Preprocessor(self.spec, read, normaliser=lambda train: PadTokens(), tokenizer=self.tokenizer)
 
 
 def read_test_part(
@@ -64,7 +64,7 @@ def read_test_part(
     card: Card,
     root: Path | None = None,
     limit: int | None = None,
-    encoder: Encoder | None = None,
+    tokenizer: Tokenizer | None = None,
     tell: Callable[[Sequence[str]], object] | None = None,
 ) -> Examples:
     """Read the test rows of a data set as a student's inputs and labels.
@@ -78,7 +78,7 @@ def read_test_part(
         card: of the student.
         root: the folder of the data sets.
         limit: at most this many rows, chosen at random with every class keeping its share.
-        encoder: of a student of texts.
+        tokenizer: of a student of texts.
         tell: takes the notes of the data set, which say what was decided while reading.
 
     Raises:
@@ -88,14 +88,14 @@ def read_test_part(
     if tell is not None:
         tell(source.notes)
     numbers = _class_numbers(which, source.classes, card.classes)
-    if encoder is None:
+    if tokenizer is None:
         _check_form(which, source.spec.shape, card.shape)
     part = source.test()
     alone = replace(source, train=part, test=lambda: part, holdout=None)
-    encoding = None if encoder is None else _AsTrained(encoder)
+    encoding = None if tokenizer is None else _AsTrained(tokenizer)
     examples = prepare(alone, holdout=0, limit=limit, seed=card.seed, encoding=encoding).test()
     inputs = examples.inputs
-    if isinstance(inputs, Tensor) and encoder is None:
+    if isinstance(inputs, Tensor) and tokenizer is None:
         inputs = _channels(inputs, card.shape[0])
     return Examples(inputs, numbers[examples.targets])
 

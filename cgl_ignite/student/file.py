@@ -34,7 +34,7 @@ def write_student(path: Path, student: Student, card: Card, form: str = "state")
 def read_student(path: Path, device: torch.device | str = "cpu") -> tuple[nn.Module, Card]:
     """Read a student from a file of either format: a module from pixels or token ids to logits, and its card.
 
-    ``student.encoder`` makes token ids of texts; it is None for images.
+    ``student.tokenizer`` makes token ids of texts; it is None for images.
 
     Raises:
         InputError: a file that is not there, is damaged, holds no student or one of a later version; a

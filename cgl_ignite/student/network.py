@@ -8,18 +8,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cgl_ignite.data import Encoder, Normaliser, TokenIds
+from cgl_ignite.data import Normaliser, PadTokens, Tokenizer
 from cgl_ignite.pool import ModularNetwork, extract_student
 from cgl_ignite.student.card import Card
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Program", "Student", "encoder_of", "example_inputs"]
+__all__ = ["Program", "Student", "example_inputs", "tokenizer_of"]
 
 
 class Student(nn.Module):
-    """A network with its normalisation or its encoder, in evaluation mode, apart from any pool.
+    """A network with its normalisation or its tokenizer, in evaluation mode, apart from any pool.
 
     On the same normalised inputs its logits are those of the pool, up to the order in which a kernel adds;
     from pixels, the normalisation is rounded anew. In float32 both stay below 1e-4 of the largest logit.
@@ -29,7 +29,7 @@ class Student(nn.Module):
     Args:
         network: the layers, one after the other.
         normaliser: mean and standard deviation per channel, in units of [0, 1]; token ids have none.
-        encoder: of texts, what makes token ids of them.
+        tokenizer: of texts, what makes token ids of them.
 
     Example:
         >>> normaliser = Normaliser(mean=torch.tensor([0.5]), std=torch.tensor([0.25]))
@@ -42,11 +42,11 @@ class Student(nn.Module):
     std: Tensor | None
 
     def __init__(
-        self, network: nn.Sequential, normaliser: Normaliser | TokenIds, encoder: Encoder | None = None
+        self, network: nn.Sequential, normaliser: Normaliser | PadTokens, tokenizer: Tokenizer | None = None
     ) -> None:
         super().__init__()
         self.network = network
-        self.encoder = encoder
+        self.tokenizer = tokenizer
         mean, std = (normaliser.mean, normaliser.std) if isinstance(normaliser, Normaliser) else (None, None)
         self.register_buffer("mean", None if mean is None else mean.detach().clone())
         self.register_buffer("std", None if std is None else std.detach().clone())
@@ -55,11 +55,11 @@ class Student(nn.Module):
 
     @classmethod
     def of(
-        cls, pool: ModularNetwork, student: int, normaliser: Normaliser | TokenIds, encoder: Encoder | None = None
+        cls, pool: ModularNetwork, student: int, normaliser: Normaliser | PadTokens, tokenizer: Tokenizer | None = None
     ) -> Student:
         """Copy a student (index from 0) out of a pool, on the pool's device."""
         network = extract_student(pool, student)
-        return cls(network, normaliser.to(next(network.parameters()).device), encoder)
+        return cls(network, normaliser.to(next(network.parameters()).device), tokenizer)
 
     def forward(self, inputs: Tensor) -> Tensor:
         if self.mean is not None and self.std is not None:
@@ -72,19 +72,19 @@ class Student(nn.Module):
 class Program(nn.Module):
     """A student out of a ``torch.export`` program: what a :class:`Student` answers, without its layers."""
 
-    def __init__(self, program: nn.Module, encoder: Encoder | None) -> None:
+    def __init__(self, program: nn.Module, tokenizer: Tokenizer | None) -> None:
         super().__init__()
         self.program = program
-        self.encoder = encoder
+        self.tokenizer = tokenizer
 
     def forward(self, inputs: Tensor) -> Tensor:
         logits: Tensor = self.program(inputs)
         return logits
 
 
-def encoder_of(student: nn.Module) -> Encoder | None:
+def tokenizer_of(student: nn.Module) -> Tokenizer | None:
     """Return what makes token ids of texts for a student; None if it reads images."""
-    return student.encoder if isinstance(student, (Student, Program)) else None
+    return student.tokenizer if isinstance(student, (Student, Program)) else None
 
 
 def example_inputs(card: Card) -> NDArray[Any]:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 from torch.export.passes import move_to_device_pass
 
-from cgl_ignite.data import dump_encoder, parse_encoder
+from cgl_ignite.data import dump_tokenizer, parse_tokenizer
 from cgl_ignite.errors import InputError, first_line
 from cgl_ignite.student.card import FORMAT, Card
 from cgl_ignite.student.network import Program, Student, example_inputs
@@ -28,14 +28,14 @@ CARD, _NUMBER, _ENCODER = "card.json", "format", "encoder.json"
 
 
 def write(student: Student, card: Card) -> bytes:
-    """Return the content of a file with the program of a student, its card and its encoder.
+    """Return the content of a file with the program of a student, its card and its tokenizer.
 
     Raises:
         InputError: a backbone that cannot be made a program.
     """
     network, example = copy.deepcopy(student).cpu(), torch.from_numpy(example_inputs(card))
     free: dict[int, Any] = {0: Dim("batch", min=1)}
-    if student.encoder is not None and student.encoder.pad == "batch" and card.shape[0] > 1:
+    if student.tokenizer is not None and student.tokenizer.pad == "batch" and card.shape[0] > 1:
         free[1] = Dim("length", min=1, max=card.shape[0])
     try:
         program = torch.export.export(network, (example,), dynamic_shapes={"inputs": free})
@@ -47,8 +47,8 @@ def write(student: Student, card: Card) -> bytes:
         ) from error
     buffer = io.BytesIO()
     extra = {CARD: card.model_dump_json(), _NUMBER: str(FORMAT)}
-    if student.encoder is not None:
-        extra[_ENCODER] = dump_encoder(student.encoder)
+    if student.tokenizer is not None:
+        extra[_ENCODER] = dump_tokenizer(student.tokenizer)
     torch.export.save(program, buffer, extra_files=extra)
     return buffer.getvalue()
 
@@ -81,7 +81,7 @@ def read(path: Path, device: torch.device | str) -> tuple[nn.Module, Card]:
         folder = next(name for name in names if name.endswith(f"/extra/{CARD}")).removesuffix(CARD)
         extra = {name: archive.read(name) for name in names if name.startswith(folder)}
     card = Card.parse(path, json.loads(extra[folder + _NUMBER]), extra[folder + CARD])
-    encoder = parse_encoder(extra[folder + _ENCODER], path) if folder + _ENCODER in extra else None
+    tokenizer = parse_tokenizer(extra[folder + _ENCODER], path) if folder + _ENCODER in extra else None
     try:
         with path.open("rb") as file:
             program = torch.export.load(file)
@@ -90,4 +90,4 @@ def read(path: Path, device: torch.device | str) -> tuple[nn.Module, Card]:
             f"{path}: PyTorch {torch.__version__} cannot read the program; it was written with {card.torch} "
             f"({type(error).__name__}: {error})"
         ) from error
-    return Program(move_to_device_pass(program, device).module(), encoder), card
+    return Program(move_to_device_pass(program, device).module(), tokenizer), card

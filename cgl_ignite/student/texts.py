@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from cgl_ignite.errors import InputError, Unreadable
-from cgl_ignite.student.network import encoder_of
+from cgl_ignite.student.network import tokenizer_of
 from cgl_ignite.student.score import ROWS, finite
 
 __all__ = ["answer_texts", "read_texts"]
@@ -40,14 +40,14 @@ def answer_texts(student: nn.Module, texts: Sequence[str], device: torch.device 
     Raises:
         InputError: a student of images, or one with damaged weights.
     """
-    encoder = encoder_of(student)
-    if encoder is None:
-        raise InputError("the student has no encoder: it reads no texts")
+    tokenizer = tokenizer_of(student)
+    if tokenizer is None:
+        raise InputError("the student has no tokenizer: it reads no texts")
     order = sorted(range(len(texts)), key=lambda number: len(texts[number]))
     parts = []
     with torch.inference_mode():
         for start in range(0, len(order), ROWS):
-            tokens = encoder.encode([texts[number] for number in order[start : start + ROWS]])
+            tokens = tokenizer.encode([texts[number] for number in order[start : start + ROWS]])
             parts.append(student(tokens.to(device)).cpu())
     return finite(torch.cat(parts))[torch.tensor(order).argsort()]
 

@@ -14,7 +14,7 @@ from torch import nn
 from cgl_ignite.backbones import BACKBONES
 from cgl_ignite.config.schema import Chooses, Part, Table
 from cgl_ignite.config.specialise import specialise
-from cgl_ignite.data import Normaliser, TokenIds, dump_encoder, parse_encoder
+from cgl_ignite.data import Normaliser, PadTokens, dump_tokenizer, parse_tokenizer
 from cgl_ignite.errors import InputError, choices
 from cgl_ignite.pool import modular_layers
 from cgl_ignite.student.card import FORMAT, Card
@@ -30,12 +30,12 @@ class _Rebuilt(Table):
 
 
 def write(student: Student, card: Card) -> bytes:
-    """Return the content of a file with the weights of a student, its card and its encoder."""
+    """Return the content of a file with the weights of a student, its card and its tokenizer."""
     weights = {name: value.detach().cpu() for name, value in student.state_dict().items()}
     buffer = io.BytesIO()
     content = {"format": FORMAT, "card": card.model_dump_json(), "state_dict": weights}
-    if student.encoder is not None:
-        content["encoder"] = dump_encoder(student.encoder)
+    if student.tokenizer is not None:
+        content["encoder"] = dump_tokenizer(student.tokenizer)
     torch.save(content, buffer)
     return buffer.getvalue()
 
@@ -49,10 +49,10 @@ def read(path: Path, device: torch.device | str) -> tuple[nn.Module, Card]:
     content = _loaded(path)
     card = Card.parse(path, content["format"], content["card"])
     network, weights = _untrained(path, card), content["state_dict"]
-    encoder = parse_encoder(content.get("encoder", ""), path) if card.modality == "text" else None
+    tokenizer = parse_tokenizer(content.get("encoder", ""), path) if card.modality == "text" else None
     try:
-        normaliser = TokenIds() if encoder else Normaliser(weights["mean"], weights["std"])
-        student = Student(network, normaliser, encoder)
+        normaliser = PadTokens() if tokenizer else Normaliser(weights["mean"], weights["std"])
+        student = Student(network, normaliser, tokenizer)
         student.load_state_dict(weights)
     except (KeyError, RuntimeError) as error:
         raise InputError(

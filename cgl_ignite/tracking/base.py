@@ -62,7 +62,7 @@ class StudentModel:
     """The selected student as it is handed over: the network in evaluation mode, on the CPU.
 
     Attributes:
-        network: of images; of texts, the ``pt2`` file that holds the student with its card and its encoder.
+        network: of images; of texts, the ``pt2`` file that holds the student with its card and its tokenizer.
         example: inputs of two samples (2, ...), for texts raw strings; the batch stays free, the other sizes are fixed.
         outputs: the shape of the result for one sample, such as (classes,).
         requirements: what must be installed to run it; by default PyTorch alone, in this version.

@@ -20,10 +20,10 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from torch import Tensor
 
-__all__ = ["PROGRAM", "TextModel", "encoder_of", "texts_of"]
+__all__ = ["PROGRAM", "TextModel", "parse_encode", "texts_of"]
 
 PROGRAM = "program"
-"""The name of the artifact that holds the student, its card and its encoder: a ``pt2`` file."""
+"""The name of the artifact that holds the student, its card and its tokenizer: a ``pt2`` file."""
 
 ROWS = 128
 Encode = Callable[[Sequence[str]], Tensor]
@@ -33,12 +33,12 @@ class TextModel(PythonModel):
     """Answers a column of texts with a row each: label, its probability, and the probabilities of all classes."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Read the program, the names of the classes and the encoder."""
+        """Read the program, the names of the classes and the tokenizer."""
         extra = {"card.json": "", "encoder.json": ""}
         self.program = torch.export.load(context.artifacts[PROGRAM], extra_files=extra).module()
         card = json.loads(extra["card.json"])
         self.classes = card["classes"]
-        self.encode = encoder_of(extra["encoder.json"], card["plugins"])
+        self.encode = parse_encode(extra["encoder.json"], card["plugins"])
 
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
@@ -97,7 +97,7 @@ def _is_text(column: pd.Series) -> bool:
     return len(held) > 0 and all(isinstance(value, str) for value in held)
 
 
-def encoder_of(text: str, plugins: Sequence[str] = ()) -> Encode:
+def parse_encode(text: str, plugins: Sequence[str] = ()) -> Encode:
     """Make what turns texts into token ids, int64 (N, T), from the JSON that a student carries."""
     state = json.loads(text)
     own = _ENCODERS.get(state["kind"])
@@ -127,9 +127,9 @@ def _padded(rows: Sequence[list[int]], state: dict[str, Any]) -> Tensor:
 def _plugged(text: str, plugins: Sequence[str]) -> Encode:
     for plugin in plugins:
         importlib.import_module(plugin)
-    from cgl_ignite.data import parse_encoder
+    from cgl_ignite.data import parse_tokenizer
 
-    return parse_encoder(text, PROGRAM).encode
+    return parse_tokenizer(text, PROGRAM).encode
 
 
 _ENCODERS: dict[str, Callable[[dict[str, Any]], Encode]] = {"characters": _characters, "sentencepiece": _sentencepiece}

@@ -1,4 +1,4 @@
-"""The Transformer against PyTorch's own encoder, and its mask against more padding."""
+"""The Transformer against PyTorch's own tokenizer, and its mask against more padding."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def reference(ours: nn.Module, values: Tensor, padding: Tensor) -> Tensor:
     return theirs(values, src_key_padding_mask=padding)
 
 
-def test_logits_are_those_of_pytorchs_encoder() -> None:
+def test_logits_are_those_of_pytorchs_tokenizer() -> None:
     ours, symbols = network(dropout=0.0), texts(12, 7, 1)
     padding = symbols == 0
     first, *blocks, classifier = ours

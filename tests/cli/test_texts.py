@@ -91,7 +91,7 @@ def test_an_exported_student_needs_nothing_else(reviewed: RunResult, home: Path,
     path = tmp_path / "reader"
     done = command("export", "latest", "--format", form, "-o", path, "--folder", home / "tracking")
     assert (done.exit_code, done.stdout) == (0, f"{path}\n")
-    assert "Reads raw text, of which its encoder, characters (" in (tmp_path / "reader.md").read_text()
+    assert "Reads raw text, of which its tokenizer, characters (" in (tmp_path / "reader.md").read_text()
     lines = [command("predict", student, "warm food", "--top", 1).stdout for student in (path, reviewed.student)]
     assert lines[0] == lines[1]
     measured = command("evaluate", path, home / "reviews", "--root", home, "--json")

@@ -16,7 +16,7 @@ def test_ready_rows_stay_as_they_are(numbered: Numbered) -> None:
     plain, named = (prepare(source, holdout=5, limit=None, seed=1, encoding=one) for one in (None, as_they_are()))
     assert plain.train.dense.equal(named.train.dense)
     assert plain.spec == source.spec
-    assert plain.encoder is None
+    assert plain.tokenizer is None
 
 
 def test_texts_must_be_encoded(tmp_path: Path) -> None:

@@ -17,9 +17,9 @@ from cgl_ignite.data import (
     Block,
     Corpus,
     DataSource,
-    Encoding,
     Examples,
     InputSpec,
+    Preprocessing,
     characters,
     prepare,
     sentencepiece,
@@ -89,7 +89,7 @@ def test_an_image_of_one_colour_is_empty_whatever_the_colour(colour: tuple[int, 
 
 
 @pytest.mark.parametrize("encoding", [characters(length=16), sentencepiece(vocabulary=24, length=4)])
-def test_texts_are_compared_before_they_are_encoded(tmp_path: Path, encoding: Encoding) -> None:
+def test_texts_are_compared_before_they_are_encoded(tmp_path: Path, encoding: Preprocessing) -> None:
     train = corpus(tmp_path, ["good", "bad", "  ", "日本", "good ", "fine", "good bad fine"])
     source = DataSource(
         train,

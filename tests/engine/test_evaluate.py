@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from cgl_ignite.data import Examples, Normaliser, Ragged, TokenIds
+from cgl_ignite.data import Examples, Normaliser, PadTokens, Ragged
 from cgl_ignite.engine.evaluate import ROWS, build_evaluator, evaluate
 from cgl_ignite.pool import ModularNetwork
 
@@ -84,7 +84,7 @@ def test_predictions_of_texts_stand_in_the_order_of_the_rows() -> None:
     scores = evaluate(
         build_evaluator(pool, torch.device("cpu")),
         Examples(texts, (lengths > 1).long()),
-        TokenIds(),
+        PadTokens(),
         torch.device("cpu"),
     )
     assert scores.accuracy == [100]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cgl_ignite.data import CharacterEncoder, Ragged, SubwordEncoder, dump_encoder, parse_encoder
+from cgl_ignite.data import CharacterTokenizer, Ragged, SubwordTokenizer, dump_tokenizer, parse_tokenizer
 from cgl_ignite.engine.evaluate import pool_logits
 from cgl_ignite.errors import InputError
 from cgl_ignite.export import export_student
@@ -19,13 +19,13 @@ from cgl_ignite.runs import open_run, rebuild_pool, take_student
 from cgl_ignite.student import (
     Chosen,
     answer_texts,
-    encoder_of,
     example_inputs,
     logits,
     measure,
     read_student,
     read_test_part,
     read_texts,
+    tokenizer_of,
 )
 from tests.texts import BACKBONES, finished_text_run
 
@@ -69,17 +69,17 @@ def test_what_cannot_be_read_as_texts_keeps_its_place(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["state", "pt2"])
-def test_a_student_takes_its_encoder_along_and_answers_as_in_the_pool(
+def test_a_student_takes_its_tokenizer_along_and_answers_as_in_the_pool(
     reviewed: tuple[RunResult, Path], form: str, tmp_path: Path
 ) -> None:
     result, folder = reviewed
     opened = open_run(result.run_id, folder / "tracking")
     for index in (0, 3):
         read, card = read_student(export_student(opened, index, form, tmp_path / f"{index}"))  # type: ignore[arg-type]
-        encoder = encoder_of(read)
-        assert encoder is not None
-        assert (card.spec, card.vocabulary) == (encoder.spec, encoder.spec.vocabulary)
-        expected = pool_logits(rebuild_pool(opened), encoder.encode(TEXTS))[index]
+        tokenizer = tokenizer_of(read)
+        assert tokenizer is not None
+        assert (card.spec, card.vocabulary) == (tokenizer.spec, tokenizer.spec.vocabulary)
+        expected = pool_logits(rebuild_pool(opened), tokenizer.encode(TEXTS))[index]
         torch.testing.assert_close(answer_texts(read, TEXTS), expected, rtol=1e-4, atol=1e-5)
         alone = torch.cat([answer_texts(read, [text]) for text in TEXTS])
         torch.testing.assert_close(alone, expected, rtol=1e-4, atol=1e-5)
@@ -101,16 +101,16 @@ def test_the_file_of_a_run_is_what_its_checkpoint_gives(reviewed: tuple[RunResul
 def test_the_test_part_is_the_one_of_the_run(reviewed: tuple[RunResult, Path]) -> None:
     result, folder = reviewed
     student, card = read_student(Path(result.student))
-    encoder = encoder_of(student)
-    examples = read_test_part("local_text", card, folder, encoder=encoder)
+    tokenizer = tokenizer_of(student)
+    examples = read_test_part("local_text", card, folder, tokenizer=tokenizer)
     assert isinstance(examples.inputs, Ragged)
     assert (len(examples), examples.targets.sum()) == (30, 15)
     assert measure(student, examples).accuracy == pytest.approx(result.test_accuracy)
     one_by_one = torch.cat([logits(student, examples.take(torch.tensor([row])).inputs) for row in range(30)])
     torch.testing.assert_close(logits(student, examples.inputs), one_by_one, rtol=1e-4, atol=1e-5)
     table = folder / "reviews"
-    assert torch.equal(read_test_part(str(table), card, folder, encoder=encoder).targets, examples.targets)
-    assert len(read_test_part("local_text", card, folder, 12, encoder)) == 12
+    assert torch.equal(read_test_part(str(table), card, folder, tokenizer=tokenizer).targets, examples.targets)
+    assert len(read_test_part("local_text", card, folder, 12, tokenizer)) == 12
 
 
 def test_a_table_that_the_student_was_not_trained_on_is_taken_whole(
@@ -120,7 +120,7 @@ def test_a_table_that_the_student_was_not_trained_on_is_taken_whole(
     student, card = read_student(Path(result.student))
     table = tmp_path / "new.tsv"
     table.write_text((folder / "reviews" / "test.tsv").read_text())
-    examples = read_test_part(str(table), card, tmp_path, encoder=encoder_of(student))
+    examples = read_test_part(str(table), card, tmp_path, tokenizer=tokenizer_of(student))
     assert len(examples) == 30
     assert measure(student, examples).accuracy == pytest.approx(result.test_accuracy)
 
@@ -134,7 +134,7 @@ def test_classes_by_their_number(reviewed: tuple[RunResult, Path], tmp_path: Pat
         text = (folder / "reviews" / f"{part}.tsv").read_text()
         (tmp_path / f"{part}.tsv").write_text(text.replace("bad\t", f"{first}\t").replace("good\t", f"{first + 1}\t"))
     card = card.model_copy(update={"dataset": Chosen(kind="yelp_review_full")})
-    examples = read_test_part(str(tmp_path), card, tmp_path, encoder=encoder_of(student))
+    examples = read_test_part(str(tmp_path), card, tmp_path, tokenizer=tokenizer_of(student))
     assert measure(student, examples).accuracy == pytest.approx(result.test_accuracy)
 
 
@@ -142,18 +142,18 @@ def test_a_table_with_one_of_the_classes_alone(reviewed: tuple[RunResult, Path],
     student, card = read_student(Path(reviewed[0].student))
     table = tmp_path / "new.tsv"
     table.write_text("label\ttext\ngood\tgreat food\ngood\tnever again\n")
-    examples = read_test_part(str(table), card, tmp_path, encoder=encoder_of(student))
+    examples = read_test_part(str(table), card, tmp_path, tokenizer=tokenizer_of(student))
     assert examples.targets.tolist() == [1, 1]
 
 
 def test_data_of_another_modality(reviewed: tuple[RunResult, Path], trained) -> None:
     student, card = read_student(Path(reviewed[0].student))
     with pytest.raises(InputError, match="digits holds image, but the student reads text"):
-        read_test_part("digits", card, encoder=encoder_of(student))
+        read_test_part("digits", card, tokenizer=tokenizer_of(student))
     with pytest.raises(InputError, match="local_text holds text, but the student reads image"):
         read_test_part("local_text", trained.card(0))
     with pytest.raises(InputError, match="'yelp' is neither a table of texts nor a data set"):
-        read_test_part("yelp", card, encoder=encoder_of(student))
+        read_test_part("yelp", card, tokenizer=tokenizer_of(student))
     with pytest.raises(InputError, match="it reads no texts"):
         answer_texts(trained.student(0), ["hello"])
 
@@ -162,36 +162,39 @@ def test_the_card_tells_what_is_read(reviewed: tuple[RunResult, Path]) -> None:
     _, card = read_student(Path(reviewed[0].student))
     text = card.markdown()
     assert card.encoding is not None
-    assert f"Reads raw text, of which its encoder, {card.encoding.kind} (" in text
+    assert f"Reads raw text, of which its tokenizer, {card.encoding.kind} (" in text
     assert f"at most {card.shape[0]} per text, from 1 to {card.vocabulary - 1}, and 0 as padding" in text
     assert "float32" not in text
 
 
-def test_encoders_come_back_from_json() -> None:
-    characters = CharacterEncoder(length=9, pad="batch", alphabet="xyz")
-    assert parse_encoder(dump_encoder(characters), "here") == characters
-    pieces = SubwordEncoder(length=9, pad="full", vocabulary=7, model=bytes(range(256)))
-    assert parse_encoder(dump_encoder(pieces), "here") == pieces
+def test_tokenizers_come_back_from_json() -> None:
+    characters = CharacterTokenizer(length=9, pad="batch", alphabet="xyz")
+    assert parse_tokenizer(dump_tokenizer(characters), "here") == characters
+    pieces = SubwordTokenizer(length=9, pad="full", vocabulary=7, model=bytes(range(256)))
+    assert parse_tokenizer(dump_tokenizer(pieces), "here") == pieces
 
 
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("{", "student.pt: the encoder of the student is not right (JSONDecodeError"),
-        ("[]", "student.pt: the encoder of the student is not right (AttributeError"),
-        ("{}", "student.pt: the encoder of the student is not right (KeyError: 'kind'"),
-        ('{"kind": "characters"}', "student.pt: the encoder of the student is not right (KeyError: 'length'"),
-        ('{"kind": "sentencepiece", "model": {"base64": "?"}}', "student.pt: the encoder of the student is not right"),
+        ("{", "student.pt: the tokenizer of the student is not right (JSONDecodeError"),
+        ("[]", "student.pt: the tokenizer of the student is not right (AttributeError"),
+        ("{}", "student.pt: the tokenizer of the student is not right (KeyError: 'kind'"),
+        ('{"kind": "characters"}', "student.pt: the tokenizer of the student is not right (KeyError: 'length'"),
+        (
+            '{"kind": "sentencepiece", "model": {"base64": "?"}}',
+            "student.pt: the tokenizer of the student is not right",
+        ),
         ('{"kind": "runes"}', "student.pt: encoding 'runes' is not registered (known: 'none', 'characters'"),
     ],
 )
-def test_what_is_no_encoder(text: str, fault: str) -> None:
+def test_what_is_no_tokenizer(text: str, fault: str) -> None:
     with pytest.raises(InputError) as caught:
-        parse_encoder(text, "student.pt")
+        parse_tokenizer(text, "student.pt")
     assert str(caught.value).startswith(fault)
 
 
-def test_a_damaged_encoder_in_a_file(reviewed: tuple[RunResult, Path], tmp_path: Path) -> None:
+def test_a_damaged_tokenizer_in_a_file(reviewed: tuple[RunResult, Path], tmp_path: Path) -> None:
     content = torch.load(reviewed[0].student, weights_only=True)
     state = json.loads(content["encoder"])
     path = tmp_path / "student.pt"
@@ -200,5 +203,5 @@ def test_a_damaged_encoder_in_a_file(reviewed: tuple[RunResult, Path], tmp_path:
         read_student(path)
     del content["encoder"]
     torch.save(content, path)
-    with pytest.raises(InputError, match=rf"{path}: the encoder of the student is not right"):
+    with pytest.raises(InputError, match=rf"{path}: the tokenizer of the student is not right"):
         read_student(path)

@@ -15,12 +15,20 @@ import torch
 from hypothesis import given
 from mlflow.exceptions import MlflowException
 
-from cgl_ignite.data import ENCODINGS, CharacterEncoder, Encoder, characters, dump_encoder, local_text, sentencepiece
+from cgl_ignite.data import (
+    ENCODINGS,
+    CharacterTokenizer,
+    Tokenizer,
+    characters,
+    dump_tokenizer,
+    local_text,
+    sentencepiece,
+)
 from cgl_ignite.data.text.cache.store import encoded
 from cgl_ignite.data.text.corpus import Block, Corpus
 from cgl_ignite.student import Student, answer_texts, read_student, write_student
 from cgl_ignite.tracking import StudentModel
-from cgl_ignite.tracking.text_program import encoder_of, texts_of
+from cgl_ignite.tracking.text_program import parse_encode, texts_of
 from tests.texts import BACKBONES, finished_text_run
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
@@ -59,7 +67,7 @@ def test_the_stored_student_takes_raw_strings(tracker, info, tmp_path, monkeypat
     assert not [line for line in lines if line.startswith(("import cgl", "from cgl"))]
 
 
-class RuneEncoder(CharacterEncoder):
+class RuneTokenizer(CharacterTokenizer):
     """Characters from the end of a text."""
 
     kind = "runes"
@@ -71,9 +79,9 @@ class RuneEncoder(CharacterEncoder):
 def test_an_encoding_of_a_plugin(tracker, info, tmp_path, monkeypatch) -> None:
     for name in ("_builders", "_facts"):
         monkeypatch.setattr(ENCODINGS, name, dict(getattr(ENCODINGS, name)))
-    ENCODINGS.register("runes", modality="text", restore=RuneEncoder.restore)(lambda: None)
+    ENCODINGS.register("runes", modality="text", restore=RuneTokenizer.restore)(lambda: None)
     student, card = read_student(Path(finished_text_run(tmp_path).student))
-    student.encoder = RuneEncoder(64, "full")
+    student.tokenizer = RuneTokenizer(64, "full")
     program = tmp_path / "student.pt2"
     write_student(program, student, card, "pt2")
     uri = tracker.model(tracker.open(info), StudentModel(program, np.array(TEXTS[:2], object), (2,), "reader"))
@@ -89,7 +97,7 @@ WRITTEN = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.sa
 
 
 @pytest.fixture(scope="module")
-def encoders(tmp_path_factory) -> list[Encoder]:
+def tokenizers(tmp_path_factory) -> list[Tokenizer]:
     table = tmp_path_factory.mktemp("small") / "small.csv"
     table.write_text("".join(f"{number % 2},{text}\n" for number, text in enumerate(SMALL)), encoding="utf-8")
     source = local_text(table.parent, path=str(table))
@@ -99,21 +107,21 @@ def encoders(tmp_path_factory) -> list[Encoder]:
         sentencepiece(vocabulary=80, length=9),
         sentencepiece(vocabulary=80, length=9, pad="full"),
     ]
-    return [maker.fit(source, torch.arange(60)).encoder for maker in makers]
+    return [maker.fit(source, torch.arange(60)).tokenizer for maker in makers]
 
 
 @given(texts=st.lists(WRITTEN, min_size=1, max_size=5))
-def test_training_the_student_and_its_stored_program_read_the_same_ids(encoders, tmp_path_factory, texts) -> None:
+def test_training_the_student_and_its_stored_program_read_the_same_ids(tokenizers, tmp_path_factory, texts) -> None:
     folder = tmp_path_factory.mktemp("ids")
 
     def read() -> Iterator[Block]:
         for part in (texts[:1], texts[1:]):
             yield Block(pa.array(part, pa.string()), np.zeros(len(part), np.int64), 1.0)
 
-    for number, encoder in enumerate(encoders):
-        trained = encoded(Corpus("texts", str(number), folder, read), encoder, "settings").inputs.padded()
-        answered = encoder.encode(texts)
-        stored = encoder_of(dump_encoder(encoder))(texts)
+    for number, tokenizer in enumerate(tokenizers):
+        trained = encoded(Corpus("texts", str(number), folder, read), tokenizer, "settings").inputs.padded()
+        answered = tokenizer.encode(texts)
+        stored = parse_encode(dump_tokenizer(tokenizer))(texts)
         assert trained.dtype == answered.dtype == stored.dtype == torch.int64
         assert trained.tolist() == answered.tolist() == stored.tolist()
 

@@ -12,9 +12,9 @@ from cgl_ignite.data import (  # fmt: skip
     Batches,
     Examples,
     InputSpec,
+    PadTokens,
     Ragged,
     Subsets,
-    TokenIds,
     disjoint,
     evaluation_batches,
     none,
@@ -41,7 +41,7 @@ def batches(rows: Examples, subsets: Subsets, batch_size: int, seed: int = 1) ->
         batch_size=batch_size,
         seed=seed,
         augment=none(SPEC),
-        normaliser=TokenIds(),
+        normaliser=PadTokens(),
         device="cpu",
     )
 
@@ -165,8 +165,8 @@ def test_any_row_may_be_the_one_left_out() -> None:
 
 
 def test_evaluation_goes_from_the_shortest_to_the_longest() -> None:
-    made = list(evaluation_batches(examples([5, 1, 4, 2, 3]), TokenIds(), 2, "cpu"))
+    made = list(evaluation_batches(examples([5, 1, 4, 2, 3]), PadTokens(), 2, "cpu"))
     assert [batch.targets.tolist() for batch in made] == [[1, 3], [4, 2], [0]]
     assert [batch.inputs.shape[1] for batch in made] == [2, 4, 5]
-    full = list(evaluation_batches(examples([5, 1, 4, 2, 3], 6), TokenIds(), 2, "cpu"))
+    full = list(evaluation_batches(examples([5, 1, 4, 2, 3], 6), PadTokens(), 2, "cpu"))
     assert [batch.targets.tolist() for batch in full] == [[0, 1], [2, 3], [4]]

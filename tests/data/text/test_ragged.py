@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 
-from cgl_ignite.data import Examples, Ragged, TokenIds
+from cgl_ignite.data import Examples, PadTokens, Ragged
 
 ROWS = st.lists(st.lists(st.integers(1, 200), max_size=9), min_size=1, max_size=12)
 
@@ -49,8 +49,8 @@ def test_lengths_matter_where_batches_differ_in_width() -> None:
 
 
 def test_token_ids_are_handed_on_as_integers() -> None:
-    assert TokenIds()(ragged([[1], [2, 3]])).tolist() == [[1, 0], [2, 3]]
-    ids = TokenIds()(torch.tensor([[200, 0]], dtype=torch.uint8))
+    assert PadTokens()(ragged([[1], [2, 3]])).tolist() == [[1, 0], [2, 3]]
+    ids = PadTokens()(torch.tensor([[200, 0]], dtype=torch.uint8))
     assert ids.tolist() == [[200, 0]]
     assert ids.dtype == torch.int64
 

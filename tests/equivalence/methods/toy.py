@@ -7,8 +7,8 @@ from torch import nn
 
 from cgl_ignite.backbones import Backbone
 from cgl_ignite.data import DataSource, Examples
-from cgl_ignite.data.encoding import Coder
-from cgl_ignite.data.normalise import TokenIds
+from cgl_ignite.data.encoding import Preprocessor
+from cgl_ignite.data.normalise import PadTokens
 from cgl_ignite.spec import InputSpec
 from tests.equivalence.methods.networks import HEADS, HIDDEN, POSITIONS, TOKENS, WIDTH
 
@@ -69,7 +69,7 @@ class Ids:
         return part.targets
 
     def fit(self, source, training):
-        return Coder(SPEC, read=lambda part, rows: part.take(rows), normaliser=lambda train: TokenIds())
+        return Preprocessor(SPEC, read=lambda part, rows: part.take(rows), normaliser=lambda train: PadTokens())
 
 
 def toy_ids():

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from cgl_ignite.data.base import Examples
-from cgl_ignite.data.encoding import Encoder, cut
+from cgl_ignite.data.encoding import Tokenizer, cut
 from cgl_ignite.data.hashing import hash_texts
 from cgl_ignite.data.text.cache.files import kept, key_of
 from cgl_ignite.data.text.corpus import Corpus
@@ -24,18 +24,18 @@ _VERSION = 2
 TOKENS, BOUNDS, TARGETS, HASHES = "tokens.bin", "bounds.npy", "targets.npy", "hashes.npy"
 
 
-def encoded(corpus: Corpus, encoder: Encoder, settings: str) -> Examples:
+def encoded(corpus: Corpus, tokenizer: Tokenizer, settings: str) -> Examples:
     """Return all rows of a corpus encoded; they are read and encoded only if nobody has done so before.
 
     Args:
-        settings: tells apart encoders that give different ids.
+        settings: tells apart tokenizers that give different ids.
     """
-    entry = kept(corpus.cache, key_of(_VERSION, corpus.identity, settings), partial(_write, corpus, encoder))
-    tokens = np.memmap(entry / TOKENS, encoder.dtype, mode="c")
+    entry = kept(corpus.cache, key_of(_VERSION, corpus.identity, settings), partial(_write, corpus, tokenizer))
+    tokens = np.memmap(entry / TOKENS, tokenizer.dtype, mode="c")
     bounds = torch.from_numpy(np.load(entry / BOUNDS))
     rows = Ragged(torch.from_numpy(tokens), bounds[:-1], bounds.diff())
     targets, hashes = (torch.from_numpy(np.load(entry / file)) for file in (TARGETS, HASHES))
-    return Examples(cut(rows, encoder), targets, hashes)
+    return Examples(cut(rows, tokenizer), targets, hashes)
 
 
 def read_targets(corpus: Corpus) -> Tensor:
@@ -52,16 +52,16 @@ def _write_targets(corpus: Corpus, folder: Path) -> None:
     np.save(folder / TARGETS, np.concatenate(targets))
 
 
-def _write(corpus: Corpus, encoder: Encoder, folder: Path) -> None:
+def _write(corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> None:
     """Encode block by block; position 0 holds padding."""
     doing, rows = f"encoding {corpus.title}", 0
     counts: list[np.ndarray[Any, np.dtype[np.int64]]] = [np.ones(1, np.int64)]
     targets, hashes = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     with (folder / TOKENS).open("wb") as file:
-        file.write(np.zeros(1, encoder.dtype).tobytes())
+        file.write(np.zeros(1, tokenizer.dtype).tobytes())
         for block in corpus.read():
-            flat, lengths = encoder.tokens(block.texts)
-            file.write(flat.astype(encoder.dtype, copy=False).data)
+            flat, lengths = tokenizer.tokens(block.texts)
+            file.write(flat.astype(tokenizer.dtype, copy=False).data)
             counts.append(lengths)
             targets.append(block.targets)
             hashes.append(hash_texts(block.texts))

@@ -14,15 +14,15 @@ from pydantic import Field
 from torch import Tensor
 
 from cgl_ignite.data.base import DataSource, Examples, InputSpec, Rows
-from cgl_ignite.data.encoding import ENCODINGS, Coder, Encoder, Encoding, Pad, corpus_of
-from cgl_ignite.data.normalise import TokenIds
+from cgl_ignite.data.encoding import ENCODINGS, Pad, Preprocessing, Preprocessor, Tokenizer, corpus_of
+from cgl_ignite.data.normalise import PadTokens
 from cgl_ignite.data.text.cache.store import encoded
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-__all__ = ["ALPHABET", "CharacterEncoder", "characters"]
+__all__ = ["ALPHABET", "CharacterTokenizer", "characters"]
 
 ALPHABET = " abcdefghijklmnopqrstuvwxyz0123456789-,;.!?:'\"/|_#$%^&*~`+=<>()[]{}"
 """The characters with the ids from 2 on."""
@@ -33,7 +33,7 @@ _CONTINUING = bytes(range(0x80, 0xC0))
 
 
 @dataclass(frozen=True)
-class CharacterEncoder(Encoder):
+class CharacterTokenizer(Tokenizer):
     """One id per character, by a table look-up on the bytes of UTF-8.
 
     Capital letters A to Z count as small ones and white space of ASCII as space; every other character
@@ -45,7 +45,7 @@ class CharacterEncoder(Encoder):
         alphabet: ASCII characters, the first one with id 2.
 
     Example:
-        >>> CharacterEncoder(length=6, pad="full").encode(["Ab é!?...", "c"]).tolist()
+        >>> CharacterTokenizer(length=6, pad="full").encode(["Ab é!?...", "c"]).tolist()
         [[3, 4, 2, 1, 43, 44], [5, 0, 0, 0, 0, 0]]
     """
 
@@ -81,8 +81,8 @@ class CharacterEncoder(Encoder):
         return {"kind": self.kind, "length": self.length, "pad": self.pad, "alphabet": self.alphabet}
 
     @classmethod
-    def restore(cls, state: Mapping[str, Any]) -> CharacterEncoder:
-        """Make the encoder whose state this is."""
+    def restore(cls, state: Mapping[str, Any]) -> CharacterTokenizer:
+        """Make the tokenizer whose state this is."""
         return cls(state["length"], state["pad"], state["alphabet"])
 
 
@@ -96,8 +96,8 @@ def _table(alphabet: str) -> bytes:
     return bytes(table)
 
 
-@ENCODINGS.register("characters", modality="text", restore=CharacterEncoder.restore)
-def characters(*, length: Annotated[int, Field(ge=1)] = 1024, pad: Pad = "full") -> Encoding:
+@ENCODINGS.register("characters", modality="text", restore=CharacterTokenizer.restore)
+def characters(*, length: Annotated[int, Field(ge=1)] = 1024, pad: Pad = "full") -> Preprocessing:
     """Encode texts character by character: 66 characters, space, unknown and padding.
 
     Args:
@@ -105,27 +105,27 @@ def characters(*, length: Annotated[int, Field(ge=1)] = 1024, pad: Pad = "full")
         pad: ``full`` pads every text to ``length``, for networks that see the padding; ``batch`` pads to the
             longest of a batch.
     """
-    return _Characters(CharacterEncoder(length, pad))
+    return _Characters(CharacterTokenizer(length, pad))
 
 
 @dataclass(frozen=True)
-class _Characters(Encoding):
-    encoder: CharacterEncoder
+class _Characters(Preprocessing):
+    tokenizer: CharacterTokenizer
 
     @property
     def spec(self) -> InputSpec:
-        return self.encoder.spec
+        return self.tokenizer.spec
 
     def targets(self, part: Rows) -> Tensor:
         return self._encoded(part).targets
 
-    def fit(self, source: DataSource, training: Tensor) -> Coder:
-        return Coder(
+    def fit(self, source: DataSource, training: Tensor) -> Preprocessor:
+        return Preprocessor(
             spec=self.spec,
             read=lambda part, rows: self._encoded(part).take(rows),
-            normaliser=lambda train: TokenIds(),
-            encoder=self.encoder,
+            normaliser=lambda train: PadTokens(),
+            tokenizer=self.tokenizer,
         )
 
     def _encoded(self, part: Rows) -> Examples:
-        return encoded(corpus_of(part), self.encoder, f"characters {self.encoder.alphabet}")
+        return encoded(corpus_of(part), self.tokenizer, f"characters {self.tokenizer.alphabet}")

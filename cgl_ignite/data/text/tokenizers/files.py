@@ -1,4 +1,4 @@
-"""The encoder that a student of texts takes with it, as JSON: bytes are written in base 64."""
+"""The tokenizer that a student of texts takes with it, as JSON: bytes are written in base 64."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import json
 from base64 import b64decode, b64encode
 from typing import Any
 
-from cgl_ignite.data.encoding import ENCODINGS, Encoder, restore_encoder
+from cgl_ignite.data.encoding import ENCODINGS, Tokenizer, restore_tokenizer
 from cgl_ignite.errors import InputError, choices
 
-__all__ = ["dump_encoder", "parse_encoder"]
+__all__ = ["dump_tokenizer", "parse_tokenizer"]
 
 _BYTES = "base64"
 
 
-def dump_encoder(encoder: Encoder) -> str:
-    """Write the state of an encoder as JSON."""
-    return json.dumps({name: _written(value) for name, value in encoder.state().items()})
+def dump_tokenizer(tokenizer: Tokenizer) -> str:
+    """Write the state of a tokenizer as JSON."""
+    return json.dumps({name: _written(value) for name, value in tokenizer.state().items()})
 
 
-def parse_encoder(text: str | bytes, where: object) -> Encoder:
-    """Make the encoder whose state was written by :func:`dump_encoder`; ``where`` names the place in messages.
+def parse_tokenizer(text: str | bytes, where: object) -> Tokenizer:
+    """Make the tokenizer whose state was written by :func:`dump_tokenizer`; ``where`` names the place in messages.
 
     Raises:
         InputError: it is no such text, or of a kind that is not registered here.
@@ -29,10 +29,10 @@ def parse_encoder(text: str | bytes, where: object) -> Encoder:
         state = {name: _read(value) for name, value in json.loads(text).items()}
         kind = state["kind"]
         if kind in ENCODINGS:
-            return restore_encoder(state)
+            return restore_tokenizer(state)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         fault = f"{type(error).__name__}: {error}"
-        raise InputError(f"{where}: the encoder of the student is not right ({fault})") from error
+        raise InputError(f"{where}: the tokenizer of the student is not right ({fault})") from error
     known = choices(ENCODINGS.kinds())
     raise InputError(f"{where}: encoding {kind!r} is not registered (known: {known}); import its plugin (--plugin)")
 

@@ -20,8 +20,8 @@ from pydantic import Field
 from torch import Tensor
 
 from cgl_ignite.data.base import DataSource, Examples, InputSpec, Rows
-from cgl_ignite.data.encoding import ENCODINGS, Coder, Encoder, Encoding, Pad, corpus_of
-from cgl_ignite.data.normalise import TokenIds
+from cgl_ignite.data.encoding import ENCODINGS, Pad, Preprocessing, Preprocessor, Tokenizer, corpus_of
+from cgl_ignite.data.normalise import PadTokens
 from cgl_ignite.data.text.cache.files import kept, key_of
 from cgl_ignite.data.text.cache.store import encoded, read_targets
 from cgl_ignite.data.text.corpus import Corpus
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sentencepiece import SentencePieceProcessor
 
-__all__ = ["SubwordEncoder", "sentencepiece"]
+__all__ = ["SubwordTokenizer", "sentencepiece"]
 
 _VERSION = 1
 _FILE = "sentencepiece.model"
@@ -43,7 +43,7 @@ _FOLDS_CASE, _KEEPS_CASE = "nmt_nfkc_cf", "nmt_nfkc"
 
 
 @dataclass(frozen=True)
-class SubwordEncoder(Encoder):
+class SubwordTokenizer(Tokenizer):
     """One id per piece of a word; a piece that was never seen is unknown.
 
     Args:
@@ -87,8 +87,8 @@ class SubwordEncoder(Encoder):
         }
 
     @classmethod
-    def restore(cls, state: Mapping[str, Any]) -> SubwordEncoder:
-        """Make the encoder whose state this is."""
+    def restore(cls, state: Mapping[str, Any]) -> SubwordTokenizer:
+        """Make the tokenizer whose state this is."""
         return cls(state["length"], state["pad"], state["vocabulary"], state["model"])
 
     @cached_property
@@ -98,7 +98,7 @@ class SubwordEncoder(Encoder):
         return SentencePieceProcessor(model_proto=self.model)
 
 
-@ENCODINGS.register("sentencepiece", modality="text", restore=SubwordEncoder.restore)
+@ENCODINGS.register("sentencepiece", modality="text", restore=SubwordTokenizer.restore)
 def sentencepiece(
     *,
     vocabulary: Annotated[int, Field(ge=4)] = 16_000,
@@ -106,7 +106,7 @@ def sentencepiece(
     pad: Pad = "batch",
     lower: bool = True,
     train_rows: Annotated[int, Field(ge=1)] = 200_000,
-) -> Encoding:
+) -> Preprocessing:
     """Encode texts by pieces of words, which byte-pair encoding learns from the training part alone.
 
     Args:
@@ -120,7 +120,7 @@ def sentencepiece(
 
 
 @dataclass(frozen=True)
-class _Subwords(Encoding):
+class _Subwords(Preprocessing):
     vocabulary: int
     length: int
     pad: Pad
@@ -134,20 +134,20 @@ class _Subwords(Encoding):
     def targets(self, part: Rows) -> Tensor:
         return read_targets(corpus_of(part))
 
-    def fit(self, source: DataSource, training: Tensor) -> Coder:
+    def fit(self, source: DataSource, training: Tensor) -> Preprocessor:
         chosen = training
         if len(training) > self.train_rows:
             chosen = training[torch.arange(self.train_rows) * len(training) // self.train_rows]
         corpus = corpus_of(source.train).only(chosen)
         key = key_of("sentencepiece", _VERSION, corpus.identity, self.vocabulary, self.lower)
         entry = kept(corpus.cache, key, partial(_learn, corpus, self.vocabulary, self.lower))
-        encoder = SubwordEncoder(self.length, self.pad, self.vocabulary, (entry / _FILE).read_bytes())
-        settings = f"sentencepiece {blake2b(encoder.model, digest_size=16).hexdigest()}"
+        tokenizer = SubwordTokenizer(self.length, self.pad, self.vocabulary, (entry / _FILE).read_bytes())
+        settings = f"sentencepiece {blake2b(tokenizer.model, digest_size=16).hexdigest()}"
 
         def read(part: Rows, rows: Tensor) -> Examples:
-            return encoded(corpus_of(part).only(rows), encoder, settings)
+            return encoded(corpus_of(part).only(rows), tokenizer, settings)
 
-        return Coder(self.spec, read, normaliser=lambda train: TokenIds(), encoder=encoder)
+        return Preprocessor(self.spec, read, normaliser=lambda train: PadTokens(), tokenizer=tokenizer)
 
 
 def _learn(corpus: Corpus, vocabulary: int, lower: bool, folder: Path) -> None:

@@ -11,14 +11,14 @@ import pyarrow as pa
 import pytest
 import torch
 
-from cgl_ignite.data import CharacterEncoder
+from cgl_ignite.data import CharacterTokenizer
 from cgl_ignite.data.text.cache.files import cache_folder, kept, key_of
 from cgl_ignite.data.text.cache.store import encoded, read_targets
 from cgl_ignite.data.text.corpus import Block, Corpus, files_identity
 from cgl_ignite.data.text.progress import ProgressReport, watching
 from cgl_ignite.errors import InputError
 
-ENCODER = CharacterEncoder(6, "batch")
+ENCODER = CharacterTokenizer(6, "batch")
 TEXTS = ["abc", "", "a much longer text", "d"]
 
 
@@ -42,8 +42,8 @@ def test_rows_are_encoded_once_and_cut_off_when_they_are_read(tmp_path: Path) ->
         assert rows.targets.tolist() == [0, 1, 2, 3]
         assert rows.inputs.padded().equal(ENCODER.encode(TEXTS))
     assert counted.readings == 1
-    longer = encoded(counted.corpus, CharacterEncoder(10, "full"), "characters")
-    assert longer.inputs.padded().equal(CharacterEncoder(10, "full").encode(TEXTS))
+    longer = encoded(counted.corpus, CharacterTokenizer(10, "full"), "characters")
+    assert longer.inputs.padded().equal(CharacterTokenizer(10, "full").encode(TEXTS))
     assert counted.readings == 1
 
 

@@ -31,8 +31,8 @@ def tree(tmp_path: Path) -> Path:
 def texts(source: DataSource, part: str = "train") -> list[tuple[int, str]]:
     parts = prepare(source, holdout=0, limit=None, seed=1, encoding=characters(length=40))
     rows = parts.train if part == "train" else parts.test()
-    assert parts.encoder is not None
-    return list(zip(rows.targets.tolist(), parts.encoder.decode(parts.normaliser(rows.inputs)), strict=True))
+    assert parts.tokenizer is not None
+    return list(zip(rows.targets.tolist(), parts.tokenizer.decode(parts.normaliser(rows.inputs)), strict=True))
 
 
 def expected(part: str) -> list[tuple[int, str]]:
@@ -121,10 +121,10 @@ def test_without_the_files_the_error_says_what_to_do(tmp_path: Path, monkeypatch
 
 def test_real_reviews_in_pieces_of_words(text_root: Path) -> None:
     parts = prepare(imdb(text_root), holdout=200, limit=1000, seed=1, encoding=sentencepiece(vocabulary=2000))
-    assert parts.encoder is not None
+    assert parts.tokenizer is not None
     assert parts.train.targets.bincount().tolist() == pytest.approx([400, 400], abs=25)
-    ids = parts.encoder.encode(["The film was great."])
-    assert parts.encoder.decode(ids) == ["the film was great."]
+    ids = parts.tokenizer.encode(["The film was great."])
+    assert parts.tokenizer.decode(ids) == ["the film was great."]
     assert parts.train.lengths is not None
     assert 150 < parts.train.lengths.float().mean() < 512
     assert int(parts.train.lengths.max()) == 512

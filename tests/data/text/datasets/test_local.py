@@ -21,9 +21,9 @@ def split(source: DataSource) -> Splits:
 def texts(source: DataSource, part: str = "train") -> list[tuple[str, str]]:
     parts = split(source)
     rows = parts.train if part == "train" else parts.test()
-    assert parts.encoder is not None
+    assert parts.tokenizer is not None
     names = [source.classes[target] for target in rows.targets.tolist()]
-    return list(zip(names, parts.encoder.decode(parts.normaliser(rows.inputs)), strict=True))
+    return list(zip(names, parts.tokenizer.decode(parts.normaliser(rows.inputs)), strict=True))
 
 
 def read(tmp_path: Path, name: str, content: str, **options: Any) -> DataSource:

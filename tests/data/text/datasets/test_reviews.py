@@ -28,9 +28,9 @@ Build = Callable[[Path], DataSource]
 
 def decoded(source: DataSource) -> list[tuple[int, str]]:
     parts = prepare(source, holdout=0, limit=None, seed=1, encoding=characters(length=99))
-    assert parts.encoder is not None
+    assert parts.tokenizer is not None
     return list(
-        zip(parts.train.targets.tolist(), parts.encoder.decode(parts.normaliser(parts.train.inputs)), strict=True)
+        zip(parts.train.targets.tolist(), parts.tokenizer.decode(parts.normaliser(parts.train.inputs)), strict=True)
     )
 
 
@@ -123,8 +123,10 @@ def test_limit_and_holdout_choose_rows_of_a_mapped_file(write_reviews: WriteRevi
     rows = [(str(1 + n % 5), f"text {n}") for n in range(200)]
     source = yelp_review_full(write_reviews("yelp_review_full_csv", rows, rows))
     parts = prepare(source, holdout=20, limit=100, seed=3, encoding=characters())
-    assert parts.encoder is not None
-    texts = [parts.encoder.decode(parts.normaliser(part.inputs)) for part in (parts.train, parts.holdout, parts.test())]
+    assert parts.tokenizer is not None
+    texts = [
+        parts.tokenizer.decode(parts.normaliser(part.inputs)) for part in (parts.train, parts.holdout, parts.test())
+    ]
     assert list(map(len, texts)) == [80, 20, 100]
     assert not set(texts[0]) & set(texts[1])
     assert parts.train.targets.tolist() == [int(text.split()[1]) % 5 for text in texts[0]]
