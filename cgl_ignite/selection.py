@@ -58,32 +58,32 @@ DIGITS = 4
 
 
 @SELECTIONS.register("best")
-def best(students: int, seed: int, *, by: By = "accuracy", epochs: Epochs = 1) -> Rule:
+def best(students: int, seed: int, *, by: By = "cross_entropy", epochs: Epochs = 1) -> Rule:
     """Select the best student at its best epoch.
 
-    Students are compared by their holdout accuracy, ties by lower holdout cross-entropy, then by the later epoch and
-    the lower index; ``by = "cross_entropy"`` compares cross-entropies first. With ``epochs`` = n both are means over
-    the student's last n epochs, so that an epoch before the n-th is selected only in a shorter training. The weights
-    are those of the last of these epochs.
+    Students are compared by their holdout cross-entropy, ties by higher holdout accuracy, then by the later epoch and
+    the lower index; ``by = "accuracy"`` compares accuracies first. With ``epochs`` = n both are means over the
+    student's last n epochs, so that an epoch before the n-th is selected only in a shorter training. The weights are
+    those of the last of these epochs.
     """
     return _best_of(range(students), by, epochs)
 
 
 @SELECTIONS.register("last")
-def last(students: int, seed: int, *, by: By = "accuracy", epochs: Epochs = 1) -> Rule:
+def last(students: int, seed: int, *, by: By = "cross_entropy", epochs: Epochs = 1) -> Rule:
     """Select the best student of the last epoch, compared as by ``best``."""
     rule = _best_of(range(students), by, epochs)
     return lambda epoch, history, before: rule(epoch, history, None)
 
 
 @SELECTIONS.register("random")
-def random(students: int, seed: int, *, by: By = "accuracy", epochs: Epochs = 1) -> Rule:
+def random(students: int, seed: int, *, by: By = "cross_entropy", epochs: Epochs = 1) -> Rule:
     """Select a student drawn from the seed, at its best epoch, compared as by ``best``."""
     return _best_of([int(torch.randint(students, (), generator=stream(seed, "selection")))], by, epochs)
 
 
 @SELECTIONS.register("leader")
-def leader(students: int, seed: int, *, by: By = "accuracy", epochs: Epochs = 1) -> Rule:
+def leader(students: int, seed: int, *, by: By = "cross_entropy", epochs: Epochs = 1) -> Rule:
     """Select the last student, the group leader of OKDDip, at its best epoch, compared as by ``best``."""
     return _best_of([students - 1], by, epochs)
 

@@ -26,7 +26,7 @@ _NO_MATHEMATICS = (
     "tracking",
 )
 
-_DEFAULTS = 3
+_DEFAULTS = 4
 """Version of the defaults: raised whenever a default value, or what it means, changes."""
 
 
