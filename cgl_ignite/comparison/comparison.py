@@ -21,12 +21,12 @@ from cgl_ignite.data import DataSource
 from cgl_ignite.display import Board, Screen
 from cgl_ignite.errors import Interrupted
 from cgl_ignite.handlers.interruption import terminable
+from cgl_ignite.pipeline.abandoned import close_abandoned
 from cgl_ignite.pipeline.assemble import read_data, report_data
 from cgl_ignite.pipeline.device import find_device
 from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.hand_over import sync_run
 from cgl_ignite.pipeline.identity import data_of, refuse_changed_data
-from cgl_ignite.pipeline.leftovers import close_abandoned
 from cgl_ignite.pipeline.result import RunResult, read_result, summarise
 from cgl_ignite.pipeline.train import run_info
 from cgl_ignite.tracking import Group, RunInfo, Status, Tracker

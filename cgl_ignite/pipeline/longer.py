@@ -16,9 +16,8 @@ from cgl_ignite.errors import InputError
 from cgl_ignite.handlers.checkpoint import read_checkpoint
 from cgl_ignite.handlers.ramp import RampUp
 from cgl_ignite.pipeline.active import RunContext
-from cgl_ignite.pipeline.artifacts import DATA_FILES, keep_setting
+from cgl_ignite.pipeline.artifacts import DATA_FILES, keep_setting, read_setting
 from cgl_ignite.pipeline.folder import RunFolder, all_runs, start_run_folder
-from cgl_ignite.pipeline.leftovers import read_setting
 from cgl_ignite.pipeline.train import run_info
 from cgl_ignite.schedules import SCHEDULES
 from cgl_ignite.tracking import Journal

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
 from cgl_ignite.config.dump import fingerprint
@@ -11,19 +11,21 @@ from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.display import Screen
 from cgl_ignite.errors import Interrupted
 from cgl_ignite.handlers.interruption import terminable
+from cgl_ignite.pipeline.abandoned import close_abandoned
 from cgl_ignite.pipeline.active import RunContext
 from cgl_ignite.pipeline.assemble import read_data
 from cgl_ignite.pipeline.device import cpu_threads, find_device
 from cgl_ignite.pipeline.folder import RunFolder, take_run
 from cgl_ignite.pipeline.hand_over import sync_run
 from cgl_ignite.pipeline.identity import data_of, refuse_changed_data
-from cgl_ignite.pipeline.leftovers import close_abandoned
 from cgl_ignite.pipeline.longer import longer_run
 from cgl_ignite.pipeline.result import RunResult, summarise
 from cgl_ignite.pipeline.train import run_info, run_seed
 from cgl_ignite.tracking import Group, Tracker, is_finished, locate, make_tracker, recorded_in
 
 __all__ = ["run"]
+
+REMEDY = "leave out --resume to begin anew"
 
 
 def run(
@@ -53,17 +55,14 @@ def run(
     with ExitStack() as held:
         found = {seed: take_run(held, runs, fingerprint(pipeline), seed) if resume else None for seed in pipeline.seeds}
         done = {seed: run for seed, run in found.items() if run and run.complete}
+        left = [seed for seed in found if seed not in done]
         device = find_device(pipeline.run.device)
-        source = read_data(pipeline) if len(done) < len(found) else None
+        source = read_data(pipeline) if left else None
         data = data_of(pipeline, source) if source else {}
-        for left in (run for seed, run in found.items() if run and seed not in done):
-            remedy = "leave out --resume to begin anew"
-            refuse_changed_data(left.facts.get("data"), data, f"run {left.run_id}", remedy)
+        for again in filter(None, (found[seed] for seed in left)):
+            refuse_changed_data(again.facts.get("data"), data, f"run {again.run_id}", REMEDY)
         known = _group_of(found)
-        here = any(recorded_in(run.path, tracker) for run in done.values())
-        group = None
-        if source is not None or (here and not is_finished(tracker, known, warn)):
-            group = Group(tracker, run_info(pipeline, None, None), known, warn)
+        group = _open_group(pipeline, tracker, known, done.values(), warn, training=bool(left))
         parent = group.id if group else known
         results = {seed: sync_run(run, tracker, run_info(pipeline, seed, parent), warn) for seed, run in done.items()}
         if group is None:
@@ -71,9 +70,9 @@ def run(
         with _ending(group), cpu_threads(pipeline.run.threads):
             if source is not None:
                 context = RunContext(pipeline, source, data, device, runs, tracker, group.id, screen, warn)
-                for seed in [seed for seed in found if seed not in done]:
-                    again = found[seed] or (longer_run(context, seed, held) if resume else None)
-                    results[seed] = run_seed(context, seed, again)
+                for seed in left:
+                    begun = found[seed] or (longer_run(context, seed, held) if resume else None)
+                    results[seed] = run_seed(context, seed, begun)
             group.summarise(summarise([results[seed] for seed in pipeline.seeds]))
     return [results[seed] for seed in pipeline.seeds]
 
@@ -91,6 +90,22 @@ def _ending(group: Group) -> Iterator[None]:
         group.close("FAILED")
         raise
     group.close("FINISHED")
+
+
+def _open_group(
+    pipeline: Pipeline,
+    tracker: Tracker,
+    known: str | None,
+    done: Iterable[RunFolder],
+    warn: Callable[[str], None],
+    *,
+    training: bool,
+) -> Group | None:
+    """Open the group of the runs, unless there is nothing to train and nothing that the tracker has missed."""
+    here = any(recorded_in(run.path, tracker) for run in done)
+    if not training and (not here or is_finished(tracker, known, warn)):
+        return None
+    return Group(tracker, run_info(pipeline, None, None), known, warn)
 
 
 def _group_of(found: Mapping[int, RunFolder | None]) -> str | None:

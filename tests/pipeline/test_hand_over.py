@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cgl_ignite.catalogue import load_pipeline
-from cgl_ignite.pipeline import artifacts, hand_over, leftovers, read_result, run, session, train
+from cgl_ignite.pipeline import abandoned, artifacts, hand_over, read_result, run, session, train
 from cgl_ignite.pipeline import folder as folders
 from cgl_ignite.tracking import ModelRefused, own_store
 from cgl_ignite.tracking.memory import MemoryTracker
@@ -145,7 +145,7 @@ def test_a_run_that_is_killed_during_its_hand_over_is_completed_on_resume(settin
             run(setting, tracker=tracker, screen=notes)
     [folder] = (tmp_path / "mlruns" / "runs").iterdir()
     assert (folder / "result.json").is_file()
-    for module in (folders, leftovers):
+    for module in (folders, abandoned):
         monkeypatch.setattr(module, "gone", lambda tags: True)
     [result] = run(setting, tracker=tracker, screen=notes, resume=True)
     assert replace(result, train_seconds=0, samples_per_second=0) == replace(

@@ -15,7 +15,7 @@ from cgl_ignite.catalogue import load_pipeline
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.errors import Interrupted
 from cgl_ignite.pipeline import RunResult, find_run, run
-from cgl_ignite.pipeline.leftovers import close_abandoned
+from cgl_ignite.pipeline.abandoned import close_abandoned
 from cgl_ignite.tracking.memory import MemoryTracker
 from cgl_ignite.tracking.process import identity
 

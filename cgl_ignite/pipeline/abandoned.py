@@ -1,8 +1,7 @@
-"""What killed processes have left: runs that look as if somebody worked on them, and read settings of earlier runs."""
+"""Runs that killed processes have left, which look as if somebody still worked on them."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,18 +9,14 @@ from typing import Any
 
 from cgl_ignite.config.dump import flatten
 from cgl_ignite.errors import InputError
+from cgl_ignite.pipeline.artifacts import read_setting
 from cgl_ignite.pipeline.folder import RunFolder, all_runs
 from cgl_ignite.pipeline.hand_over import sync_run
 from cgl_ignite.pipeline.result import read_result, summarise
 from cgl_ignite.tracking import Group, RunInfo, Tracker
 from cgl_ignite.tracking.process import gone
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-__all__ = ["close_abandoned", "read_setting"]
+__all__ = ["close_abandoned"]
 
 
 def close_abandoned(runs: Path, tracker: Tracker, warn: Callable[[str], None]) -> None:
@@ -48,19 +43,6 @@ def close_abandoned(runs: Path, tracker: Tracker, warn: Callable[[str], None]) -
             warn(f"run {run.run_id} was killed and cannot be closed: {error}")
     for group in groups - {None}:
         _sync_group(runs, str(group), tracker, warn)
-
-
-def read_setting(run: RunFolder) -> dict[str, Any]:
-    """Read the effective values that a run was started with, as a tree.
-
-    Raises:
-        InputError: they are not there, or damaged.
-    """
-    path = run.path / "artifacts" / "pipeline.toml"
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not the setting of a run ({error})") from error
 
 
 def _sync_group(runs: Path, group: str, tracker: Tracker, warn: Callable[[str], None]) -> None:
