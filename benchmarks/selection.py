@@ -48,6 +48,14 @@ CIFAR = (
 )  # fmt: skip
 
 
+IMDB = (
+    "method={preset='baseline'}", "data.limit=3000", "data.holdout=300", "data.encoding.vocabulary=4000",
+    "data.encoding.length=96", "backbone.width=32", "backbone.embedding=32", "backbone.heads=2",
+    "backbone.feed_forward=64", "backbone.blocks=2", "optim.batch_size=32", "optim.learning_rate=1e-3", "run.epochs=15",
+    "run.threads=1",
+)  # fmt: skip
+
+
 class SelectionCase(NamedTuple):
     """A pipeline, and what is changed of it."""
 
@@ -59,6 +67,10 @@ CASES = {
     "digits-cgl": SelectionCase("digits_resnet.toml", ()),
     "digits-baseline": SelectionCase("digits_resnet.toml", ("method={preset='baseline'}",)),
     "cifar10-baseline": SelectionCase("cifar10_resnet18.toml", ("method={preset='baseline'}", *CIFAR)),
+    "cifar10-baseline_75_epochs": SelectionCase(
+        "cifar10_resnet18.toml", ("method={preset='baseline'}", *CIFAR, "run.epochs=75")
+    ),
+    "imdb-baseline": SelectionCase("imdb_transformer.toml", IMDB),
     "cifar10-cgl_whole": SelectionCase("cifar10_resnet18.toml", ("method={preset='cgl_whole',students=3}", *CIFAR)),
 }
 

@@ -11,10 +11,11 @@ from typing import Annotated, Literal, NamedTuple, TypeAlias
 import torch
 from pydantic import Field
 
+from cgl_ignite.config.schema import Part
 from cgl_ignite.registry import Registry
 from cgl_ignite.seeding import stream
 
-__all__ = ["SELECTIONS", "History", "HoldoutMean", "Rule", "Selected", "best", "last", "leader", "random"]
+__all__ = ["SELECTIONS", "History", "HoldoutMean", "Rule", "Selected", "best", "candidates", "last", "leader", "random"]
 
 
 class HoldoutMean(NamedTuple):
@@ -44,48 +45,71 @@ History: TypeAlias = Sequence[tuple[Sequence[float], Sequence[float]]]
 
 Rule: TypeAlias = Callable[[int, History, Selected | None], Selected]
 By: TypeAlias = Literal["accuracy", "cross_entropy"]
+At: TypeAlias = Literal["best", "last"]
 Epochs: TypeAlias = Annotated[int, Field(ge=1)]
 
 SELECTIONS: Registry[Callable[..., Rule]] = Registry("selection")
 """Builders given the number of students and the seed.
 
 A rule gets the epoch, the holdout scores of all epochs so far and what was selected before, and returns either that
-or a student of this epoch.
+or a student of this epoch. ``among`` is a fact of each kind: what it chooses among, ``students``, ``epochs`` or both.
 """
 
 DIGITS = 4
 """Mean accuracies in percent that differ only behind these decimals are equal."""
 
 
-@SELECTIONS.register("best")
-def best(students: int, seed: int, *, by: By = "cross_entropy", epochs: Epochs = 1) -> Rule:
+@SELECTIONS.register("best", among=("students", "epochs"))
+def best(students: int, seed: int, *, by: By = "accuracy", epochs: Epochs = 1) -> Rule:
     """Select the best student at its best epoch.
 
-    Students are compared by their holdout cross-entropy, ties by higher holdout accuracy, then by the later epoch and
-    the lower index; ``by = "accuracy"`` compares accuracies first. With ``epochs`` = n both are means over the
-    student's last n epochs, so that an epoch before the n-th is selected only in a shorter training. The weights are
-    those of the last of these epochs.
+    Students are compared by their holdout accuracy, ties by lower holdout cross-entropy, then by the later epoch and
+    the lower index; ``by = "cross_entropy"`` compares cross-entropies first. With ``epochs`` = n both are means over
+    the student's last n epochs, so that an epoch before the n-th is selected only in a shorter training. The weights
+    are those of the last of these epochs.
     """
     return _best_of(range(students), by, epochs)
 
 
-@SELECTIONS.register("last")
-def last(students: int, seed: int, *, by: By = "cross_entropy", epochs: Epochs = 1) -> Rule:
+@SELECTIONS.register("last", among=("students",))
+def last(students: int, seed: int, *, by: By = "accuracy", epochs: Epochs = 1) -> Rule:
     """Select the best student of the last epoch, compared as by ``best``."""
-    rule = _best_of(range(students), by, epochs)
+    return _at_the_end(_best_of(range(students), by, epochs))
+
+
+@SELECTIONS.register("random", among=("epochs",))
+def random(students: int, seed: int, *, at: At = "best", by: By = "accuracy", epochs: Epochs = 1) -> Rule:
+    """Select a student drawn from the seed, at its best epoch, compared as by ``best``, or at the last one."""
+    drawn = int(torch.randint(students, (), generator=stream(seed, "selection")))
+    return _of_one(drawn, at, by, epochs)
+
+
+@SELECTIONS.register("leader", among=("epochs",))
+def leader(students: int, seed: int, *, at: At = "best", by: By = "accuracy", epochs: Epochs = 1) -> Rule:
+    """Select the last student, the group leader of OKDDip, at its best epoch or at the last one."""
+    return _of_one(students - 1, at, by, epochs)
+
+
+def candidates(selection: Part, students: int, epochs: int) -> int:
+    """Count the pairs of student and epoch among which a configured rule chooses.
+
+    Example:
+        >>> candidates(Part(kind="best"), students=8, epochs=40)
+        320
+    """
+    among = SELECTIONS.facts(selection.kind)["among"]
+    fixed = selection.options.get("at") == "last"
+    return (students if "students" in among else 1) * (epochs if "epochs" in among and not fixed else 1)
+
+
+def _of_one(student: int, at: At, by: By, epochs: int) -> Rule:
+    rule = _best_of([student], by, epochs)
+    return _at_the_end(rule) if at == "last" else rule
+
+
+def _at_the_end(rule: Rule) -> Rule:
+    """Let every epoch replace the one before."""
     return lambda epoch, history, before: rule(epoch, history, None)
-
-
-@SELECTIONS.register("random")
-def random(students: int, seed: int, *, by: By = "cross_entropy", epochs: Epochs = 1) -> Rule:
-    """Select a student drawn from the seed, at its best epoch, compared as by ``best``."""
-    return _best_of([int(torch.randint(students, (), generator=stream(seed, "selection")))], by, epochs)
-
-
-@SELECTIONS.register("leader")
-def leader(students: int, seed: int, *, by: By = "cross_entropy", epochs: Epochs = 1) -> Rule:
-    """Select the last student, the group leader of OKDDip, at its best epoch, compared as by ``best``."""
-    return _best_of([students - 1], by, epochs)
 
 
 def _best_of(candidates: Sequence[int], by: By, epochs: int) -> Rule:

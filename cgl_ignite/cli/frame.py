@@ -15,6 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from cgl_ignite.selection import candidates
 from cgl_ignite.tracking.store import Store, own_store
 
 if TYPE_CHECKING:
@@ -227,13 +228,14 @@ def _with_standard_error(result: Result, rows: int) -> str:
 
 def _advice(summary: Summary) -> str:
     """Say that a holdout is too small to select by; empty where it is not."""
-    rows, candidates = summary.samples[1], summary.students * summary.epochs
+    rows = summary.samples[1]
+    count = candidates(summary.pipeline.method.selection, summary.students, summary.epochs)
     if rows == 1:
         return "one row says next to nothing about a student: take a larger data.holdout"
-    if candidates <= rows:
+    if count <= rows:
         return ""
     return (
-        f"the best of {candidates} candidates (students x epochs) on {_rows(rows)}: trust the test accuracy, "
+        f"the best of {count} pairs of student and epoch on {_rows(rows)}: trust the test accuracy, "
         "or take a larger data.holdout"
     )
 

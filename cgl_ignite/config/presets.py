@@ -22,7 +22,7 @@ _TOGETHER: Mapping[str, Any] = {
     "routing": {"kind": "branched"},
     "subsets": {"kind": "whole"},
     "choose": {"kind": "others"},
-    "selection": {"kind": "best"},
+    "selection": {"kind": "last"},
 }
 _RANDOM = {"kind": "random", "modules": 2, "shared": ByTask(image=[], text=[0])}
 _NO_RAMP = {"start": 0.0, "end": 0.0}
@@ -64,14 +64,14 @@ METHODS: dict[str, Mapping[str, Any]] = {
         "choose": {"kind": "peers"},
         "weigh": {"kind": "attention", "leader": True},
         "ramp": _RAMP_80_OF_300,
-        "selection": {"kind": "leader"},
+        "selection": {"kind": "leader", "at": "last"},
     },
     "cgl": {
         "students": 8,
         "routing": _RANDOM,
         "subsets": {"kind": "disjoint"},
         "choose": {"kind": "bernoulli", "probability": ByTask(image=0.25, text=0.5)},
-        "selection": {"kind": "best"},
+        "selection": {"kind": "last"},
     },
     "cgl_whole": {
         **_TOGETHER,

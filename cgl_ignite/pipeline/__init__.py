@@ -1,4 +1,4 @@
-"""From a pipeline to runs: the composition root."""
+"""One run: assemble its parts, train them, hand over its result."""
 
 from cgl_ignite.pipeline.folder import RunFolder, find_run
 from cgl_ignite.pipeline.result import RunResult, read_result, summarise

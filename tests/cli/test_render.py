@@ -56,7 +56,7 @@ def pipeline(students=3, epochs=4, **data):
         name="digits",
         data=SimpleNamespace(**{"kind": "digits", "root": None, **data}),
         backbone=SimpleNamespace(kind="resnet"),
-        method=SimpleNamespace(students=students),
+        method=SimpleNamespace(students=students, selection=SimpleNamespace(kind="best", options={})),
         run=SimpleNamespace(epochs=epochs),
     )
 
@@ -140,7 +140,7 @@ def test_the_end_names_every_place_and_the_commands_to_go_on_with(summary, resul
     ("students", "epochs", "rows", "advice"),
     [
         (8, 40, 320, None),
-        (8, 40, 237, "the best of 320 candidates (students x epochs) on 237 holdout rows: trust the test accuracy"),
+        (8, 40, 237, "the best of 320 pairs of student and epoch on 237 holdout rows: trust the test accuracy"),
         (1, 1, 1, "one row says next to nothing about a student"),
     ],
 )

@@ -12,7 +12,7 @@ def test_cgl_as_in_the_paper() -> None:
         "routing": {"kind": "random", "modules": 2, "shared": []},
         "subsets": {"kind": "disjoint"},
         "choose": {"kind": "bernoulli", "probability": 0.25},
-        "selection": {"kind": "best"},
+        "selection": {"kind": "last"},
     }
     text = preset("cgl", "text")
     assert (text["choose"]["probability"], text["routing"]["shared"]) == (0.5, [0])

@@ -9,7 +9,18 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from cgl_ignite.handlers.selection import StudentSelector
-from cgl_ignite.selection import SELECTIONS, History, HoldoutMean, Rule, Selected, best, last, leader, random
+from cgl_ignite.selection import (
+    SELECTIONS,
+    History,
+    HoldoutMean,
+    Rule,
+    Selected,
+    best,
+    candidates,
+    last,
+    leader,
+    random,
+)
 
 ACCURACY = [[50.0, 60.0, 40.0], [70.0, 80.0, 80.0], [80.0, 80.0, 10.0], [30.0, 79.0, 20.0]]
 CROSS_ENTROPY = [[1.0, 0.9, 1.2], [0.8, 0.6, 0.5], [0.5, 0.5, 2.0], [1.0, 0.3, 1.5]]
@@ -40,8 +51,7 @@ def test_equal_accuracies(cross_entropy: float, epoch: int) -> None:
     assert places(best(1, seed=1, by="accuracy"), epochs)[-1] == (epoch, 0)
 
 
-def test_best_by_cross_entropy_is_the_default() -> None:
-    assert places(best(3, seed=1)) == places(best(3, seed=1, by="cross_entropy"))
+def test_best_by_cross_entropy() -> None:
     assert places(best(3, seed=1, by="cross_entropy")) == [(1, 1), (2, 2), (3, 0), (4, 1)]
 
 
@@ -88,6 +98,29 @@ def test_random_keeps_one_student_at_its_best_epoch() -> None:
 
 def test_the_leader_is_the_last_student_at_its_best_epoch() -> None:
     assert places(leader(3, seed=1, by="accuracy")) == [(1, 2), (2, 2), (2, 2), (2, 2)]
+
+
+def test_one_student_at_the_last_epoch() -> None:
+    assert places(leader(3, seed=1, at="last")) == [(1, 2), (2, 2), (3, 2), (4, 2)]
+    found = places(random(3, seed=5, at="last"))
+    assert [epoch for epoch, _ in found] == [1, 2, 3, 4] and len({student for _, student in found}) == 1
+
+
+@pytest.mark.parametrize(
+    ("part", "count"),
+    [
+        (("best", {}), 320),
+        (("last", {}), 8),
+        (("random", {"at": "best"}), 40),
+        (("leader", {"at": "best"}), 40),
+        (("leader", {"at": "last"}), 1),
+    ],
+)
+def test_candidates_are_students_times_epochs_where_a_rule_chooses_among_both(
+    part: tuple[str, dict], count: int
+) -> None:
+    kind, options = part
+    assert candidates(SimpleNamespace(kind=kind, options=options), students=8, epochs=40) == count
 
 
 def test_registered_kinds() -> None:
