@@ -70,4 +70,4 @@ def test_files_and_devices_that_are_not_there(result: RunResult, workdir: Path) 
     assert "there is no file student.pt" in failed.stderr
     missing = evaluate(result.student, "digits", "--plugin", "no_such_parts")
     assert missing.exit_code == 2
-    assert "cannot import the plugin 'no_such_parts'" in missing.stderr
+    assert "cannot import 'no_such_parts'" in missing.stderr
