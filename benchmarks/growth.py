@@ -29,7 +29,7 @@ from cgl_ignite.data import DataSource, Examples
 from cgl_ignite.errors import ConfigError
 from cgl_ignite.handlers.state import StudentLosses
 from cgl_ignite.imitation import CHOICES
-from cgl_ignite.pipeline.assemble import Parts, count_parameters
+from cgl_ignite.pipeline.assemble import Parts
 from cgl_ignite.pipeline.device import cpu_threads, find_device
 from cgl_ignite.pipeline.forecast import forecast
 from cgl_ignite.spec import InputSpec
@@ -139,7 +139,7 @@ class Pool:
             "students": students,
             "iterations_per_round": self.iterations,
             "multiply_adds_per_sample": planned.multiply_adds / self._own,
-            "parameters": count_parameters(self.parts.pool) + count_parameters(self.parts.aggregator),
+            "parameters": self.parts.parameters,
             "kept_bytes": planned.kept,
             "weights_bytes": planned.weights,
         }

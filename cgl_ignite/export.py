@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cgl_ignite.errors import InputError
-from cgl_ignite.formats import find_format
+from cgl_ignite.formats import EXPORT_FORMATS
 from cgl_ignite.runs import RunFiles, take_student
 from cgl_ignite.student import write_student
 from cgl_ignite.tracking.files import write_atomically
@@ -28,7 +28,7 @@ def export_student(run: RunFiles, student: int | None = None, form: str = "state
     Raises:
         InputError: an unknown format, a student that is not there, or a file that cannot be written.
     """
-    name = f"student{find_format(form).suffix}"
+    name = f"student{EXPORT_FORMATS.facts(form)['suffix']}"
     path = Path(name) if target is None else target / name if target.is_dir() else target
     if path.exists() and path.samefile(run.path):
         raise InputError(f"{path} is the checkpoint that the student is taken from; choose another file")

@@ -3,50 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from cgl_ignite.errors import InputError, choices, nearest
+from cgl_ignite.registry import Registry
 
-__all__ = ["EXPORT_FORMATS", "ExportFormat", "find_format"]
+__all__ = ["EXPORT_FORMATS"]
 
+Writer = Callable[[Any, Any], bytes]
+"""Makes the content of a file of a student and its card."""
 
-@dataclass(frozen=True)
-class ExportFormat:
-    """A kind of file for a student.
-
-    Attributes:
-        suffix: of its files.
-        target: the writer, as ``module:function``; it makes the content of a file of a student and its card.
-        help: what the file is good for, in a few words.
-    """
-
-    suffix: str
-    target: str
-    help: str
-
-    def writer(self) -> Callable[[Any, Any], bytes]:
-        """Import the writer."""
-        module, _, function = self.target.partition(":")
-        writer: Callable[[Any, Any], bytes] = getattr(import_module(module), function)
-        return writer
+EXPORT_FORMATS: Registry[Writer] = Registry("format")
+"""Writers by name. Facts of each: ``suffix`` of its files, and ``help``, what they are good for in a few words."""
 
 
-EXPORT_FORMATS = {
-    "state": ExportFormat(".pt", "cgl_ignite.student.weights:write", "weights, read with cgl_ignite"),
-    "pt2": ExportFormat(".pt2", "cgl_ignite.student.program:write", "a program that needs PyTorch alone"),
-}
-"""By name; the first is the default."""
+def _written_by(module: str) -> Writer:
+    return lambda student, card: bytes(import_module(module).write(student, card))
 
 
-def find_format(name: str) -> ExportFormat:
-    """Return a format.
-
-    Raises:
-        InputError: a name that no format has.
-    """
-    if name not in EXPORT_FORMATS:
-        known = choices(EXPORT_FORMATS)
-        raise InputError(f"unknown format {name!r}{nearest(name, EXPORT_FORMATS)} (known: {known})")
-    return EXPORT_FORMATS[name]
+EXPORT_FORMATS.register("state", suffix=".pt", help="weights, read with cgl_ignite")(
+    _written_by("cgl_ignite.student.weights")
+)
+EXPORT_FORMATS.register("pt2", suffix=".pt2", help="a program that needs PyTorch alone")(
+    _written_by("cgl_ignite.student.program")
+)

@@ -188,3 +188,8 @@ def test_plugins_that_cannot_be_imported(workdir: Path, monkeypatch: pytest.Monk
         import_plugins(["broken_export"])
     with pytest.raises(InputError, match="cannot import 'no_such_parts'"):
         import_plugins(["no_such_parts"])
+
+
+def test_an_unknown_format_is_named(result: RunResult, folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"unknown format 'pt'; did you mean 'pt2'\? \(known: 'state' or 'pt2'\)"):
+        export_student(open_run(result.run_id, folder), form="pt", target=tmp_path)

@@ -18,10 +18,10 @@ __all__ = ["export"]
 @click.option(
     "--format",
     "form",
-    type=click.Choice(list(EXPORT_FORMATS)),
-    default=next(iter(EXPORT_FORMATS)),
+    type=click.Choice(EXPORT_FORMATS.kinds()),
+    default=EXPORT_FORMATS.kinds()[0],
     show_default=True,
-    help="; ".join(f"{name}: {form.help}" for name, form in EXPORT_FORMATS.items()) + ".",
+    help="; ".join(f"{name}: {EXPORT_FORMATS.facts(name)['help']}" for name in EXPORT_FORMATS.kinds()) + ".",
 )
 @click.option(
     "-o",

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from cgl_ignite.cli.frame import StudentTable, bars, facts, header, plain_line, results
 from cgl_ignite.cli.report import show_data
+from cgl_ignite.display import NoScreen
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -38,30 +39,15 @@ def make_screen(quiet: bool = False, console: Console | None = None, *, brief: b
     return screen
 
 
-class QuietScreen:
+class QuietScreen(NoScreen):
     """Shows warnings and nothing else."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
 
-    def data(self, report: DataReport) -> None:
-        """Say nothing."""
-
-    def start(self, summary: Summary) -> None:
-        """Say nothing."""
-
-    def iteration(self, state: Progress) -> None:
-        """Say nothing."""
-
-    def epoch(self, state: Progress) -> None:
-        """Say nothing."""
-
     def note(self, text: str) -> None:
         """Show a warning in one line."""
         self._line(Text.assemble(("note: ", "yellow"), text))
-
-    def finish(self, result: Result, model: str | None = None) -> None:
-        """Say nothing."""
 
     def interrupted(self, resume: str = "") -> None:
         """Show the command that goes on, if there is one."""

@@ -55,7 +55,6 @@ class Checkpointer:
         facts: Mapping[str, Any],
     ) -> None:
         self.path = folder / "checkpoint.pt"
-        self.averages = averages
         self.selector = selector
         self._trained = tuple(trained)
         self.parts: dict[str, Stateful] = {**trained, "averages": averages, "selector": selector}

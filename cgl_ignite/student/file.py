@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from cgl_ignite.errors import InputError
-from cgl_ignite.formats import find_format
+from cgl_ignite.formats import EXPORT_FORMATS
 from cgl_ignite.student import program, weights
 from cgl_ignite.student.card import Card
 from cgl_ignite.student.network import Student
@@ -24,7 +24,7 @@ def write_student(path: Path, student: Student, card: Card, form: str = "state")
     Raises:
         InputError: an unknown format, a file that cannot be written, or a backbone that cannot be made a program.
     """
-    content = find_format(form).writer()(student, card)
+    content = EXPORT_FORMATS.get(form)(student, card)
     try:
         write_atomically(path, content)
     except OSError as error:
