@@ -30,6 +30,7 @@ from cgl_ignite.errors import ConfigError
 from cgl_ignite.handlers.state import StudentLosses
 from cgl_ignite.imitation import CHOICES
 from cgl_ignite.pipeline.assemble import Parts
+from cgl_ignite.pipeline.data import RunData
 from cgl_ignite.pipeline.device import cpu_threads, find_device
 from cgl_ignite.pipeline.forecast import forecast
 from cgl_ignite.spec import InputSpec
@@ -129,7 +130,7 @@ class Pool:
 
     def __init__(self, pipeline: Pipeline, source: DataSource, device: torch.device) -> None:
         seed, students = pipeline.seeds[0], pipeline.method.students
-        self.parts = ready(pipeline, source)
+        self.parts = ready(pipeline, RunData(source, pipeline.data))
         self.iterations = max(1, min(MOST_ITERATIONS, MOST_BATCHES // students))
         self.milliseconds: list[float] = []
         self._own = students * pipeline.optim.batch_size
@@ -257,7 +258,7 @@ def alone(question: str) -> None:
     device, before = find_device(setting.device), peak_mib()
     pipeline = setting.pipeline(SMALL_GROUPS, students)
     with cpu_threads(setting.threads):
-        steps = training(pipeline, ready(pipeline, setting.source()))
+        steps = training(pipeline, ready(pipeline, RunData(setting.source(), pipeline.data)))
         for _ in range(max(1, CHUNKS * BATCHES_PER_CHUNK // students)):
             next(steps)
     peak = peak_mib()

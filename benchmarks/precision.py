@@ -13,7 +13,7 @@ from cgl_ignite.bench.passes import PlannedPass, ready, repetitions, typical_bat
 from cgl_ignite.bench.progress import take_turns
 from cgl_ignite.bench.race import make_clock
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.pipeline.assemble import read_data
+from cgl_ignite.pipeline.data import read_data
 from cgl_ignite.pipeline.device import cpu_threads, find_device
 
 __all__ = ["measure_precision"]
@@ -33,10 +33,10 @@ def measure_precision(pipeline: Pipeline, rounds: int, clock: str) -> dict[str, 
     device = find_device(pipeline.run.device)
     seconds = make_clock(clock, device)
     with cpu_threads(pipeline.run.threads):
-        source, passes = read_data(pipeline), {}
+        data, passes = read_data(pipeline), {}
         for precision in PRECISIONS:
             run = pipeline.run.model_copy(update={"precision": precision})
-            parts = ready(pipeline.model_copy(update={"run": run}), source)
+            parts = ready(pipeline.model_copy(update={"run": run}), data)
             passes[precision] = PlannedPass(pipeline, parts, typical_batch(parts.batches), parts.optimizer)
             passes[precision](1)
         since = seconds()

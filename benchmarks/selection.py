@@ -23,7 +23,7 @@ from ignite.engine import Engine, Events
 from cgl_ignite import Pipeline, load_pipeline
 from cgl_ignite.analysis.statistics import t_interval
 from cgl_ignite.bench.figures import facts
-from cgl_ignite.data import DataSource, data_root
+from cgl_ignite.data import data_root
 from cgl_ignite.engine.evaluate import build_evaluator, evaluate
 from cgl_ignite.engine.trainer import build_trainer
 from cgl_ignite.handlers.averages import TrainingAverages
@@ -33,7 +33,8 @@ from cgl_ignite.handlers.ramp import RampUp
 from cgl_ignite.handlers.schedule import LearningRate
 from cgl_ignite.handlers.state import Scores, state_of
 from cgl_ignite.handlers.subgroups import SubgroupResampler
-from cgl_ignite.pipeline.assemble import Parts, assemble, build_step, read_data
+from cgl_ignite.pipeline.assemble import Parts, assemble, build_step
+from cgl_ignite.pipeline.data import RunData, read_data
 from cgl_ignite.pipeline.device import cpu_threads
 from cgl_ignite.schedules import SCHEDULES
 from cgl_ignite.tracking.files import write_atomically
@@ -122,9 +123,9 @@ def find_pipeline(case: str, root: Path | None, changes: Sequence[str] = ()) -> 
     return load_pipeline(PIPELINES / file, [f"data.root={data_root(root)}", *own, *changes])
 
 
-def observe(pipeline: Pipeline, source: DataSource, seed: int) -> dict[str, Any]:
+def observe(pipeline: Pipeline, data: RunData, seed: int) -> dict[str, Any]:
     """Train one seed and return the scores of all students after every epoch."""
-    parts = assemble(pipeline, source, seed, CPU, Interruption())
+    parts = assemble(pipeline, data, seed, CPU, Interruption())
     evaluator, test = build_evaluator(parts.pool, CPU), parts.splits.test()
     rows = {"holdout": len(parts.splits.holdout), "test": len(test)}
     found: dict[str, Any] = {"seed": seed, "rows": rows, "holdout_right": [], "holdout_ce": [], "test_right": []}
@@ -207,11 +208,11 @@ def train_missing(case: str, pipeline: Pipeline, seeds: int, path: Path) -> list
     """Train the seeds of a case that are not kept yet, each kept as soon as it is trained."""
     kept = json.loads(path.read_text("utf-8")) if path.exists() else {**facts(CPU), "case": case, "runs": []}
     missing = [seed for seed in range(1, seeds + 1) if seed not in {run["seed"] for run in kept["runs"]}]
-    source = read_data(pipeline) if missing else None
+    data = read_data(pipeline) if missing else None
     for seed in missing:
-        assert source is not None
+        assert data is not None
         with cpu_threads(pipeline.run.threads):
-            kept["runs"].append(observe(pipeline, source, seed))
+            kept["runs"].append(observe(pipeline, data, seed))
         kept["table"] = table(kept["runs"])
         write_atomically(path, _text(kept).encode())
         print(f"{case}: seed {seed} in {kept['runs'][-1]['train_seconds']} s", flush=True)

@@ -29,7 +29,8 @@ from cgl_ignite.bench.figures import facts, peak_mib, ratio
 from cgl_ignite.bench.race import PADDED, Race, contestants, measure, train
 from cgl_ignite.data import DATASETS, data_root
 from cgl_ignite.handlers.interruption import Interruption
-from cgl_ignite.pipeline.assemble import assemble, read_data
+from cgl_ignite.pipeline.assemble import assemble
+from cgl_ignite.pipeline.data import read_data
 from cgl_ignite.pipeline.device import find_device
 
 PAPER = {

@@ -12,9 +12,9 @@ import pytest
 
 from cgl_ignite.catalogue import load_pipeline
 from cgl_ignite.config.dump import toml_value
-from cgl_ignite.data import DATASETS, ENCODINGS, prepare
+from cgl_ignite.data import DATASETS, ENCODINGS
 from cgl_ignite.errors import InputError
-from cgl_ignite.pipeline.assemble import read_data
+from cgl_ignite.pipeline.data import read_data
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "data.md").read_text("utf-8")
 SMALL = ["backbone.width=4", "run.device=cpu", "optim.batch_size=4", "data.encoding.length=64"]
@@ -36,9 +36,9 @@ def tickets(workdir: Path) -> Path:
 
 def test_the_table_is_read_as_the_page_says(tickets: Path) -> None:
     pipeline = load_pipeline(tickets)
-    source = read_data(pipeline)
-    assert source.classes == ("billing", "technical")
-    parts = prepare(source, holdout=4, limit=None, seed=1, encoding=ENCODINGS.build(pipeline.data.encoding))
+    data = read_data(pipeline)
+    assert data.source.classes == ("billing", "technical")
+    parts = data.splits(seed=1)
     assert (len(parts.train), len(parts.holdout), len(parts.test())) == (12, 4, 4)
     assert parts.tokenizer is not None
     texts = {

@@ -21,9 +21,10 @@ from cgl_ignite.bench.passes import PlannedPass, ready
 from cgl_ignite.catalogue import load_pipeline
 from cgl_ignite.config.dump import values
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.data import Batch, DataSource
+from cgl_ignite.data import Batch
 from cgl_ignite.errors import CglError, InputError, RunFailed
-from cgl_ignite.pipeline.assemble import Parts, read_data
+from cgl_ignite.pipeline.assemble import Parts
+from cgl_ignite.pipeline.data import RunData, read_data
 from cgl_ignite.pipeline.device import cpu_threads, find_device
 from cgl_ignite.pipeline.forecast import forecast
 
@@ -70,9 +71,9 @@ def grow(pipeline: Pipeline) -> dict[str, Any]:
     """Train in this process and tell its memory, predicted and measured, in MiB."""
     device = find_device(pipeline.run.device)
     with cpu_threads(pipeline.run.threads):
-        source = read_data(pipeline)
-        warm_up(pipeline, source)
-        parts = ready(pipeline, source)
+        data = read_data(pipeline)
+        warm_up(pipeline, data)
+        parts = ready(pipeline, data)
         measured = _watch(device)
         train(pipeline, parts)
         growth = measured(sum(weight.nbytes for weight in parts.pool.parameters()) / MIB)
@@ -109,10 +110,10 @@ def full_length(pipeline: Pipeline) -> Pipeline:
     return pipeline.model_copy(update={"data": data})
 
 
-def warm_up(pipeline: Pipeline, source: DataSource) -> None:
+def warm_up(pipeline: Pipeline, data: RunData) -> None:
     """Train with the smallest batches and forget it, so that what PyTorch loads once is there."""
     optim = pipeline.optim.model_copy(update={"batch_size": 2})
-    train(pipeline, ready(pipeline.model_copy(update={"optim": optim}), source))
+    train(pipeline, ready(pipeline.model_copy(update={"optim": optim}), data))
 
 
 def _watch(device: torch.device) -> Callable[[float], dict[str, float]]:

@@ -12,12 +12,13 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.data import Batch, Batches, DataSource
+from cgl_ignite.data import Batch, Batches
 from cgl_ignite.engine.step import CollaborativeStep
 from cgl_ignite.handlers.interruption import Interruption
 from cgl_ignite.handlers.state import state_of
 from cgl_ignite.imitation import imitation_units
-from cgl_ignite.pipeline.assemble import Parts, assemble, read_data
+from cgl_ignite.pipeline.assemble import Parts, assemble
+from cgl_ignite.pipeline.data import RunData, read_data
 from cgl_ignite.pipeline.device import find_device
 from cgl_ignite.pool import Plan, plan_forward
 from cgl_ignite.pool.plan import Unit
@@ -40,10 +41,10 @@ class Idle(Optimizer):
         """Do nothing."""
 
 
-def ready(pipeline: Pipeline, source: DataSource | None = None) -> Parts:
+def ready(pipeline: Pipeline, data: RunData | None = None) -> Parts:
     """Assemble the parts of a pipeline and establish the students, as its run would; data are read if not given."""
     seed, device = pipeline.seeds[0], find_device(pipeline.run.device)
-    parts = assemble(pipeline, source or read_data(pipeline), seed, device, Interruption())
+    parts = assemble(pipeline, data or read_data(pipeline), seed, device, Interruption())
     paths = parts.routing.sample(stream(seed, "paths"))
     parts.pool.route(paths, parts.subsets.reads, pipeline.method.statistics)
     return parts

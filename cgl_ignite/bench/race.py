@@ -23,7 +23,8 @@ from cgl_ignite.config.schema import Loss, Pipeline
 from cgl_ignite.display import NoScreen
 from cgl_ignite.handlers.interruption import Interruption
 from cgl_ignite.pipeline import run
-from cgl_ignite.pipeline.assemble import Parts, assemble, read_data
+from cgl_ignite.pipeline.assemble import Parts, assemble
+from cgl_ignite.pipeline.data import read_data
 from cgl_ignite.pipeline.device import find_device
 from cgl_ignite.pipeline.forecast import forecast
 from cgl_ignite.tracking.memory import MemoryTracker

@@ -64,10 +64,10 @@ def _read(settings: dict[str, Pipeline]) -> dict[str, DataReport]:
         InputError: what is wrong with the data of any of them.
     """
     from cgl_ignite.cli.reading import reading
-    from cgl_ignite.pipeline.assemble import read_data, report_data
+    from cgl_ignite.pipeline.data import read_data
 
     def report(pipeline: Pipeline) -> DataReport:
-        return report_data(pipeline, read_data(pipeline), pipeline.seeds[0])
+        return read_data(pipeline).report(pipeline.seeds[0])
 
     with reading(quiet=False):
         found = {path: _tried(partial(report, pipeline)) for path, pipeline in settings.items()}

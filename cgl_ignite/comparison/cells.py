@@ -125,7 +125,7 @@ def find_cell(
 ) -> RunFolder | None:
     """Find the run of a cell: its own, finished or not, or a finished one of another comparison.
 
-    ``data``: only one that has read these (:func:`cgl_ignite.pipeline.identity.data_of`).
+    ``data``: only one that has read these (:func:`cgl_ignite.data.identity.identify_data`).
 
     Raises:
         InputError: another process works on it.

@@ -17,16 +17,14 @@ from cgl_ignite.comparison.task import Task, finished, reason_of
 from cgl_ignite.comparison.workers import WorkerPool, child_environments
 from cgl_ignite.config.presets import REFERENCE
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.data import DataSource
 from cgl_ignite.display import Board, Screen
 from cgl_ignite.errors import Interrupted
 from cgl_ignite.handlers.interruption import terminable
 from cgl_ignite.pipeline.abandoned import close_abandoned
-from cgl_ignite.pipeline.assemble import read_data, report_data
+from cgl_ignite.pipeline.data import RunData, read_data, refuse_changed_data
 from cgl_ignite.pipeline.device import find_device
 from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.hand_over import sync_run
-from cgl_ignite.pipeline.identity import data_of, refuse_changed_data
 from cgl_ignite.pipeline.result import RunResult, read_result, summarise
 from cgl_ignite.pipeline.train import run_info
 from cgl_ignite.tracking import Group, RunInfo, Status, Tracker
@@ -45,7 +43,7 @@ class Comparison:
         folder: of the comparison.
         deviations: what a method changes in the settings that all share.
         cells: one for each seed and method; ``costs``: of each method. Both are found out by :meth:`run`.
-        source: the data, once they have been read; ``data`` says what was read.
+        data: what all cells read, once it has been read; ``identity``: of these data.
     """
 
     pipelines: dict[str, Pipeline]
@@ -58,8 +56,8 @@ class Comparison:
     deviations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     cells: list[Cell] = field(default_factory=list)
     costs: dict[str, Cost] = field(default_factory=dict)
-    source: DataSource | None = None
-    data: Mapping[str, str] = field(default_factory=dict)
+    data: RunData | None = None
+    identity: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def _first(self) -> Pipeline:
@@ -82,7 +80,7 @@ class Comparison:
         self.cells = [Cell(method, seed) for seed in self.seeds for method in self.pipelines]
         for cell in self.cells:
             pipeline = self.pipelines[cell.method]
-            run = find_cell(self.runs, pipeline, cell, self.folder.id, self.data)
+            run = find_cell(self.runs, pipeline, cell, self.folder.id, self.identity)
             if run is not None and run.complete:
                 cell.status, cell.run_id, cell.share = "finished", run.run_id, 1.0
                 info = run_info(pipeline, cell.seed, run.facts.get("group"), run.facts.get("method"))
@@ -122,24 +120,24 @@ class Comparison:
         """Find out what the methods cost, once; with equal steps this also sets their passes."""
         known = self.folder.costs
         if not known:
-            known = budgets(self.pipelines, self._read(), equal=self.equal == "steps")
+            known = budgets(self.pipelines, self._read().source, equal=self.equal == "steps")
         self.costs = {name: known[name] for name in self.pipelines}
         self.pipelines = {name: with_passes(one, self.costs[name].passes) for name, one in self.pipelines.items()}
 
-    def _read(self) -> DataSource:
+    def _read(self) -> RunData:
         """Read the data once, show them, and make sure that they are those with which the comparison began."""
-        if self.source is not None:
-            return self.source
-        source = self.source = read_data(self._first)
-        self.data = data_of(self._first, source)
+        if self.data is not None:
+            return self.data
+        data = self.data = read_data(self._first)
+        self.identity = data.identity
         remedy = f"move or remove {self.folder.path} to begin anew"
-        refuse_changed_data(self.folder.facts.get("data"), self.data, f"comparison {self.folder.id}", remedy)
-        self.board.data(report_data(self._first, source, self.seeds[0]))
-        return source
+        refuse_changed_data(self.folder.facts.get("data"), self.identity, f"comparison {self.folder.id}", remedy)
+        self.board.data(data.report(self.seeds[0]))
+        return data
 
     def _work_off(self, left: Sequence[Cell], jobs: int, screen: Screen | None) -> None:
         costs = {name: asdict(cost) for name, cost in self.costs.items()}
-        self.folder.note(self.cells, status="RUNNING", costs=costs, equal=self.equal, data=self.data)
+        self.folder.note(self.cells, status="RUNNING", costs=costs, equal=self.equal, data=self.identity)
         group = Group(self.tracker, self._info(), self.folder.facts.get("group"), self.board.note)
         self.folder.note(self.cells, group=group.id)
         with self._ending(group):
@@ -150,12 +148,12 @@ class Comparison:
 
     def _one_by_one(self, left: Sequence[Cell], group: Group, screen: Screen | None) -> None:
         """Run the cells in this process."""
-        source = self._read()
+        data = self._read()
         for cell in left:
             self._tell(cell, {"event": "started"})
             task, pipeline = self._task(cell, group), self.pipelines[cell.method]
             try:
-                result = task.run(pipeline, source, self.tracker, screen, self.board.note)
+                result = task.run(pipeline, data, self.tracker, screen, self.board.note)
             except (Interrupted, KeyboardInterrupt):
                 self._tell(cell, {"event": "interrupted"})
                 raise
@@ -167,14 +165,14 @@ class Comparison:
 
     def _side_by_side(self, left: Sequence[Cell], group: Group, jobs: int) -> None:
         """Run the cells in child processes, each with its share of the threads, or a GPU of its own."""
-        self.source = None
+        self.data = None
         environments = child_environments(min(jobs, len(left)), find_device(self._first.run.device))
         pool = WorkerPool(environments, self.folder.path / "logs", self._tell)
         pool.work_off([(cell, self._task(cell, group)) for cell in left])
 
     def _task(self, cell: Cell, group: Group) -> Task:
         tags = {"method": cell.method, "comparison": self.folder.id}
-        return Task.of(self.pipelines[cell.method], cell.seed, tags, group.id, self.data)
+        return Task.of(self.pipelines[cell.method], cell.seed, tags, group.id, self.identity)
 
     def _tell(self, cell: Cell, event: Mapping[str, Any]) -> None:
         """Take up what has become of a cell, remember it and show it."""

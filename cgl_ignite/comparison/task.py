@@ -14,13 +14,12 @@ from typing import Any
 from cgl_ignite.catalogue import load_pipeline
 from cgl_ignite.config.dump import fingerprint, values
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.data import DataSource
 from cgl_ignite.display import Screen
 from cgl_ignite.errors import CglError
 from cgl_ignite.pipeline.active import RunContext
+from cgl_ignite.pipeline.data import RunData, refuse_changed_data
 from cgl_ignite.pipeline.device import cpu_threads, find_device
 from cgl_ignite.pipeline.folder import take_run
-from cgl_ignite.pipeline.identity import data_of, refuse_changed_data
 from cgl_ignite.pipeline.result import RunResult, read_result
 from cgl_ignite.pipeline.train import run_seed
 from cgl_ignite.tracking import Tracker
@@ -71,7 +70,7 @@ class Task:
     def run(
         self,
         pipeline: Pipeline,
-        source: DataSource,
+        data: RunData,
         tracker: Tracker,
         screen: Screen | None,
         warn: Callable[[str], None],
@@ -81,13 +80,12 @@ class Task:
         Raises:
             InputError: the data are not those of the comparison.
         """
-        data = data_of(pipeline, source)
-        refuse_changed_data(self.data, data, f"comparison {self.tags['comparison']}", "start it again")
+        refuse_changed_data(self.data, data.identity, f"comparison {self.tags['comparison']}", "start it again")
         runs = pipeline.tracking.folder.expanduser().absolute() / "runs"
         device = find_device(pipeline.run.device)
-        context = RunContext(pipeline, source, data, device, runs, tracker, self.group, screen, warn, self.tags)
+        context = RunContext(pipeline, data, device, runs, tracker, self.group, screen, warn, self.tags)
         with ExitStack() as held, cpu_threads(pipeline.run.threads):
-            again = take_run(held, runs, fingerprint(pipeline), self.seed, data, **self.tags)
+            again = take_run(held, runs, fingerprint(pipeline), self.seed, data.identity, **self.tags)
             return read_result(again.result) if again and again.complete else run_seed(context, self.seed, again)
 
 

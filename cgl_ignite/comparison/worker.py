@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 from cgl_ignite.comparison.task import Task, finished, reason_of
 from cgl_ignite.display import NoScreen
 from cgl_ignite.errors import Interrupted
-from cgl_ignite.pipeline.assemble import read_data
+from cgl_ignite.pipeline.data import RunData, read_data
 from cgl_ignite.tracking import Tracker, locate, make_tracker
 
 if TYPE_CHECKING:
-    from cgl_ignite.data import DataSource
     from cgl_ignite.display import Summary
     from cgl_ignite.display.screen import Progress
 
@@ -63,7 +62,7 @@ class Workplace:
     def __init__(self, reporter: Reporter) -> None:
         self.reporter = reporter
         self.tracker: Tracker | None = None
-        self.source: DataSource | None = None
+        self.data: RunData | None = None
 
     def work(self, line: str) -> None:
         """Work off one task and tell how it ended."""
@@ -72,9 +71,9 @@ class Workplace:
             pipeline = task.load()
             store = locate(pipeline.tracking.folder, pipeline.tracking.uri)
             self.tracker = self.tracker or make_tracker(store, self.reporter.note)
-            self.source = self.source or read_data(pipeline)
+            self.data = self.data or read_data(pipeline)
             self.reporter.say("progress", share=0.0)
-            result = task.run(pipeline, self.source, self.tracker, self.reporter, self.reporter.note)
+            result = task.run(pipeline, self.data, self.tracker, self.reporter, self.reporter.note)
         except (Interrupted, KeyboardInterrupt):
             self.reporter.say("interrupted")
             sys.exit(Interrupted.exit_code)

@@ -12,11 +12,12 @@ import torch
 
 from cgl_ignite.config.dump import fingerprint, values
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.data import DataSource, Normaliser, dump_tokenizer
+from cgl_ignite.data import Normaliser, dump_tokenizer
 from cgl_ignite.display import Screen, Summary
 from cgl_ignite.handlers.averages import TrainingAverages
 from cgl_ignite.handlers.selection import StudentSelector
 from cgl_ignite.pipeline.assemble import Parts
+from cgl_ignite.pipeline.data import RunData
 from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.tracking import Journal, Tracker
 
@@ -28,15 +29,13 @@ class RunContext:
     """What the runs of one invocation have in common.
 
     Attributes:
-        data: what ``source`` has read (:func:`cgl_ignite.pipeline.identity.data_of`).
         runs: the folder of all runs.
         group: the run of the tracker that they belong to.
         tags: noted with each of them; ``method`` is what the method is called, if that is not the name of its preset.
     """
 
     pipeline: Pipeline
-    source: DataSource
-    data: Mapping[str, str]
+    data: RunData
     device: torch.device
     runs: Path
     tracker: Tracker
@@ -82,7 +81,7 @@ class ActiveRun:
             "pipeline": values(self.pipeline),
             "fingerprint": fingerprint(self.pipeline),
             "seed": self.seed,
-            "data": dict(self.context.data),
+            "data": dict(self.context.data.identity),
             "classes": list(splits.classes),
             "modality": splits.spec.modality,
             "shape": list(splits.spec.shape),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -12,21 +11,7 @@ from torch.optim import Optimizer
 
 from cgl_ignite.backbones import BACKBONES, Backbone
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.data import (
-    AUGMENTATIONS,
-    DATASETS,
-    ENCODINGS,
-    SUBSETS,
-    Batches,
-    DataReport,
-    DataSource,
-    Examples,
-    Splits,
-    Subsets,
-    data_root,
-    describe_data,
-    prepare,
-)  # fmt: skip
+from cgl_ignite.data import AUGMENTATIONS, SUBSETS, Batches, Examples, Splits, Subsets
 from cgl_ignite.engine.evaluate import build_evaluator, evaluate
 from cgl_ignite.engine.optim import OPTIMIZERS
 from cgl_ignite.engine.replay import GraphRecorder, find_recorder
@@ -35,6 +20,7 @@ from cgl_ignite.handlers.checkpoint import Stateful
 from cgl_ignite.handlers.interruption import Interruption
 from cgl_ignite.handlers.state import Scores
 from cgl_ignite.imitation import AGGREGATIONS, CHOICES, Choice, View, turns_of
+from cgl_ignite.pipeline.data import RunData
 from cgl_ignite.pipeline.device import find_precision
 from cgl_ignite.pipeline.forecast import forecast
 from cgl_ignite.pool import ROUTINGS, ModularNetwork, Routing, add_classifier, modular_layers, trunk_of
@@ -49,8 +35,6 @@ __all__ = [
     "build_aggregator",
     "build_step",
     "count_parameters",
-    "read_data",
-    "report_data",
 ]
 
 
@@ -83,31 +67,6 @@ class Parts:
         return count_parameters(self.pool) + count_parameters(self.aggregator)
 
 
-def read_data(pipeline: Pipeline) -> DataSource:
-    """Read the data set of a pipeline and make sure that it has the rows the pipeline asks for.
-
-    Every part is read, so that no fault of a file appears after the training; what was read is kept. The notes of the
-    data set say, too, if its validation part replaces the holdout that the pipeline asks for.
-
-    Raises:
-        InputError: files that are missing or damaged, or too few rows.
-    """
-    source: DataSource = DATASETS.build(pipeline.data, data_root(pipeline.data.root))
-    notes = source.notes
-    if source.holdout is not None and pipeline.data.holdout is not None:
-        notes += (f"the validation part is the holdout, data.holdout = {pipeline.data.holdout} is not used",)
-    holdout = None if source.holdout is None else cache(source.holdout)
-    source = replace(source, test=cache(source.test), holdout=holdout, notes=notes)
-    splits, _ = _divide(pipeline, source, pipeline.seeds[0])
-    splits.test()
-    return source
-
-
-def report_data(pipeline: Pipeline, source: DataSource, seed: int) -> DataReport:
-    """Report the parts that the run of a seed reads."""
-    return describe_data(_divide(pipeline, source, seed)[0], source.notes)
-
-
 def blueprint(pipeline: Pipeline, spec: InputSpec, classes: int) -> tuple[Backbone, Routing]:
     """Return the backbone of a pool and the routing that establishes its students."""
     method = pipeline.method
@@ -132,12 +91,11 @@ def build_aggregator(
     return aggregator
 
 
-def assemble(
-    pipeline: Pipeline, source: DataSource, seed: int, device: torch.device, interruption: Interruption
-) -> Parts:
+def assemble(pipeline: Pipeline, data: RunData, seed: int, device: torch.device, interruption: Interruption) -> Parts:
     """Build every part of one run from its registered builder."""
     method, optim = pipeline.method, pipeline.optim
-    splits, subsets = _divide(pipeline, source, seed)
+    splits = data.splits(seed)
+    subsets: Subsets = SUBSETS.build(method.subsets, splits.train.targets, method.students, seed)
     backbone, routing = blueprint(pipeline, splits.spec, len(splits.classes))
     layers = modular_layers(backbone)
     precision = find_precision(pipeline)
@@ -200,10 +158,3 @@ def _batches(pipeline: Pipeline, splits: Splits, subsets: Subsets, seed: int, de
         device=device,
         passes_per_epoch=pipeline.run.passes_per_epoch,
     )
-
-
-def _divide(pipeline: Pipeline, source: DataSource, seed: int) -> tuple[Splits, Subsets]:
-    data = pipeline.data
-    encoding = ENCODINGS.build(data.encoding)
-    splits = prepare(source, holdout=data.holdout, limit=data.limit, seed=seed, encoding=encoding)
-    return splits, SUBSETS.build(pipeline.method.subsets, splits.train.targets, pipeline.method.students, seed)

@@ -102,7 +102,7 @@ def _others(context: RunContext, seed: int) -> Iterator[_Other]:
     """Yield earlier runs of this name, seed and data that have a checkpoint and no comparison, newest first."""
     for run in all_runs(context.runs):
         same = (run.facts.get("name"), run.facts["seed"]) == (context.pipeline.name, seed)
-        if same and "comparison" not in run.facts and run.checkpoint.exists() and run.has_read(context.data):
+        if same and "comparison" not in run.facts and run.checkpoint.exists() and run.has_read(context.data.identity):
             try:
                 differs = differences(read_setting(run), context.pipeline)
             except InputError:
@@ -131,7 +131,7 @@ def _started(
     for name in DATA_FILES:
         if (kept := shorter.path / "artifacts" / name).exists():
             journal.content(name, kept.read_bytes())
-    more = {"group": context.group, "data": context.data, **context.tags, "continued_from": shorter.run_id}
+    more = {"group": context.group, "data": context.data.identity, **context.tags, "continued_from": shorter.run_id}
     folder = start_run_folder(journal.folder, pipeline.name, seed, fingerprint(pipeline), **more)
     return held.enter_context(folder.note(status="KILLED").locked())
 

@@ -13,11 +13,10 @@ from cgl_ignite.errors import Interrupted
 from cgl_ignite.handlers.interruption import terminable
 from cgl_ignite.pipeline.abandoned import close_abandoned
 from cgl_ignite.pipeline.active import RunContext
-from cgl_ignite.pipeline.assemble import read_data
+from cgl_ignite.pipeline.data import read_data, refuse_changed_data
 from cgl_ignite.pipeline.device import cpu_threads, find_device
 from cgl_ignite.pipeline.folder import RunFolder, take_run
 from cgl_ignite.pipeline.hand_over import sync_run
-from cgl_ignite.pipeline.identity import data_of, refuse_changed_data
 from cgl_ignite.pipeline.longer import longer_run
 from cgl_ignite.pipeline.result import RunResult, summarise
 from cgl_ignite.pipeline.train import run_info, run_seed
@@ -57,10 +56,9 @@ def run(
         done = {seed: run for seed, run in found.items() if run and run.complete}
         left = [seed for seed in found if seed not in done]
         device = find_device(pipeline.run.device)
-        source = read_data(pipeline) if left else None
-        data = data_of(pipeline, source) if source else {}
+        data = read_data(pipeline) if left else None
         for again in filter(None, (found[seed] for seed in left)):
-            refuse_changed_data(again.facts.get("data"), data, f"run {again.run_id}", REMEDY)
+            refuse_changed_data(again.facts.get("data"), data.identity if data else {}, f"run {again.run_id}", REMEDY)
         known = _group_of(found)
         group = _open_group(pipeline, tracker, known, done.values(), warn, training=bool(left))
         parent = group.id if group else known
@@ -68,8 +66,8 @@ def run(
         if group is None:
             return [results[seed] for seed in pipeline.seeds]
         with _ending(group), cpu_threads(pipeline.run.threads):
-            if source is not None:
-                context = RunContext(pipeline, source, data, device, runs, tracker, group.id, screen, warn)
+            if data is not None:
+                context = RunContext(pipeline, data, device, runs, tracker, group.id, screen, warn)
                 for seed in left:
                     begun = found[seed] or (longer_run(context, seed, held) if resume else None)
                     results[seed] = run_seed(context, seed, begun)

@@ -13,7 +13,7 @@ from ignite.engine import Engine
 
 from cgl_ignite.config.dump import fingerprint, flat
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.data import DataReport, describe_data
+from cgl_ignite.data import DataReport
 from cgl_ignite.engine.trainer import Handler, build_trainer, train
 from cgl_ignite.errors import Interrupted, RunFailed
 from cgl_ignite.handlers.averages import TrainingAverages
@@ -58,10 +58,10 @@ def run_seed(context: RunContext, seed: int, again: RunFolder | None) -> RunResu
     pipeline, screen = context.pipeline, context.screen
     interruption = Interruption()
     checkpoint = read_checkpoint(again.checkpoint) if again else None
-    parts = assemble(pipeline, context.source, seed, context.device, interruption)
+    parts = assemble(pipeline, context.data, seed, context.device, interruption)
     if checkpoint and not pipeline.run.batches_per_chunk:
         parts = replace(parts, batches_per_chunk=checkpoint["facts"]["batches_per_chunk"])
-    report = describe_data(parts.splits, context.source.notes)
+    report = context.data.report(seed)
     with interruption.listening(), _recorded(context, seed, again, checkpoint, report) as (journal, folder):
         run = _begin(context, seed, parts, journal, folder, checkpoint)
         every = pipeline.run.checkpoint_every
@@ -145,7 +145,7 @@ def _recorded(
             folder = again.working() if again else _new_folder(context, seed, journal, held)
             if again is None:
                 keep_setting(context.pipeline, journal)
-                keep_data(report, context.data, journal)
+                keep_data(report, context.data.identity, journal)
             yield journal, folder
         except BaseException as error:
             stopped = isinstance(error, (Interrupted, KeyboardInterrupt))
@@ -202,5 +202,5 @@ def _open_journal(
 
 def _new_folder(context: RunContext, seed: int, journal: Journal, held: ExitStack) -> RunFolder:
     held.enter_context(exclusive(journal.folder, lambda: f"run {journal.run_id} is being worked on already"))
-    facts = {"group": context.group, "data": context.data, **context.tags}
+    facts = {"group": context.group, "data": context.data.identity, **context.tags}
     return start_run_folder(journal.folder, context.pipeline.name, seed, fingerprint(context.pipeline), **facts)

@@ -80,10 +80,10 @@ import json, sys
 from cgl_ignite import load_pipeline
 from cgl_ignite.bench.synthetic import made_up
 from cgl_ignite.data import ENCODINGS
-from cgl_ignite.pipeline.assemble import read_data
+from cgl_ignite.pipeline.data import read_data
 for path in sys.argv[1:]:
     pipeline = made_up(load_pipeline(path))
-    source = read_data(pipeline)
+    source = read_data(pipeline).source
     spec = ENCODINGS.build(pipeline.data.encoding).spec if source.spec.modality == "text" else source.spec
     rows = [len(source.train), pipeline.data.holdout]
     print(json.dumps([list(spec.shape), spec.vocabulary, len(source.classes), *rows]))

@@ -12,7 +12,8 @@ from cgl_ignite.catalogue import bind_methods
 from cgl_ignite.comparison.budget import budget, budgets, steps_of_a_pass, with_passes
 from cgl_ignite.config.load import load_document
 from cgl_ignite.handlers.interruption import Interruption
-from cgl_ignite.pipeline.assemble import assemble, blueprint, read_data
+from cgl_ignite.pipeline.assemble import assemble, blueprint
+from cgl_ignite.pipeline.data import read_data
 from cgl_ignite.pool import modular_layers
 from cgl_ignite.pool.cost import measure_layers
 
@@ -28,8 +29,8 @@ def pipelines(*changes: str, names=("baseline", "dml", "cgl")):
 def test_steps_are_those_of_the_batches(batch):
     """320 training rows, eight sub-sets of 40: the last batch of a single row (13 * 3 + 1) is left out."""
     for pipeline in pipelines(f"optim.batch_size={batch}", "run.passes_per_epoch=2").values():
-        source = read_data(pipeline)
-        parts = assemble(pipeline, source, 1, torch.device("cpu"), Interruption())
+        data = read_data(pipeline)
+        source, parts = data.source, assemble(pipeline, data, 1, torch.device("cpu"), Interruption())
         assert 2 * steps_of_a_pass(pipeline, source) == parts.batches.epoch_length
         assert budget(pipeline, source).steps == 3 * parts.batches.epoch_length
 
@@ -37,7 +38,7 @@ def test_steps_are_those_of_the_batches(batch):
 def test_students_that_share_nothing_add_up():
     """Three students that share nothing and read the same rows cost three times what one costs."""
     both = pipelines(names=("baseline", "dml"))
-    costs = budgets(both, read_data(both["baseline"]), equal=False)
+    costs = budgets(both, read_data(both["baseline"]).source, equal=False)
     assert costs["dml"].multiply_adds == pytest.approx(3 * costs["baseline"].multiply_adds)
     assert costs["dml"].work == pytest.approx(3 * costs["baseline"].work)
     assert costs["baseline"].work == pytest.approx(3 * 20 * 16 * costs["baseline"].multiply_adds)
@@ -49,7 +50,7 @@ IN_TURN = 'methods.{}.update="in turn"'
 def test_who_learns_in_turn_runs_the_others_anew():
     """Three networks: three passes forward and backward together, and six forward passes more in turn."""
     together, in_turn = pipelines(names=("dml",)), pipelines(IN_TURN.format("dml"), names=("dml",))
-    source = read_data(together["dml"])
+    source = read_data(together["dml"]).source
     one, other = budget(together["dml"], source), budget(in_turn["dml"], source)
     assert (one.steps, other.steps) == (60, 180)
     assert other.multiply_adds - one.multiply_adds == pytest.approx(6 * _forward(together["dml"], source))
@@ -59,7 +60,7 @@ def test_who_learns_in_turn_runs_the_others_anew():
 def test_a_sub_group_for_each_step_costs_the_same():
     """Eight sub-sets of 40 rows in three iterations: eight times the steps, and the same passes but for prefixes."""
     together, in_turn = pipelines(names=("cgl",)), pipelines(IN_TURN.format("cgl"), names=("cgl",))
-    source = read_data(together["cgl"])
+    source = read_data(together["cgl"]).source
     one, other = budget(together["cgl"], source), budget(in_turn["cgl"], source)
     assert (one.steps, other.steps) == (9, 72)
     assert other.work == pytest.approx(one.work)
@@ -70,8 +71,8 @@ def test_a_student_without_rows_makes_no_step(batch):
     """324 rows in sub-sets of 41 and 40: with batches of 13 or 39 some have a row left, or two, and others none."""
     changes = ["data.limit=404", f"optim.batch_size={batch}"]
     (pipeline,) = pipelines(IN_TURN.format("cgl"), *changes, names=("cgl",)).values()
-    source = read_data(pipeline)
-    parts = assemble(pipeline, source, 1, torch.device("cpu"), Interruption())
+    data = read_data(pipeline)
+    source, parts = data.source, assemble(pipeline, data, 1, torch.device("cpu"), Interruption())
     epoch = islice(parts.batches.stream(0), parts.batches.epoch_length)
     assert steps_of_a_pass(pipeline, source) == sum(sum(size > 0 for size in batch.sizes) for batch in epoch)
 
@@ -79,7 +80,7 @@ def test_a_student_without_rows_makes_no_step(batch):
 def test_equal_steps_are_those_of_the_optimizer():
     """A network that learns in turn with two others makes three steps an iteration."""
     both = pipelines(IN_TURN.format("dml"), names=("baseline", "dml"))
-    costs = budgets(both, read_data(both["dml"]), equal=True)
+    costs = budgets(both, read_data(both["dml"]).source, equal=True)
     assert {name: (cost.passes, cost.steps) for name, cost in costs.items()} == {"baseline": (3, 180), "dml": (1, 180)}
 
 
@@ -93,7 +94,7 @@ def _forward(pipeline, source):
 def test_equal_steps_are_the_fewest_passes_that_reach_the_most():
     """320 rows in 20 iterations, 40 rows in 3: seven passes are 21."""
     all_three = pipelines()
-    costs = budgets(all_three, read_data(all_three["cgl"]), equal=True)
+    costs = budgets(all_three, read_data(all_three["cgl"]).source, equal=True)
     assert {name: (cost.passes, cost.steps) for name, cost in costs.items()} == {
         "baseline": (1, 60),
         "dml": (1, 60),
@@ -103,7 +104,7 @@ def test_equal_steps_are_the_fewest_passes_that_reach_the_most():
 
 def test_equal_steps_start_from_the_passes_that_are_asked_for():
     all_three = pipelines("run.passes_per_epoch=2")
-    costs = budgets(all_three, read_data(all_three["cgl"]), equal=True)
+    costs = budgets(all_three, read_data(all_three["cgl"]).source, equal=True)
     assert {name: cost.passes for name, cost in costs.items()} == {"baseline": 2, "dml": 2, "cgl": 14}
 
 

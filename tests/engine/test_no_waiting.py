@@ -20,7 +20,8 @@ from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.engine.step import CollaborativeStep
 from cgl_ignite.handlers.averages import TrainingAverages
 from cgl_ignite.handlers.interruption import Interruption
-from cgl_ignite.pipeline.assemble import Parts, assemble, read_data
+from cgl_ignite.pipeline.assemble import Parts, assemble
+from cgl_ignite.pipeline.data import read_data
 from cgl_ignite.seeding import stream
 from tests.texts import text_pipeline
 

@@ -22,6 +22,7 @@ from cgl_ignite.handlers.ramp import RampUp
 from cgl_ignite.handlers.state import StudentLosses
 from cgl_ignite.handlers.subgroups import SubgroupResampler
 from cgl_ignite.pipeline.assemble import Parts, assemble, build_step
+from cgl_ignite.pipeline.data import RunData
 from cgl_ignite.seeding import stream
 from tests.equivalence.methods.networks import POSITIONS, TOKENS
 
@@ -102,8 +103,8 @@ class World:
 
 def build(preset: str, task: str = "image", optimizer: str = "sgd", changes: Sequence[str] = ()) -> World:
     pipeline = pipeline_of(preset, task, optimizer, changes)
-    source = DATASETS.build(pipeline.data, Path())
-    parts = assemble(pipeline, source, seed=1, device=CPU, interruption=Interruption())
+    data = RunData(DATASETS.build(pipeline.data, Path()), pipeline.data)
+    parts = assemble(pipeline, data, seed=1, device=CPU, interruption=Interruption())
     generator = torch.Generator().manual_seed(7)
     for module in (parts.pool, parts.aggregator):
         module.double()

@@ -1,0 +1,85 @@
+"""The data of a run: read once, divided and preprocessed once for each seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
+
+from cgl_ignite.config.schema import Data, Pipeline
+from cgl_ignite.data import DATASETS, ENCODINGS, DataReport, DataSource, Splits, data_root, describe_data, prepare
+from cgl_ignite.data.digest import changes
+from cgl_ignite.data.identity import identify_data
+from cgl_ignite.errors import InputError
+
+__all__ = ["RunData", "read_data", "refuse_changed_data"]
+
+
+@dataclass
+class RunData:
+    """A data set and the ``[data]`` table that says how it is divided.
+
+    The parts of one seed are kept, so runs of the same seed share them, whatever their method.
+    """
+
+    source: DataSource
+    table: Data
+    _parts: dict[int, Splits] = field(default_factory=dict)
+    _reports: dict[int, DataReport] = field(default_factory=dict)
+
+    def splits(self, seed: int) -> Splits:
+        """Divide and preprocess the data for a seed; the parts of another seed are dropped."""
+        if seed not in self._parts:
+            self._parts.clear()
+            table, encoding = self.table, ENCODINGS.build(self.table.encoding)
+            self._parts[seed] = prepare(
+                self.source, holdout=table.holdout, limit=table.limit, seed=seed, encoding=encoding
+            )
+        return self._parts[seed]
+
+    def report(self, seed: int) -> DataReport:
+        """Report the parts that a run of this seed reads."""
+        if seed not in self._reports:
+            self._reports[seed] = describe_data(self.splits(seed), self.source.notes)
+        return self._reports[seed]
+
+    @cached_property
+    def identity(self) -> dict[str, str]:
+        """What was read (:func:`cgl_ignite.data.identity.identify_data`)."""
+        return identify_data(self.source, ENCODINGS.build(self.table.encoding))
+
+
+def read_data(pipeline: Pipeline) -> RunData:
+    """Read the data set of a pipeline and make sure that it has the rows the pipeline asks for.
+
+    Every part is read, so that no fault of a file appears after the training; what was read is kept. The notes of the
+    data set say, too, if its validation part replaces the holdout that the pipeline asks for.
+
+    Raises:
+        InputError: files that are missing or damaged, or too few rows.
+    """
+    source: DataSource = DATASETS.build(pipeline.data, data_root(pipeline.data.root))
+    notes = source.notes
+    if source.holdout is not None and pipeline.data.holdout is not None:
+        notes += (f"the validation part is the holdout, data.holdout = {pipeline.data.holdout} is not used",)
+    holdout = None if source.holdout is None else cache(source.holdout)
+    data = RunData(replace(source, test=cache(source.test), holdout=holdout, notes=notes), pipeline.data)
+    data.splits(pipeline.seeds[0]).test()
+    return data
+
+
+def refuse_changed_data(before: Mapping[str, str] | None, now: Mapping[str, str], began: str, remedy: str) -> None:
+    """Make sure that the data are those with which something began; unknown ones (None) are accepted.
+
+    Args:
+        before: the data then.
+        now: the data now.
+        began: what began, for the message.
+        remedy: how to begin anew.
+
+    Raises:
+        InputError: they differ, with every difference.
+    """
+    if before is not None and (differences := list(changes(before, now))):
+        named = "; ".join(differences)
+        raise InputError(f"the data have changed since {began} began: {named}; restore them, or {remedy}")
