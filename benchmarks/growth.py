@@ -135,7 +135,7 @@ class Pool:
         self.milliseconds: list[float] = []
         self._own = students * pipeline.optim.batch_size
         self._training = training(pipeline, self.parts)
-        planned = forecast(pipeline, self.parts.routing, self.parts.subsets.reads, self.parts.costs, seed, device)
+        planned = forecast(pipeline, self.parts.routing, self.parts.subsets.group_of, self.parts.costs, seed, device)
         self.facts = {
             "students": students,
             "iterations_per_round": self.iterations,

@@ -135,26 +135,27 @@ def student_loop(pipeline: Pipeline, parts: Parts, device: torch.device, feeds: 
     Students that read the same data get the same batch. There, as in the code of DML, a student's logits are computed
     once and the others imitate these.
     """
-    seed, reads = pipeline.seeds[0], parts.subsets.reads
+    seed, group_of = pipeline.seeds[0], parts.subsets.group_of
     modules = build_modules(pipeline, Given.of(parts), seed, device)
     for row in modules:
         for module in row:
             module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     students = LoopStudents(modules, parts.routing.sample(stream(seed, "paths")))
     optimizer = torch.optim.Adam(students.parameters(), pipeline.optim.learning_rate)
-    feedback = Feedback(len(reads))
+    feedback = Feedback(len(group_of))
     step = 0
     while True:
         step += 1
         imitated = parts.choice.at(seed, step).tolist()
         batches = [(inputs.to(device), targets.to(device)) for inputs, targets in map(next, feeds)]
-        own = [students.logits(student, batches[read][0], own=True) for student, read in enumerate(reads)]
+        own = [students.logits(student, batches[read][0], own=True) for student, read in enumerate(group_of)]
         losses: list[Losses] = []
-        for student, read in enumerate(reads):
+        for student, read in enumerate(group_of):
             inputs, targets = batches[read]
             members = [other for other, chosen in enumerate(imitated[student]) if chosen]
             others = [
-                own[other] if reads[other] == read else students.logits(other, inputs, own=False) for other in members
+                own[other] if group_of[other] == read else students.logits(other, inputs, own=False)
+                for other in members
             ]
             losses.append(imitation_losses(own[student], others, targets, pipeline.method.loss))
             feedback.read(student, losses[-1], own[student], targets)
@@ -199,7 +200,7 @@ def measure_published(
         train(pipeline, race)
         steps = rounds * race.iterations + WARM_UP * (iterations or 1)
         working = _worker_seconds() / steps
-    planned = forecast(pipeline, parts.routing, parts.subsets.reads, parts.costs, pipeline.seeds[0], device)
+    planned = forecast(pipeline, parts.routing, parts.subsets.group_of, parts.costs, pipeline.seeds[0], device)
     times = {name: [1e3 * second for second in seconds[WARM_UP:]] for name, seconds in race.times.items()}
     return {
         **described(case, pipeline, race, clock),

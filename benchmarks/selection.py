@@ -147,7 +147,7 @@ def _handlers(pipeline: Pipeline, parts: Parts, seed: int) -> list[Any]:
     """Return those handlers of a run that change what is trained."""
     method, optim, run = pipeline.method, pipeline.optim, pipeline.run
     return [
-        PathSampler(parts.pool, parts.routing, parts.subsets.reads, method.statistics, seed),
+        PathSampler(parts.pool, parts.routing, parts.subsets.group_of, method.statistics, seed),
         RampUp(method.ramp, run.epochs),
         LearningRate(parts.optimizer, optim.learning_rate, SCHEDULES.build(optim.schedule, run.epochs)),
         SubgroupResampler(parts.choice, seed),

@@ -15,7 +15,7 @@ from cgl_ignite.data import Normaliser, PadTokens, parse_tokenizer
 from cgl_ignite.errors import InputError
 from cgl_ignite.handlers.checkpoint import read_checkpoint
 from cgl_ignite.pipeline.assemble import blueprint
-from cgl_ignite.pipeline.folder import find_run
+from cgl_ignite.pipeline.find import find_run
 from cgl_ignite.pool import ModularNetwork, modular_layers
 from cgl_ignite.spec import InputSpec
 from cgl_ignite.student import Card, Student, read_student

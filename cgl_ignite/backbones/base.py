@@ -37,13 +37,13 @@ class Backbone:
         classifier: the builder of what turns the last layer's output into logits.
         stages: how many layers each stage has, in order; branches start at the last stage. By default each layer is
             one.
-        summarise: turns a layer's output into one vector per sample, (B, ...) to (B, C).
+        to_vector: turns a layer's output into one vector per sample, (B, ...) to (B, C).
     """
 
     layers: tuple[LayerBuilder, ...]
     classifier: LayerBuilder
     stages: tuple[int, ...] = ()
-    summarise: Callable[[Tensor], Tensor] = channel_means
+    to_vector: Callable[[Tensor], Tensor] = channel_means
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stages", self.stages or (1,) * len(self.layers))

@@ -148,7 +148,7 @@ def transformer(
         layers=(partial(_drawn, partial(_Tokens, spec, embedding, width, dropout)), *[block] * blocks),
         classifier=partial(_drawn, partial(_classifier, width, classes)),
         stages=(1,) * (blocks + 1),
-        summarise=token_means,
+        to_vector=token_means,
     )
 
 

@@ -112,10 +112,10 @@ def _logits(student: nn.Module, inputs: Tensor, precision: torch.dtype) -> Tenso
 
 def _arithmetic(pipeline: Pipeline, parts: Parts) -> dict[str, float]:
     """Tell the arithmetic of one pass with running statistics as they are, and with those of a module shared."""
-    paths, reads = torch.tensor(parts.pool.routes.paths), parts.subsets.reads
+    paths, group_of = torch.tensor(parts.pool.routes.paths), parts.subsets.group_of
     found = {}
     kinds: tuple[Statistics, ...] = ("student", "shared")
     for kind in kinds:
-        parts.pool.route(paths, reads, kind)
+        parts.pool.route(paths, group_of, kind)
         found[kind] = arithmetic_of(parts.pool, parts.costs)
     return {"as given": found[pipeline.method.statistics], "shared": found["shared"]}

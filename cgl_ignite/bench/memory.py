@@ -77,8 +77,8 @@ def grow(pipeline: Pipeline) -> dict[str, Any]:
         measured = _watch(device)
         train(pipeline, parts)
         growth = measured(sum(weight.nbytes for weight in parts.pool.parameters()) / MIB)
-    reads, seed = parts.subsets.reads, pipeline.seeds[0]
-    told = forecast(pipeline, parts.routing, reads, parts.costs, seed, device)
+    group_of, seed = parts.subsets.group_of, pipeline.seeds[0]
+    told = forecast(pipeline, parts.routing, group_of, parts.costs, seed, device)
     predicted = (told.weights + told.kept) / MIB
     return {
         "device": str(device),

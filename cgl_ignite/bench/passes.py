@@ -46,7 +46,7 @@ def ready(pipeline: Pipeline, data: RunData | None = None) -> Parts:
     seed, device = pipeline.seeds[0], find_device(pipeline.run.device)
     parts = assemble(pipeline, data or read_data(pipeline), seed, device, Interruption())
     paths = parts.routing.sample(stream(seed, "paths"))
-    parts.pool.route(paths, parts.subsets.reads, pipeline.method.statistics)
+    parts.pool.route(paths, parts.subsets.group_of, pipeline.method.statistics)
     return parts
 
 
@@ -81,7 +81,7 @@ class PlannedPass:
             parts.pool,
             parts.aggregator,
             optimizer or Idle(parts.pool.parameters()),
-            parts.subsets.reads,
+            parts.subsets.group_of,
             self.loss,
             parts.batches_per_chunk,
             parts.recorder,
@@ -97,9 +97,9 @@ class PlannedPass:
 
     def units(self, iteration: int) -> list[Unit]:
         """List the units of an iteration; their batches are numbered as the sizes of the batch are."""
-        reads, imitated = self.parts.subsets.reads, self._draw(iteration).tolist()
+        group_of, imitated = self.parts.subsets.group_of, self._draw(iteration).tolist()
         groups = range(len(self.batch.sizes))
-        units = imitation_units(groups, reads, imitated, gradient=self.loss.imitated_learn)
+        units = imitation_units(groups, group_of, imitated, gradient=self.loss.imitated_learn)
         return [unit for unit in units if self.batch.sizes[unit.batch]]
 
     def plan(self, iteration: int) -> Plan:

@@ -221,7 +221,7 @@ def measure(
     race, parts = hold(
         pipeline, device, rounds + warm_up, iterations, clock, compare=first is None, leave_out=leave_out
     )
-    planned = forecast(pipeline, parts.routing, parts.subsets.reads, parts.costs, pipeline.seeds[0], device)
+    planned = forecast(pipeline, parts.routing, parts.subsets.group_of, parts.costs, pipeline.seeds[0], device)
     times = {name: [1e3 * second for second in seconds[warm_up:]] for name, seconds in race.times.items()}
     loops = [name for name in times if name.startswith("bare")]
     return {

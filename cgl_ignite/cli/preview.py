@@ -66,7 +66,7 @@ class Preview:
         parts = _parts(pipeline, look)
         rows = parts[0] if parts else None
         subsets = _subsets(pipeline, rows or 2 * pipeline.method.students)
-        mean = forecast(pipeline, routing, subsets.reads, costs, seed, find_device(pipeline.run.device))
+        mean = forecast(pipeline, routing, subsets.group_of, costs, seed, find_device(pipeline.run.device))
         aggregator = count_parameters(build_aggregator(pipeline, backbone, routing, costs, seed))
         group = max(subsets.sizes) if rows else None
         return cls(pipeline, paths, routing.modules, costs, aggregator, group, mean, spec, classes, certain, look)

@@ -58,11 +58,11 @@ def run(
 
 
 def _json(results: list[RunResult]) -> str:
-    from cgl_ignite.pipeline import summarise
+    from cgl_ignite.pipeline import average_over_seeds
 
     if len(results) == 1:
         return results[0].json()
-    summary = summarise(results)
+    summary = average_over_seeds(results)
     return json.dumps(
         {
             "runs": [json.loads(result.json()) for result in results],

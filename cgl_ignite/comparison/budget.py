@@ -28,7 +28,7 @@ def budget(pipeline: Pipeline, source: DataSource, costs: Sequence[LayerCost] = 
     backbone, routing = blueprint(pipeline, spec, len(source.classes))
     costs = costs or measure_layers(modular_layers(backbone), spec)
     subsets = _subsets(pipeline, source)
-    mean = forecast(pipeline, routing, subsets.reads, costs, pipeline.seeds[0], torch.device("cpu"))
+    mean = forecast(pipeline, routing, subsets.group_of, costs, pipeline.seeds[0], torch.device("cpu"))
     passes = pipeline.run.epochs * pipeline.run.passes_per_epoch
     iterations = passes * iterations_of_a_pass(max(subsets.sizes), pipeline.optim.batch_size)
     return Cost(
@@ -73,7 +73,7 @@ def steps_of_a_pass(pipeline: Pipeline, source: DataSource) -> int:
     """
     subsets, method = _subsets(pipeline, source), pipeline.method
     return sum(
-        iterations_of_a_pass(max(subsets.sizes[subsets.reads[k]] for k in turn), pipeline.optim.batch_size)
+        iterations_of_a_pass(max(subsets.sizes[subsets.group_of[k]] for k in turn), pipeline.optim.batch_size)
         for turn in turns_of(method.update, method.students)
     )
 

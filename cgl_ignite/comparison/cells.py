@@ -15,7 +15,8 @@ from cgl_ignite.analysis.comparison import Cost
 from cgl_ignite.config.dump import fingerprint
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.errors import InputError
-from cgl_ignite.pipeline.folder import RunFolder, exclusive, finished_run, unfinished_run
+from cgl_ignite.pipeline.find import finished_run, unfinished_run
+from cgl_ignite.pipeline.folder import RunFolder, exclusive
 from cgl_ignite.tracking.files import write_atomically
 from cgl_ignite.tracking.process import identity
 
@@ -130,13 +131,13 @@ def find_cell(
     Raises:
         InputError: another process works on it.
     """
-    key, deadline = fingerprint(pipeline), clock() + ORPHAN_SECONDS
+    deadline = clock() + ORPHAN_SECONDS
     while True:
         try:
-            own = unfinished_run(runs, key, cell.seed, data, comparison=comparison, method=cell.method)
+            own = unfinished_run(runs, pipeline, cell.seed, data, comparison=comparison, method=cell.method)
         except InputError:
             if clock() > deadline:
                 raise
             time.sleep(0.2)
             continue
-        return own or finished_run(runs, key, cell.seed, data)
+        return own or finished_run(runs, pipeline, cell.seed, data)

@@ -25,7 +25,7 @@ from cgl_ignite.pipeline.data import RunData, read_data, refuse_changed_data
 from cgl_ignite.pipeline.device import find_device
 from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.hand_over import sync_run
-from cgl_ignite.pipeline.result import RunResult, read_result, summarise
+from cgl_ignite.pipeline.result import RunResult, average_over_seeds, read_result
 from cgl_ignite.pipeline.train import run_info
 from cgl_ignite.tracking import Group, RunInfo, Status, Tracker
 
@@ -221,7 +221,7 @@ class Comparison:
         for name in self.pipelines:
             if results := list(self._results(name).values()):
                 key = re.sub(r"[^\w\-. /]", "_", name)
-                group.summarise({f"{key}/{value}": pair for value, pair in summarise(results).items()})
+                group.log_summary({f"{key}/{value}": pair for value, pair in average_over_seeds(results).items()})
 
     def _info(self) -> RunInfo:
         first = self._first

@@ -19,7 +19,7 @@ from cgl_ignite.analysis.paper import STATEMENT
 from cgl_ignite.analysis.tables import as_csv, as_json, as_latex, as_markdown
 from cgl_ignite.errors import InputError
 from cgl_ignite.pipeline.artifacts import PREDICTIONS
-from cgl_ignite.pipeline.result import RunResult, summarise
+from cgl_ignite.pipeline.result import RunResult, average_over_seeds
 from cgl_ignite.tracking.files import read_rows, write_atomically
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class ComparisonReport:
 
     def tree(self) -> dict[str, Any]:
         """Return everything as plain values: all runs, mean and deviation by method, and the table."""
-        values = {method.name: summarise(_results(method)) for method in self.methods if method.runs}
+        values = {method.name: average_over_seeds(_results(method)) for method in self.methods if method.runs}
         return {
             "comparison": self.folder.name,
             "folder": str(self.folder),

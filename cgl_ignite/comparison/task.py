@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from cgl_ignite.catalogue import load_pipeline
-from cgl_ignite.config.dump import fingerprint, values
+from cgl_ignite.config.dump import values
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.display import Screen
 from cgl_ignite.errors import CglError
 from cgl_ignite.pipeline.active import RunContext
 from cgl_ignite.pipeline.data import RunData, refuse_changed_data
 from cgl_ignite.pipeline.device import cpu_threads, find_device
-from cgl_ignite.pipeline.folder import take_run
+from cgl_ignite.pipeline.find import take_run
 from cgl_ignite.pipeline.result import RunResult, read_result
 from cgl_ignite.pipeline.train import run_seed
 from cgl_ignite.tracking import Tracker
@@ -85,7 +85,7 @@ class Task:
         device = find_device(pipeline.run.device)
         context = RunContext(pipeline, data, device, runs, tracker, self.group, screen, warn, self.tags)
         with ExitStack() as held, cpu_threads(pipeline.run.threads):
-            again = take_run(held, runs, fingerprint(pipeline), self.seed, data.identity, **self.tags)
+            again = take_run(held, runs, pipeline, self.seed, data.identity, **self.tags)
             return read_result(again.result) if again and again.complete else run_seed(context, self.seed, again)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cgl_ignite.config.schema import Pipeline
 
-__all__ = ["differences", "fingerprint", "flat", "flatten", "to_toml", "toml_lines", "toml_value", "values"]
+__all__ = ["DEFAULTS", "differences", "fingerprint", "flat", "flatten", "to_toml", "toml_lines", "toml_value", "values"]
 
 _NO_MATHEMATICS = (
     "name",
@@ -26,7 +26,7 @@ _NO_MATHEMATICS = (
     "tracking",
 )
 
-_DEFAULTS = 4
+DEFAULTS = 4
 """Version of the defaults: raised whenever a default value, or what it means, changes."""
 
 
@@ -116,7 +116,7 @@ def fingerprint(pipeline: Pipeline) -> str:
     """
     changed = dict(_flat(pipeline.model_dump(mode="json", exclude_none=True, exclude_defaults=True), ""))
     kept = {key: value for key, value in changed.items() if not _is_below(key, _NO_MATHEMATICS)}
-    return blake2b(json.dumps([_DEFAULTS, kept], sort_keys=True).encode(), digest_size=6).hexdigest()
+    return blake2b(json.dumps([DEFAULTS, kept], sort_keys=True).encode(), digest_size=6).hexdigest()
 
 
 def _flat(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:

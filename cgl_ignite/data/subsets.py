@@ -20,13 +20,13 @@ __all__ = ["SUBSETS", "Subsets", "disjoint", "whole"]
 
 @dataclass(frozen=True)
 class Subsets:
-    """Groups of training rows; student k learns from group ``reads[k]``.
+    """Groups of training rows; student k learns from group ``group_of[k]``.
 
     ``groups(epoch)`` gives the rows of each group in an epoch, counted from 0; their numbers,
     ``sizes``, are the same in every epoch.
     """
 
-    reads: tuple[int, ...]
+    group_of: tuple[int, ...]
     sizes: tuple[int, ...]
     groups: Callable[[int], tuple[Tensor, ...]]
 
@@ -73,7 +73,7 @@ def disjoint(
         return tuple(_overlapping(parts, k, overlap, seed, drawing) for k in range(students))
 
     return Subsets(
-        reads=tuple(range(students)),
+        group_of=tuple(range(students)),
         sizes=tuple(size + round(overlap * (rows - size)) for size in own),
         groups=lambda epoch: drawn(epoch // redraw_every if redraw_every else 0),
     )
@@ -89,7 +89,7 @@ def whole(targets: Tensor, students: int, seed: int) -> Subsets:
     rows = len(targets)
     if rows < 2:
         raise InputError(f"{rows} training rows are too few, 2 are needed", key="method.students")
-    return Subsets(reads=(0,) * students, sizes=(rows,), groups=lambda epoch: (torch.arange(rows),))
+    return Subsets(group_of=(0,) * students, sizes=(rows,), groups=lambda epoch: (torch.arange(rows),))
 
 
 def _divide(targets: Tensor, students: int, generator: torch.Generator, stratified: bool) -> list[Tensor]:

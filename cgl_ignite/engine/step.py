@@ -38,7 +38,7 @@ class CollaborativeStep:
         pool: the modular network with its students established.
         aggregator: turns outputs into weights of imitation (:mod:`cgl_ignite.imitation.aggregate`).
         optimizer: over all parameters of both.
-        reads: for each student, the data group it learns from.
+        group_of: for each student, the data group it learns from.
         loss: its constants.
         batches_per_chunk: how many batches go through the pool together.
         recorder: records iterations that come again, to replay them (:mod:`cgl_ignite.engine.replay`).
@@ -50,7 +50,7 @@ class CollaborativeStep:
         pool: ModularNetwork,
         aggregator: nn.Module,
         optimizer: Optimizer,
-        reads: Sequence[int],
+        group_of: Sequence[int],
         loss: Loss,
         batches_per_chunk: int,
         recorder: GraphRecorder | None = None,
@@ -59,12 +59,12 @@ class CollaborativeStep:
         self.pool = pool
         self.aggregator = aggregator
         self.optimizer = optimizer
-        self.reads = reads
+        self.group_of = group_of
         self.loss = loss
         self.batches_per_chunk = batches_per_chunk
-        self.turns = [range(len(reads))] if turns is None else turns
+        self.turns = [range(len(group_of))] if turns is None else turns
         self._run = Replay(recorder, optimizer) if recorder else launch
-        self._separate = recorder is not None and len(set(reads)) > 1
+        self._separate = recorder is not None and len(set(group_of)) > 1
 
     def __call__(self, engine: Engine, batch: Batch) -> StudentLosses:
         """Train one iteration; reads ``state.imitated``, ``state.ramp`` and ``state.iteration``."""
@@ -72,7 +72,7 @@ class CollaborativeStep:
             self.pool.train()
         losses = [self._take(turn, state_of(engine), batch) for turn in self.turns]
         ce, kl = (torch.cat(values) for values in zip(*losses, strict=True))
-        return StudentLosses(ce, kl, tuple(batch.sizes[group] for group in self.reads))
+        return StudentLosses(ce, kl, tuple(batch.sizes[group] for group in self.group_of))
 
     def _take(self, students: Sequence[int], state: TrainerState, batch: Batch) -> tuple[Tensor, ...]:
         """Let the students of a turn learn; return their losses."""
@@ -82,11 +82,11 @@ class CollaborativeStep:
 
     def _works(self, students: Sequence[int], state: TrainerState, batch: Batch) -> Iterator[Work]:
         """Divide the batches of a turn into chunks, and plan each of them."""
-        active = [group for group in sorted({self.reads[k] for k in students}) if batch.sizes[group]]
+        active = [group for group in sorted({self.group_of[k] for k in students}) if batch.sizes[group]]
         for start in range(0, len(active), self.batches_per_chunk):
             yield lay_out(
                 self.pool.routes,
-                self.reads,
+                self.group_of,
                 active[start : start + self.batches_per_chunk],
                 batch.sizes,
                 state.imitated,
@@ -103,7 +103,7 @@ class CollaborativeStep:
         self.optimizer.zero_grad(set_to_none=True)
         for work, tables in zip(turn.works, given.tables, strict=True):
             ce, kl, teacher_ce = self._losses(work, tables, given, iteration)
-            teachers = loss.teacher_label_weight / len(self.reads) * teacher_ce
+            teachers = loss.teacher_label_weight / len(self.group_of) * teacher_ce
             (loss.label_weight * ce + given.ramp * kl + teachers).sum().backward()
             found |= dict(zip(work.learners, zip(ce.detach(), kl.detach(), strict=True), strict=True))
         self._update()
@@ -123,7 +123,7 @@ class CollaborativeStep:
         outputs = ForwardOutputs(work.plan, output, work.learners, work.batches, tables.imitated, tables.members)
         sizes = tuple(work.sizes[batch] for batch in work.batches)
         own = padded([output.logits[node] for node in outputs.own])
-        targets = padded([given.labels[self.reads[k]] for k in work.learners])
+        targets = padded([given.labels[self.group_of[k]] for k in work.learners])
         ce = batch_mean(cross_entropy(own, targets), sizes)
         if not work.imitates:
             return ce, torch.zeros_like(ce), 0.0

@@ -110,7 +110,7 @@ class Turn:
 
 def lay_out(
     routes: RouteTable,
-    reads: Sequence[int],
+    group_of: Sequence[int],
     groups: Sequence[int],
     sizes: Sequence[int],
     imitated: Tensor,
@@ -123,7 +123,7 @@ def lay_out(
 
     Args:
         routes: of the students.
-        reads: for each student, the data group it learns from.
+        group_of: for each student, the data group it learns from.
         groups: the groups of the chunk.
         sizes: rows of every group.
         imitated: (K, K) choices, on the CPU.
@@ -132,24 +132,24 @@ def lay_out(
             then computed once, and the work of two iterations is equal as soon as everybody is imitated equally often.
         turn: the students that learn now; by default all.
     """
-    turn = range(len(reads)) if turn is None else turn
-    units = imitation_units(groups, reads, imitated.tolist(), gradient=gradient, turn=turn)
+    turn = range(len(group_of)) if turn is None else turn
+    units = imitation_units(groups, group_of, imitated.tolist(), gradient=gradient, turn=turn)
     position = {group: number for number, group in enumerate(groups)}
-    learners = tuple(k for group in groups for k, read in enumerate(reads) if read == group and k in turn)
+    learners = tuple(k for group in groups for k, read in enumerate(group_of) if read == group and k in turn)
     sources, held = list(range(len(groups))), {(unit.student, unit.batch): unit.batch for unit in units}
     separate = separate and len(set(sizes)) == 1
     if separate:
         units, sources, held = _separate(units)
     plan = plan_forward(routes, units, training=True)
     chosen = imitated[list(learners)]
-    places = [(s, j, held[j, position[reads[learners[s]]]]) for s, j in chosen.nonzero().tolist()]
-    members = torch.zeros(len(learners), len(reads), plan.nodes)
+    places = [(s, j, held[j, position[group_of[learners[s]]]]) for s, j in chosen.nonzero().tolist()]
+    members = torch.zeros(len(learners), len(group_of), plan.nodes)
     if places:
         members[tuple(torch.tensor([(s, j, plan.outputs[j, batch]) for s, j, batch in places]).T)] = 1.0
     return Work(
         plan=plan,
         learners=learners,
-        batches=tuple(held[k, position[reads[k]]] for k in learners),
+        batches=tuple(held[k, position[group_of[k]]] for k in learners),
         sizes=tuple(sizes[groups[source]] for source in sources),
         imitates=bool(places),
         separate=separate,

@@ -21,7 +21,7 @@ class PathSampler:
     Args:
         pool: whose students are established.
         routing: how paths are drawn.
-        reads: for each student, the data group it learns from.
+        group_of: for each student, the data group it learns from.
         statistics: who keeps running statistics of normalisation.
         seed: of the run.
         publish: gets the table, to keep it with the run.
@@ -31,14 +31,14 @@ class PathSampler:
         self,
         pool: ModularNetwork,
         routing: Routing,
-        reads: Sequence[int],
+        group_of: Sequence[int],
         statistics: Literal["student", "shared"],
         seed: int,
         publish: Callable[[Tensor], None] = lambda paths: None,
     ) -> None:
         self.pool = pool
         self.routing = routing
-        self.reads = reads
+        self.group_of = group_of
         self.statistics = statistics
         self.seed = seed
         self.publish = publish
@@ -49,5 +49,5 @@ class PathSampler:
 
     def __call__(self, engine: Engine) -> None:
         state_of(engine).paths = self.routing.sample(stream(self.seed, "paths"))
-        self.pool.route(state_of(engine).paths, self.reads, self.statistics)
+        self.pool.route(state_of(engine).paths, self.group_of, self.statistics)
         self.publish(state_of(engine).paths)

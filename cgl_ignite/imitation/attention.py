@@ -39,7 +39,7 @@ class Attention(nn.Module):
         leader: bool = False,
     ) -> None:
         super().__init__()
-        self.summarise = view.summarise
+        self.to_vector = view.to_vector
         self.leads: Tensor
         self.register_buffer("leads", torch.arange(students) == (students - 1 if leader else -1), persistent=False)
         inner = max(1, view.features // factor)
@@ -48,7 +48,7 @@ class Attention(nn.Module):
 
     def forward(self, outputs: ForwardOutputs) -> Tensor:
         """Weigh output nodes for each sample, (S, U, B)."""
-        features = outputs.everyone(self.summarise)
+        features = outputs.everyone(self.to_vector)
         query = self.query(torch.stack([features[node] for node in outputs.own]))
         key = self.key(features)
         counts = outputs.members.sum(dim=1).unsqueeze(2).to(query)

@@ -43,7 +43,7 @@ class Gate(nn.Module):
                 " (routing = { kind = 'branched' }, or shared = [0] under random routing) or set reads = 'student'"
             )
         self.scores = {"trunk": self._by_trunk, "student": self._by_student}[reads]
-        self.summarise = view.summarise
+        self.to_vector = view.to_vector
         self.linear = nn.Linear(view.trunk if reads == "trunk" and view.trunk else view.features, students)
         self.norm = nn.BatchNorm1d(students, track_running_stats=False)
 
@@ -62,5 +62,5 @@ class Gate(nn.Module):
         return [self._score(outputs.output.features(node)) for node in outputs.own]
 
     def _score(self, values: Tensor) -> Tensor:
-        scores: Tensor = self.norm(self.linear(self.summarise(values))).relu()
+        scores: Tensor = self.norm(self.linear(self.to_vector(values))).relu()
         return scores

@@ -18,12 +18,12 @@ class View:
     """What a learned aggregation can see of a backbone.
 
     Attributes:
-        summarise: turns a layer's output into one vector per sample, (B, ...) to (B, C).
+        to_vector: turns a layer's output into one vector per sample, (B, ...) to (B, C).
         trunk: length of that vector at the end of the trunk; None where students share no first layer.
         features: its length before the classifier.
     """
 
-    summarise: Callable[[Tensor], Tensor]
+    to_vector: Callable[[Tensor], Tensor]
     trunk: int | None
     features: int
 
@@ -57,6 +57,6 @@ class ForwardOutputs:
         """The output node of each learner on its own batch."""
         return [self.plan.outputs[place] for place in zip(self.learners, self.batches, strict=True)]
 
-    def everyone(self, summarise: Callable[[Tensor], Tensor]) -> Tensor:
+    def everyone(self, to_vector: Callable[[Tensor], Tensor]) -> Tensor:
         """Return what the classifier of each output node reads, (U, B, C)."""
-        return padded([summarise(self.output.features(node)) for node in range(self.plan.nodes)])
+        return padded([to_vector(self.output.features(node)) for node in range(self.plan.nodes)])

@@ -23,7 +23,7 @@ def turns_of(update: Literal["together", "in turn"], students: int) -> list[list
 
 def imitation_units(
     batches: Sequence[int],
-    reads: Sequence[int],
+    group_of: Sequence[int],
     imitated: Sequence[Sequence[bool]],
     *,
     gradient: bool,
@@ -33,15 +33,15 @@ def imitation_units(
 
     Args:
         batches: data groups to work on; unit batches are numbered by their position here.
-        reads: for each student, the group it learns from.
+        group_of: for each student, the group it learns from.
         imitated: (K, K) choices.
         gradient: whether imitated logits take part in the backward pass.
         turn: the students that learn now; by default all.
     """
-    turn = range(len(reads)) if turn is None else turn
+    turn = range(len(group_of)) if turn is None else turn
     units = []
     for position, group in enumerate(batches):
-        learners = [student for student, read in enumerate(reads) if read == group and student in turn]
+        learners = [student for student, read in enumerate(group_of) if read == group and student in turn]
         members = {j for k in learners for j, chosen in enumerate(imitated[k]) if chosen}
         units += [Unit(k, position, own=True, gradient=True) for k in learners]
         units += [Unit(j, position, own=False, gradient=gradient) for j in sorted(members.difference(learners))]

@@ -9,10 +9,10 @@ from typing import Any
 
 from cgl_ignite.config.dump import flatten
 from cgl_ignite.errors import InputError
-from cgl_ignite.pipeline.artifacts import read_setting
-from cgl_ignite.pipeline.folder import RunFolder, all_runs
+from cgl_ignite.pipeline.find import all_runs
+from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.hand_over import sync_run
-from cgl_ignite.pipeline.result import read_result, summarise
+from cgl_ignite.pipeline.result import average_over_seeds, read_result
 from cgl_ignite.tracking import Group, RunInfo, Tracker
 from cgl_ignite.tracking.process import gone
 
@@ -49,15 +49,15 @@ def _sync_group(runs: Path, group: str, tracker: Tracker, warn: Callable[[str], 
     """Finish the group of a run if all of its seeds have finished; comparisons finish theirs themselves."""
     members = [run for run in all_runs(runs) if run.facts.get("group") == group and "comparison" not in run.facts]
     results = {run.facts["seed"]: read_result(run.result) for run in members if run.complete}
-    if members and set(read_setting(members[0]).get("seeds", ())) == results.keys():
+    if members and set(members[0].read_setting().get("seeds", ())) == results.keys():
         known = Group(tracker, _group_info(members[0]), group, warn)
-        known.summarise(summarise(list(results.values())))
+        known.log_summary(average_over_seeds(list(results.values())))
         known.close("FINISHED")
 
 
 def _info(run: RunFolder, group: str | None) -> RunInfo:
     """Describe a run to the tracker by its own setting."""
-    setting, facts = read_setting(run), run.facts
+    setting, facts = run.read_setting(), run.facts
     method = facts.get("method", _table(setting, "method").get("preset", ""))
     return RunInfo(
         experiment=_table(setting, "tracking").get("experiment") or facts["name"],

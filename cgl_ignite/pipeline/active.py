@@ -86,7 +86,7 @@ class ActiveRun:
             "modality": splits.spec.modality,
             "shape": list(splits.spec.shape),
             **self._inputs(),
-            "reads": list(self.parts.subsets.reads),
+            "reads": list(self.parts.subsets.group_of),
             "batches_per_chunk": self.parts.batches_per_chunk,
         }
 

@@ -6,10 +6,8 @@ import io
 import json
 import platform
 import subprocess
-import sys
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,15 +19,9 @@ from cgl_ignite.analysis.figures import diversity_figure, routing_figure, traini
 from cgl_ignite.config.dump import to_toml, values
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import DataReport
-from cgl_ignite.errors import InputError
 from cgl_ignite.handlers.state import Scores
-from cgl_ignite.pipeline.folder import PREDICTIONS, RunFolder
+from cgl_ignite.pipeline.folder import PREDICTIONS
 from cgl_ignite.tracking import Journal
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 __all__ = [
     "DATA_FILES",
@@ -40,7 +32,6 @@ __all__ = [
     "keep_predictions",
     "keep_routing",
     "keep_setting",
-    "read_setting",
 ]
 
 DATA_FILES = ("data.json", "data.md")
@@ -51,19 +42,6 @@ def keep_setting(pipeline: Pipeline, journal: Journal) -> None:
     """Keep the effective pipeline and the environment with a run."""
     journal.text("pipeline.toml", to_toml(values(pipeline)))
     journal.text("environment.json", json.dumps(environment(), indent=1))
-
-
-def read_setting(run: RunFolder) -> dict[str, Any]:
-    """Read the effective values that a run was started with, as a tree.
-
-    Raises:
-        InputError: they are not there, or damaged.
-    """
-    path = run.path / "artifacts" / "pipeline.toml"
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not the setting of a run ({error})") from error
 
 
 def keep_data(report: DataReport, data: Mapping[str, str], journal: Journal) -> None:

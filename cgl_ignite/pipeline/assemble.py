@@ -81,9 +81,9 @@ def build_aggregator(
     """Build what weighs imitated students, for the layers of the pool that it may look at."""
     method, trunk = pipeline.method, trunk_of(routing.modules)
     view = View(
-        backbone.summarise,
-        trunk=costs[trunk - 1].width(backbone.summarise) if 0 < trunk < len(costs) else None,
-        features=costs[-2].width(backbone.summarise),
+        backbone.to_vector,
+        trunk=costs[trunk - 1].width(backbone.to_vector) if 0 < trunk < len(costs) else None,
+        features=costs[-2].width(backbone.to_vector),
     )
     choice: Choice = CHOICES.build(method.choose, method.students)
     with global_stream(seed, "weighing"):
@@ -120,7 +120,7 @@ def assemble(pipeline: Pipeline, data: RunData, seed: int, device: torch.device,
         choice=CHOICES.build(method.choose, method.students),
         aggregator=aggregator,
         optimizer=OPTIMIZERS.build(optim, [*pool.parameters(), *aggregator.parameters()], optim.learning_rate),
-        batches_per_chunk=forecast(pipeline, routing, subsets.reads, costs, seed, device).batches_per_chunk,
+        batches_per_chunk=forecast(pipeline, routing, subsets.group_of, costs, seed, device).batches_per_chunk,
         recorder=find_recorder(pipeline.run.graphs, device, pool),
         evaluate_holdout=lambda: scores(holdout),
         evaluate_test=lambda: scores(splits.test().to(device)),
@@ -134,7 +134,7 @@ def build_step(pipeline: Pipeline, parts: Parts) -> CollaborativeStep:
         parts.pool,
         parts.aggregator,
         parts.optimizer,
-        parts.subsets.reads,
+        parts.subsets.group_of,
         method.loss,
         parts.batches_per_chunk,
         parts.recorder,

@@ -1,32 +1,37 @@
-"""The folders of the runs: what stands in ``<tracking folder>/runs/<run id>/``, and how a run is found."""
+"""The folder of a run: what stands in ``<tracking folder>/runs/<run id>/``."""
 
 from __future__ import annotations
 
 import json
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
+from cgl_ignite.config.dump import DEFAULTS, fingerprint
+from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.errors import InputError
 from cgl_ignite.tracking.files import write_atomically
 from cgl_ignite.tracking.process import gone, identity
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 __all__ = [
     "PREDICTIONS",
     "RunFolder",
-    "all_runs",
     "exclusive",
-    "find_run",
-    "finished_run",
+    "read_run_folder",
     "start_run_folder",
-    "take_run",
-    "unfinished_run",
+    "still_busy",
 ]
 
 LOCK, LOCK_SECONDS = ".lock", 0.5
@@ -85,6 +90,18 @@ class RunFolder:
         """Whether it has read these data, as far as it is known."""
         return None in (data, self.facts.get("data")) or self.facts["data"] == data
 
+    def read_setting(self) -> dict[str, Any]:
+        """Read the effective values that the run was started with, as a tree.
+
+        Raises:
+            InputError: they are not there, or damaged.
+        """
+        path = self.path / "artifacts" / "pipeline.toml"
+        try:
+            return tomllib.loads(path.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: not the setting of a run ({error})") from error
+
     def note(self, **facts: Any) -> RunFolder:
         """Write changed facts."""
         changed = RunFolder(self.path, {**self.facts, **facts})
@@ -98,8 +115,8 @@ class RunFolder:
         Raises:
             InputError: another process works on it.
         """
-        with exclusive(self.path, lambda: _busy(_read(self.path))):
-            yield _read(self.path).note(process=identity())
+        with exclusive(self.path, lambda: still_busy(read_run_folder(self.path))):
+            yield read_run_folder(self.path).note(process=identity())
 
     def working(self) -> RunFolder:
         """Note that this process works on the run, and remove what a killed one has left half written."""
@@ -115,37 +132,17 @@ class RunFolder:
                 left.unlink(missing_ok=True)
 
 
-def start_run_folder(path: Path, name: str, seed: int, fingerprint: str, **more: Any) -> RunFolder:
+def start_run_folder(path: Path, pipeline: Pipeline, seed: int, **more: Any) -> RunFolder:
     """Describe a fresh run in its folder."""
-    facts = {"name": name, "seed": seed, "fingerprint": fingerprint, "started": time.time_ns(), **more}
+    facts = {
+        "name": pipeline.name,
+        "seed": seed,
+        "fingerprint": fingerprint(pipeline),
+        "defaults": DEFAULTS,
+        "started": time.time_ns(),
+        **more,
+    }
     return RunFolder(path, facts).working()
-
-
-def unfinished_run(
-    runs: Path, fingerprint: str, seed: int, data: Mapping[str, str] | None = None, **tags: str
-) -> RunFolder | None:
-    """Find the run that ``--resume`` goes on with: the newest unfinished one, else the newest of all.
-
-    ``data``: only one that has read these; ``tags``: only one that was started with these.
-
-    Raises:
-        InputError: that run is being worked on by another process.
-    """
-    same = [run for run in _newest_first(runs) if (run.facts["fingerprint"], run.facts["seed"]) == (fingerprint, seed)]
-    same = [run for run in same if tags.items() <= run.facts.items() and run.has_read(data)]
-    same = [run for run in same if run.result.exists() or run.checkpoint.exists()]
-    found = next((run for run in same if not run.complete), same[0] if same else None)
-    if found is not None and not found.complete and found.alive:
-        raise InputError(_busy(found))
-    return found
-
-
-def take_run(
-    held: ExitStack, runs: Path, fingerprint: str, seed: int, data: Mapping[str, str] | None = None, **tags: str
-) -> RunFolder | None:
-    """Find the run to go on with, as :func:`unfinished_run`, and keep other processes out of it while ``held``."""
-    found = unfinished_run(runs, fingerprint, seed, data, **tags)
-    return found if found is None or found.complete else held.enter_context(found.locked())
 
 
 @contextmanager
@@ -166,54 +163,17 @@ def exclusive(folder: Path, busy: Callable[[], str]) -> Iterator[None]:
         lock.release()
 
 
-def finished_run(runs: Path, fingerprint: str, seed: int, data: Mapping[str, str] | None = None) -> RunFolder | None:
-    """Find the newest finished run of any comparison with these numbers and data."""
-    same = [run for run in _newest_first(runs) if (run.facts["fingerprint"], run.facts["seed"]) == (fingerprint, seed)]
-    same = [run for run in same if "comparison" in run.facts and run.has_read(data)]
-    return next((run for run in same if run.complete), None)
-
-
-def find_run(runs: Path, which: str) -> RunFolder:
-    """Find a run by id, by the beginning of its id, by ``latest``, by its folder or by its checkpoint.
-
-    Raises:
-        InputError: no run, or more than one.
-    """
-    path = Path(which)
-    place = path.parent if path.is_file() else path
-    if (place / "run.json").is_file():
-        return _read(place)
-    known = list(all_runs(runs))
-    if not known:
-        raise InputError(f"no run {which!r}: there are no runs in {runs}")
-    if which == "latest":
-        return known[0]
-    found = [run for run in known if which and run.run_id.startswith(which)]
-    if len(found) != 1:
-        many = f"{len(found)} runs begin with it" if found else f"the newest run in {runs} is {known[0].run_id}"
-        raise InputError(f"no run {which!r}: {many}; a run is given by its id, 'latest', its folder or its checkpoint")
-    return found[0]
-
-
-def all_runs(runs: Path) -> Iterator[RunFolder]:
-    """Yield every run of a folder, newest first; a damaged description is passed over."""
-    found = []
-    for path in runs.glob("*/run.json"):
-        with suppress(InputError):
-            found.append(_read(path.parent))
-    yield from sorted(found, key=lambda run: -int(run.facts["started"]))
-
-
-def _busy(run: RunFolder) -> str:
+def still_busy(run: RunFolder) -> str:
+    """Say that a process works on a run."""
     return f"run {run.run_id} is still being worked on by process {run.pid}; stop it before resuming"
 
 
-def _newest_first(runs: Path) -> Iterator[RunFolder]:
-    folders = [_read(path.parent) for path in runs.glob("*/run.json")]
-    yield from sorted(folders, key=lambda run: -int(run.facts["started"]))
+def read_run_folder(folder: Path) -> RunFolder:
+    """Read the description of a run.
 
-
-def _read(folder: Path) -> RunFolder:
+    Raises:
+        InputError: it is damaged.
+    """
     path = folder / "run.json"
     try:
         facts = json.loads(path.read_text("utf-8"))

@@ -57,7 +57,7 @@ class Forecast:
 def forecast(
     pipeline: Pipeline,
     routing: Routing,
-    reads: Sequence[int],
+    group_of: Sequence[int],
     costs: Sequence[LayerCost],
     seed: int,
     device: torch.device,
@@ -67,7 +67,7 @@ def forecast(
     Args:
         pipeline: whose batch size, choice of sub-groups and chunk are read.
         routing: draws the students' paths.
-        reads: for each student, the data group it learns from.
+        group_of: for each student, the data group it learns from.
         costs: of one module of each layer.
         seed: of the run.
         device: whose memory decides the default of ``run.batches_per_chunk``.
@@ -84,15 +84,15 @@ def forecast(
     for iteration in range(1, PROBED_DRAWS + 1):
         imitated = choice.at(seed, iteration).tolist()
         for turn in turns_of(pipeline.method.update, pipeline.method.students):
-            groups = sorted({reads[student] for student in turn})
-            batches = [imitation_units([group], reads, imitated, gradient=learn, turn=turn) for group in groups]
+            groups = sorted({group_of[student] for student in turn})
+            batches = [imitation_units([group], group_of, imitated, gradient=learn, turn=turn) for group in groups]
             plans.append([plan_cost(plan_forward(routes, batch, training=True), costs, [rows]) for batch in batches])
             units += [unit for batch in batches for unit in batch]
     chunk = pipeline.run.batches_per_chunk or _chunk(max(plan.kept for row in plans for plan in row), device)
     chunk = min(chunk, max(map(len, plans)))
     return Forecast(
-        own=len(reads),
-        imitated=len(units) / PROBED_DRAWS - len(reads),
+        own=len(group_of),
+        imitated=len(units) / PROBED_DRAWS - len(group_of),
         backward=sum(unit.gradient for unit in units) / PROBED_DRAWS,
         multiply_adds=sum(plan.multiply_adds for row in plans for plan in row) / PROBED_DRAWS,
         without_sharing=sum(alone if unit.gradient else free for unit in units) / PROBED_DRAWS,

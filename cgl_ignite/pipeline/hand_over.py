@@ -163,5 +163,5 @@ def _is_finite(student: Student, holdout: Examples, device: torch.device) -> boo
 def _samples(run: ActiveRun) -> int:
     """Count the own samples of all students over the whole training."""
     subsets, training = run.parts.subsets, run.pipeline.run
-    rows = sum(subsets.sizes[group] for group in subsets.reads)
+    rows = sum(subsets.sizes[group] for group in subsets.group_of)
     return rows * training.passes_per_epoch * training.epochs

@@ -16,8 +16,9 @@ from cgl_ignite.errors import InputError
 from cgl_ignite.handlers.checkpoint import read_checkpoint
 from cgl_ignite.handlers.ramp import RampUp
 from cgl_ignite.pipeline.active import RunContext
-from cgl_ignite.pipeline.artifacts import DATA_FILES, keep_setting, read_setting
-from cgl_ignite.pipeline.folder import RunFolder, all_runs, start_run_folder
+from cgl_ignite.pipeline.artifacts import DATA_FILES, keep_setting
+from cgl_ignite.pipeline.find import all_runs
+from cgl_ignite.pipeline.folder import RunFolder, start_run_folder
 from cgl_ignite.pipeline.train import run_info
 from cgl_ignite.schedules import SCHEDULES
 from cgl_ignite.tracking import Journal
@@ -104,7 +105,7 @@ def _others(context: RunContext, seed: int) -> Iterator[_Other]:
         same = (run.facts.get("name"), run.facts["seed"]) == (context.pipeline.name, seed)
         if same and "comparison" not in run.facts and run.checkpoint.exists() and run.has_read(context.data.identity):
             try:
-                differs = differences(read_setting(run), context.pipeline)
+                differs = differences(run.read_setting(), context.pipeline)
             except InputError:
                 continue
             yield _Other(run, differs)
@@ -132,7 +133,7 @@ def _started(
         if (kept := shorter.path / "artifacts" / name).exists():
             journal.content(name, kept.read_bytes())
     more = {"group": context.group, "data": context.data.identity, **context.tags, "continued_from": shorter.run_id}
-    folder = start_run_folder(journal.folder, pipeline.name, seed, fingerprint(pipeline), **more)
+    folder = start_run_folder(journal.folder, pipeline, seed, **more)
     return held.enter_context(folder.note(status="KILLED").locked())
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from cgl_ignite.errors import InputError
 from cgl_ignite.tracking import Store, own_store
 
-__all__ = ["RunResult", "read_result", "summarise"]
+__all__ = ["RunResult", "average_over_seeds", "read_result"]
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ MEASURED = (
 )  # fmt: skip
 
 
-def summarise(results: Sequence[RunResult]) -> Mapping[str, tuple[float, float]]:
+def average_over_seeds(results: Sequence[RunResult]) -> Mapping[str, tuple[float, float]]:
     """Mean and sample standard deviation over seeds of what was measured; one seed has no deviation (0)."""
     table: dict[str, Any] = {name: [getattr(result, name) for result in results] for name in MEASURED}
     return {

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
-from cgl_ignite.config.dump import fingerprint
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.display import Screen
 from cgl_ignite.errors import Interrupted
@@ -15,10 +14,11 @@ from cgl_ignite.pipeline.abandoned import close_abandoned
 from cgl_ignite.pipeline.active import RunContext
 from cgl_ignite.pipeline.data import read_data, refuse_changed_data
 from cgl_ignite.pipeline.device import cpu_threads, find_device
-from cgl_ignite.pipeline.folder import RunFolder, take_run
+from cgl_ignite.pipeline.find import take_run
+from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.hand_over import sync_run
 from cgl_ignite.pipeline.longer import longer_run
-from cgl_ignite.pipeline.result import RunResult, summarise
+from cgl_ignite.pipeline.result import RunResult, average_over_seeds
 from cgl_ignite.pipeline.train import run_info, run_seed
 from cgl_ignite.tracking import Group, Tracker, is_finished, locate, make_tracker, recorded_in
 
@@ -52,14 +52,14 @@ def run(
     tracker = tracker or make_tracker(locate(pipeline.tracking.folder, pipeline.tracking.uri), warn)
     close_abandoned(runs, tracker, warn)
     with ExitStack() as held:
-        found = {seed: take_run(held, runs, fingerprint(pipeline), seed) if resume else None for seed in pipeline.seeds}
+        found = {seed: take_run(held, runs, pipeline, seed) if resume else None for seed in pipeline.seeds}
         done = {seed: run for seed, run in found.items() if run and run.complete}
         left = [seed for seed in found if seed not in done]
         device = find_device(pipeline.run.device)
         data = read_data(pipeline) if left else None
         for again in filter(None, (found[seed] for seed in left)):
             refuse_changed_data(again.facts.get("data"), data.identity if data else {}, f"run {again.run_id}", REMEDY)
-        known = _group_of(found)
+        known = _tracker_group(found)
         group = _open_group(pipeline, tracker, known, done.values(), warn, training=bool(left))
         parent = group.id if group else known
         results = {seed: sync_run(run, tracker, run_info(pipeline, seed, parent), warn) for seed, run in done.items()}
@@ -71,7 +71,7 @@ def run(
                 for seed in left:
                     begun = found[seed] or (longer_run(context, seed, held) if resume else None)
                     results[seed] = run_seed(context, seed, begun)
-            group.summarise(summarise([results[seed] for seed in pipeline.seeds]))
+            group.log_summary(average_over_seeds([results[seed] for seed in pipeline.seeds]))
     return [results[seed] for seed in pipeline.seeds]
 
 
@@ -106,7 +106,7 @@ def _open_group(
     return Group(tracker, run_info(pipeline, None, None), known, warn)
 
 
-def _group_of(found: Mapping[int, RunFolder | None]) -> str | None:
+def _tracker_group(found: Mapping[int, RunFolder | None]) -> str | None:
     """Return the group that the runs to resume belong to."""
     groups = [again.facts.get("group") for again in found.values() if again]
     return next((str(group) for group in groups if group), None)

@@ -106,7 +106,7 @@ def _trainer(run: ActiveRun, checkpointer: Checkpointer, interruption: Interrupt
     for note in system.notes:
         context.warn(note)
     handlers: list[Handler] = [
-        PathSampler(parts.pool, parts.routing, parts.subsets.reads, method.statistics, run.seed, publish),
+        PathSampler(parts.pool, parts.routing, parts.subsets.group_of, method.statistics, run.seed, publish),
         RampUp(method.ramp, epochs),
         LearningRate(parts.optimizer, optim.learning_rate, SCHEDULES.build(optim.schedule, epochs)),
         SubgroupResampler(parts.choice, run.seed),
@@ -203,4 +203,4 @@ def _open_journal(
 def _new_folder(context: RunContext, seed: int, journal: Journal, held: ExitStack) -> RunFolder:
     held.enter_context(exclusive(journal.folder, lambda: f"run {journal.run_id} is being worked on already"))
     facts = {"group": context.group, "data": context.data.identity, **context.tags}
-    return start_run_folder(journal.folder, context.pipeline.name, seed, fingerprint(context.pipeline), **facts)
+    return start_run_folder(journal.folder, context.pipeline, seed, **facts)

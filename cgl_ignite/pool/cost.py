@@ -39,9 +39,9 @@ class LayerCost:
     kept: int
     output: tuple[int, ...] = ()
 
-    def width(self, summarise: Callable[[Tensor], Tensor]) -> int:
+    def width(self, to_vector: Callable[[Tensor], Tensor]) -> int:
         """Return the length of the vector that a backbone makes of this layer's output."""
-        return summarise(torch.zeros(1, *self.output)).shape[-1]
+        return to_vector(torch.zeros(1, *self.output)).shape[-1]
 
 
 @dataclass(frozen=True)

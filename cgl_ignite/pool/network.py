@@ -73,7 +73,9 @@ class ModularNetwork(nn.Module):
         )
         self.trunk = trunk_of([len(row) for row in self.layers][:-1])  # type: ignore[arg-type]
 
-    def route(self, paths: Tensor, reads: Sequence[int], statistics: Literal["student", "shared"] = "student") -> None:
+    def route(
+        self, paths: Tensor, group_of: Sequence[int], statistics: Literal["student", "shared"] = "student"
+    ) -> None:
         """Establish the students: their paths, and the running statistics each of them keeps.
 
         Students that read the same data along the same path prefix have the same statistics there, and share a row.
@@ -81,14 +83,14 @@ class ModularNetwork(nn.Module):
 
         Args:
             paths: (K, L) table of module indices; a classifier left out belongs to the last module of a path.
-            reads: for each student, the data group it learns from.
+            group_of: for each student, the data group it learns from.
             statistics: ``student``: a row per student (and prefix); ``shared``: one row per module.
         """
         rows = [follow(row, len(self.layers)) for row in paths.tolist()]
         if statistics == "shared":
             slots = [[0] * len(row) for row in rows]
         else:
-            grouped = number_prefixes([(group, *row) for group, row in zip(reads, rows, strict=True)])
+            grouped = number_prefixes([(group, *row) for group, row in zip(group_of, rows, strict=True)])
             slots = [list(row[1:]) for row in grouped]
         kept = [any(isinstance(part, StudentBatchNorm) for part in layer.modules()) for layer in self.layers]
         slots = [[slot * keeps for slot, keeps in zip(row, kept, strict=True)] for row in slots]

@@ -124,7 +124,7 @@ class Tracker(Protocol):
         """
         ...
 
-    def summarise(self, run_id: str, values: Mapping[str, tuple[float, float]]) -> None:
+    def log_summary(self, run_id: str, values: Mapping[str, tuple[float, float]]) -> None:
         """Record mean and standard deviation over seeds with a group: ``KEY_mean`` and ``KEY_std``."""
         ...
 

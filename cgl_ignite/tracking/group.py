@@ -34,9 +34,9 @@ class Group:
         else:
             self._attempt("reopening the group of runs", lambda run: tracker.reopen(run, info.parameters))
 
-    def summarise(self, values: Mapping[str, tuple[float, float]]) -> None:
+    def log_summary(self, values: Mapping[str, tuple[float, float]]) -> None:
         """Record mean and standard deviation over the seeds."""
-        self._attempt("the summary over seeds", lambda run: self.tracker.summarise(run, values))
+        self._attempt("the summary over seeds", lambda run: self.tracker.log_summary(run, values))
 
     def file(self, path: Path, folder: str = "") -> None:
         """Store a file with the group."""

@@ -74,9 +74,9 @@ class MemoryTracker:
             models.append(model)
         return f"memory:/{run_id}/{model.name}"
 
-    def summarise(self, run_id: str, values: Mapping[str, tuple[float, float]]) -> None:
+    def log_summary(self, run_id: str, values: Mapping[str, tuple[float, float]]) -> None:
         """Keep mean and standard deviation."""
-        self._run("summarise", run_id).summary.update(values)
+        self._run("log_summary", run_id).summary.update(values)
 
     def close(self, run_id: str, status: Status) -> None:
         """End a run."""

@@ -153,7 +153,7 @@ class MLflowTracker:
         return log_student(self.client, run_id, model)
 
     @_tracked
-    def summarise(self, run_id: str, values: Mapping[str, tuple[float, float]]) -> None:
+    def log_summary(self, run_id: str, values: Mapping[str, tuple[float, float]]) -> None:
         """Record mean and standard deviation over seeds; what is recorded already is not recorded again."""
         now = time.time_ns() // 1_000_000
         pairs = [

@@ -80,7 +80,7 @@ def test_widths_double_and_texts_shrink(layers: str) -> None:
     ends = [sum(backbone.stages[: stage + 1]) - 1 for stage in range(5)]
     assert [shapes[end] for end in ends] == [(2, 1024), (2, 512), (4, 256), (8, 128), (16, 8)]
     assert shapes[0] == (16, 1024)
-    assert backbone.summarise(values).shape == (2, 16)
+    assert backbone.to_vector(values).shape == (2, 16)
 
 
 def by_hand(weights: list[Tensor], symbols: Tensor, width: int, shortcut: bool) -> Tensor:

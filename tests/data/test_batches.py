@@ -124,7 +124,7 @@ def test_targets_belong_to_their_inputs(numbered: Numbered) -> None:
 
 def test_a_group_without_rows_left_sits_out(numbered: Numbered) -> None:
     groups = (torch.arange(6), torch.arange(6, 11))
-    subsets = Subsets(reads=(0, 1), sizes=(6, 5), groups=lambda epoch: groups)
+    subsets = Subsets(group_of=(0, 1), sizes=(6, 5), groups=lambda epoch: groups)
     made = batches(numbered(11, 2), subsets, 2)
     assert made.epoch_length == 3
     assert [batch.sizes for batch in islice(made.stream(0), 3)] == [(2, 2), (2, 2), (2, 0)]

@@ -28,7 +28,7 @@ def test_disjoint_subsets_divide_all_rows_into_equal_parts(
     assert torch.cat(groups).sort().values.tolist() == list(range(rows))
     assert tuple(map(len, groups)) == subsets.sizes
     assert max(subsets.sizes) - min(subsets.sizes) <= 1
-    assert subsets.reads == tuple(range(students))
+    assert subsets.group_of == tuple(range(students))
 
 
 @division
@@ -69,7 +69,7 @@ def test_complete_overlap_gives_everyone_everything() -> None:
 
 def test_whole_is_one_group_that_all_students_read() -> None:
     subsets = whole(torch.zeros(5).long(), 3, 1)
-    assert subsets.reads == (0, 0, 0)
+    assert subsets.group_of == (0, 0, 0)
     assert subsets.sizes == (5,)
     assert [group.tolist() for group in subsets.groups(2)] == [[0, 1, 2, 3, 4]]
 

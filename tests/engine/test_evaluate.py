@@ -25,7 +25,7 @@ class Brightness(nn.Module):
 def pool_of_opposites() -> ModularNetwork:
     signs = iter([1.0, -1.0])
     pool = ModularNetwork([lambda: Brightness(next(signs))], [2], seed=1)
-    pool.route(torch.tensor([[0], [1]]), reads=[0, 1])
+    pool.route(torch.tensor([[0], [1]]), group_of=[0, 1])
     return pool
 
 
@@ -80,7 +80,7 @@ def test_predictions_of_texts_stand_in_the_order_of_the_rows() -> None:
     starts = 1 + lengths.cumsum(0) - lengths
     texts = Ragged(torch.cat([torch.zeros(1), torch.ones(int(lengths.sum()))]).long(), starts, lengths)
     pool = ModularNetwork([Shortest], [1], seed=1)
-    pool.route(torch.tensor([[0]]), reads=[0])
+    pool.route(torch.tensor([[0]]), group_of=[0])
     scores = evaluate(
         build_evaluator(pool, torch.device("cpu")),
         Examples(texts, (lengths > 1).long()),

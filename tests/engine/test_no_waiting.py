@@ -34,7 +34,7 @@ each_method = pytest.mark.parametrize("method", METHODS)
 
 def assembled(pipeline: Pipeline, device: str) -> Parts:
     parts = assemble(pipeline, read_data(pipeline), 1, torch.device(device), Interruption())
-    parts.pool.route(parts.routing.sample(stream(1, "paths")), parts.subsets.reads, pipeline.method.statistics)
+    parts.pool.route(parts.routing.sample(stream(1, "paths")), parts.subsets.group_of, pipeline.method.statistics)
     return parts
 
 
@@ -44,7 +44,7 @@ def iterate(parts: Parts, pipeline: Pipeline, batches: Iterator[object]) -> None
         parts.pool,
         parts.aggregator,
         parts.optimizer,
-        parts.subsets.reads,
+        parts.subsets.group_of,
         pipeline.method.loss,
         parts.batches_per_chunk,
     )

@@ -96,7 +96,7 @@ def world_of(method: str, *changes: str) -> World:
 
 def even_batch(world: World, number: int, rows: int = 6) -> Batch:
     generator = torch.Generator().manual_seed(number)
-    groups, device = max(world.parts.subsets.reads) + 1, world.parameters[0].device
+    groups, device = max(world.parts.subsets.group_of) + 1, world.parameters[0].device
     labels = torch.randint(len(world.parts.splits.classes), (rows * groups,), generator=generator)
     inputs = torch.randn(rows * groups, 1, 8, 8, generator=generator, dtype=torch.float64)
     return Batch(inputs.to(device), labels.to(device), (rows,) * groups)
@@ -105,10 +105,10 @@ def even_batch(world: World, number: int, rows: int = 6) -> Batch:
 def train(world: World, recorder: TapeRecorder | None, rows: Callable[[int], int] = lambda _: 6) -> list[Tensor]:
     """Train with a rate, a ramp and sub-groups that change; return losses, weights and statistics."""
     method, parts = world.pipeline.method, world.parts
-    parts.pool.route(parts.routing.sample(stream(1, "paths")), parts.subsets.reads, method.statistics)
+    parts.pool.route(parts.routing.sample(stream(1, "paths")), parts.subsets.group_of, method.statistics)
     chunk = parts.batches_per_chunk
     step = CollaborativeStep(
-        parts.pool, parts.aggregator, parts.optimizer, parts.subsets.reads, method.loss, chunk, recorder
+        parts.pool, parts.aggregator, parts.optimizer, parts.subsets.group_of, method.loss, chunk, recorder
     )
     rate = LearningRate(parts.optimizer, 0.0625, lambda done: 0.5**done)
     choice, losses = CHOICES.build(method.choose, method.students), []
@@ -175,10 +175,10 @@ def test_kinds_that_never_come_again_are_forgotten(monkeypatch: pytest.MonkeyPat
 def test_uneven_batches_are_launched() -> None:
     world = world_of("cgl", RING)
     method, parts = world.pipeline.method, world.parts
-    parts.pool.route(parts.routing.sample(stream(1, "paths")), parts.subsets.reads, method.statistics)
+    parts.pool.route(parts.routing.sample(stream(1, "paths")), parts.subsets.group_of, method.statistics)
     recorder = taped(world)
     step = CollaborativeStep(
-        parts.pool, parts.aggregator, parts.optimizer, parts.subsets.reads, method.loss, 8, recorder
+        parts.pool, parts.aggregator, parts.optimizer, parts.subsets.group_of, method.loss, 8, recorder
     )
     imitated = CHOICES.build(method.choose, method.students).at(1, 1)
     state = SimpleNamespace(imitated=imitated, ramp=1.0, iteration=1)
@@ -231,15 +231,16 @@ def test_cuda_graphs(method: str, changes: tuple[str, ...]) -> None:
 def test_equal_work_on_a_ring() -> None:
     world = world_of("cgl", RING)
     parts = world.parts
-    parts.pool.route(parts.routing.sample(stream(1, "paths")), parts.subsets.reads)
-    reads, groups = parts.subsets.reads, list(range(8))
+    parts.pool.route(parts.routing.sample(stream(1, "paths")), parts.subsets.group_of)
+    group_of, groups = parts.subsets.group_of, list(range(8))
     choice = CHOICES.build(world.pipeline.method.choose, 8)
     drawn = [choice.at(1, number) for number in range(5)]
     works = [
-        lay_out(parts.pool.routes, reads, groups, [6] * 8, imitated, gradient=True, separate=True) for imitated in drawn
+        lay_out(parts.pool.routes, group_of, groups, [6] * 8, imitated, gradient=True, separate=True)
+        for imitated in drawn
     ]
     assert len(set(works)) == 1
     assert len({work.groups for work in works}) == 5
     assert all(sum(work.sizes) == 8 * 3 * 6 for work in works)
-    shared = [lay_out(parts.pool.routes, reads, groups, [6] * 8, imitated, gradient=True) for imitated in drawn]
+    shared = [lay_out(parts.pool.routes, group_of, groups, [6] * 8, imitated, gradient=True) for imitated in drawn]
     assert len(set(shared)) == 5

@@ -43,7 +43,7 @@ def dropped() -> nn.Module:
 
 def build(
     paths=APART,
-    reads=(0, 1, 2),
+    group_of=(0, 1, 2),
     chunk=3,
     layers=(linear,),
     rate=0.0,
@@ -55,10 +55,10 @@ def build(
     """Make a step over students that are linear maps."""
     modules = [max(column) + 1 for column in zip(*paths, strict=True)]
     pool = ModularNetwork(layers, modules, seed=1).double()
-    pool.route(torch.tensor(paths), reads)
+    pool.route(torch.tensor(paths), group_of)
     choice = Choice(expected, lambda _: torch.tensor(EVERYONE), printed)
     aggregator = Mean(len(paths), choice, View(torch.flatten, None, FEATURES), divisor=divisor)
-    return CollaborativeStep(pool, aggregator, Counting(pool.parameters(), lr=rate), reads, Loss(**loss), chunk)
+    return CollaborativeStep(pool, aggregator, Counting(pool.parameters(), lr=rate), group_of, Loss(**loss), chunk)
 
 
 def batch(*sizes: int) -> Batch:
@@ -84,7 +84,7 @@ def by_hand(step: CollaborativeStep, given: Batch, weights: Tensor, temperature:
     inputs, targets = given.inputs.split(given.sizes), given.targets.split(given.sizes)
     ce, kl = [], []
     for student, own in enumerate(students):
-        values, labels = inputs[step.reads[student]], targets[step.reads[student]]
+        values, labels = inputs[step.group_of[student]], targets[step.group_of[student]]
         logits = values @ own.T
         ce.append(F.cross_entropy(logits, labels))
         teacher = sum(weight * values @ other.T for weight, other in zip(weights[student], students, strict=True))
@@ -93,10 +93,10 @@ def by_hand(step: CollaborativeStep, given: Batch, weights: Tensor, temperature:
     return torch.stack(ce), torch.stack(kl)
 
 
-@pytest.mark.parametrize("reads", [(0, 1, 2), (0, 0, 0)])
-def test_losses_and_gradients_of_three_students_that_imitate_each_other(reads: tuple[int, ...]) -> None:
-    step = build(reads=reads)
-    given = batch(*[ROWS] * (max(reads) + 1))
+@pytest.mark.parametrize("group_of", [(0, 1, 2), (0, 0, 0)])
+def test_losses_and_gradients_of_three_students_that_imitate_each_other(group_of: tuple[int, ...]) -> None:
+    step = build(group_of=group_of)
+    given = batch(*[ROWS] * (max(group_of) + 1))
     losses = take(step, given, ramp=0.3)
     ce, kl = by_hand(step, given, torch.tensor(EVERYONE).double() / 2)
     torch.testing.assert_close(losses.ce, ce.detach())
@@ -223,7 +223,7 @@ def test_students_of_different_chunks_draw_different_masks() -> None:
     """Twins that see the same rows with different masks have different losses."""
     given = batch(ROWS, ROWS)
     same = Batch(torch.cat([given.inputs[:ROWS]] * 2), torch.cat([given.targets[:ROWS]] * 2), (ROWS, ROWS))
-    step = build(paths=[[0], [0]], reads=(0, 1), chunk=1, layers=(dropped,))
+    step = build(paths=[[0], [0]], group_of=(0, 1), chunk=1, layers=(dropped,))
     losses = take(step, same, [[False, False], [False, False]])
     assert losses.ce[0] != losses.ce[1]
 
@@ -268,7 +268,7 @@ def test_training_follows_evaluation() -> None:
 
 
 def test_a_module_nobody_runs_gets_no_gradient() -> None:
-    step = build(paths=[[0], [2]], reads=(0, 1), chunk=2)
+    step = build(paths=[[0], [2]], group_of=(0, 1), chunk=2)
     take(step, batch(ROWS, ROWS), [[False, True], [True, False]])
     first, idle, last = (module.weight.grad for module in step.pool.layers[0])
     assert first is not None

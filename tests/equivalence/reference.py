@@ -39,10 +39,10 @@ class PlainStudents:
                     self.statistics[student, layer, name] = (norm.running_mean, norm.running_var)
         return inputs
 
-    def losses(self, batches, targets, reads, imitated, temperature, squared, flows):
+    def losses(self, batches, targets, group_of, imitated, temperature, squared, flows):
         """Eqs. 3-5 student by student, in terms of probabilities."""
         ce, kl = [], []
-        for student, group in enumerate(reads):
+        for student, group in enumerate(group_of):
             inputs, labels = batches[group], targets[group]
             if len(labels) == 0:
                 ce.append(torch.zeros((), dtype=torch.float64))
@@ -50,7 +50,7 @@ class PlainStudents:
                 continue
             logits = self.forward(student, inputs, own=True)
             ce.append(-logits.softmax(-1)[range(len(labels)), labels].log().mean())
-            members = [j for j in range(len(reads)) if imitated[student][j]]
+            members = [j for j in range(len(group_of)) if imitated[student][j]]
             if not members:
                 kl.append(torch.zeros((), dtype=torch.float64))
                 continue

@@ -51,9 +51,9 @@ def worlds(draw):
     modules = [draw(st.integers(1, 3)) for _ in range(layers)]
     paths = [[draw(st.integers(0, m - 1)) for m in modules] for _ in range(students)]
     whole = draw(st.booleans())
-    reads = [0] * students if whole else list(range(students))
-    sizes = [draw(st.sampled_from([0, 2, 3, 5])) for _ in range(max(reads) + 1)]
-    sizes[draw(st.integers(0, max(reads)))] = 4
+    group_of = [0] * students if whole else list(range(students))
+    sizes = [draw(st.sampled_from([0, 2, 3, 5])) for _ in range(max(group_of) + 1)]
+    sizes[draw(st.integers(0, max(group_of)))] = 4
     imitated = [[i != j and draw(st.booleans()) for j in range(students)] for i in range(students)]
     chunk = draw(st.integers(1, students))
     return SimpleNamespace(
@@ -61,7 +61,7 @@ def worlds(draw):
         layers=layers,
         modules=modules,
         paths=paths,
-        reads=reads,
+        group_of=group_of,
         sizes=tuple(sizes),
         imitated=imitated,
         chunk=chunk,
@@ -74,11 +74,11 @@ def worlds(draw):
 
 def planned(world):
     pool = ModularNetwork(builders(world.layers), world.modules, seed=world.seed).double()
-    pool.route(torch.tensor(world.paths), world.reads)
+    pool.route(torch.tensor(world.paths), world.group_of)
     loss = Loss(temperature_squared=world.squared, teacher_gradient="flows" if world.flows else "stopped")
     optimizer = SimpleNamespace(zero_grad=lambda **_: pool.zero_grad(), step=lambda: None)
     aggregator = Mean(world.students, others(world.students), View(torch.flatten, None, WIDTH))
-    return pool, CollaborativeStep(pool, aggregator, optimizer, world.reads, loss, world.chunk)
+    return pool, CollaborativeStep(pool, aggregator, optimizer, world.group_of, loss, world.chunk)
 
 
 def random_batch(world):
@@ -102,7 +102,7 @@ def test_step_equals_plain_loop(world):
         losses = step(SimpleNamespace(state=state), batch)
 
     inputs, targets = batch.inputs.split(world.sizes), batch.targets.split(world.sizes)
-    ce, kl = plain.losses(inputs, targets, world.reads, world.imitated, 3.0, world.squared, world.flows)
+    ce, kl = plain.losses(inputs, targets, world.group_of, world.imitated, 3.0, world.squared, world.flows)
     (ce + ramp * kl).sum().backward()
     close = {"rtol": 1e-10, "atol": 1e-10}
     torch.testing.assert_close(losses.ce, ce.detach(), **close)
@@ -139,7 +139,7 @@ def test_an_extracted_student_equals_its_place_in_the_pool(world):
 
 def test_imitation_moves_no_statistics_and_evaluation_moves_none():
     world = SimpleNamespace(
-        students=2, layers=2, modules=[2, 2], paths=[[0, 0], [1, 1]], reads=[0, 1], sizes=(4, 0),
+        students=2, layers=2, modules=[2, 2], paths=[[0, 0], [1, 1]], group_of=[0, 1], sizes=(4, 0),
         imitated=[[False, True], [False, False]], chunk=2, flows=True, squared=True, seed=3,
     )  # fmt: skip
     pool, step = planned(world)
@@ -153,7 +153,7 @@ def test_imitation_moves_no_statistics_and_evaluation_moves_none():
 
 def test_stopped_teacher_gets_no_gradient():
     world = SimpleNamespace(
-        students=2, layers=2, modules=[2, 2], paths=[[0, 0], [1, 1]], reads=[0, 1], sizes=(4, 0),
+        students=2, layers=2, modules=[2, 2], paths=[[0, 0], [1, 1]], group_of=[0, 1], sizes=(4, 0),
         imitated=[[False, True], [False, False]], chunk=2, flows=False, squared=True, seed=3,
     )  # fmt: skip
     pool, step = planned(world)

@@ -13,13 +13,13 @@ LAYERS = 6
 
 
 def establish(
-    seed: int, statistics: str = "student", reads: tuple[int, ...] = (0, 1, 2)
+    seed: int, statistics: str = "student", group_of: tuple[int, ...] = (0, 1, 2)
 ) -> tuple[Engine, ModularNetwork]:
     routing = random(3, [1] * LAYERS, modules=2)
     pool = ModularNetwork([lambda: nn.Sequential(nn.BatchNorm1d(2))] * LAYERS, routing.modules, seed)
     engine = Engine(lambda engine, _: seen.append(engine.state.paths))
     seen: list[torch.Tensor] = []
-    PathSampler(pool, routing, reads, statistics, seed).attach(engine)
+    PathSampler(pool, routing, group_of, statistics, seed).attach(engine)
     engine.run([0, 1], max_epochs=2)
     assert len(seen) == 4
     assert all(paths is seen[0] for paths in seen)
@@ -45,7 +45,7 @@ def test_the_reading_of_statistics_reaches_the_pool(statistics: str, rows: int) 
 
 
 def test_what_students_read_reaches_the_pool() -> None:
-    _, pool = establish(1, reads=(0, 0, 0))
+    _, pool = establish(1, group_of=(0, 0, 0))
     slots = [row[0] for row in pool.routes.slots]
     assert len(set(slots)) == len({path[0] for path in pool.routes.paths})
 

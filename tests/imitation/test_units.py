@@ -10,27 +10,27 @@ from cgl_ignite.pool import Unit
 @st.composite
 def iterations(draw) -> tuple[list[int], list[int], list[list[bool]], bool]:
     students = draw(st.integers(1, 6))
-    reads = draw(st.sampled_from([[0] * students, list(range(students))]))
-    groups = draw(st.lists(st.sampled_from(sorted(set(reads))), unique=True))
+    group_of = draw(st.sampled_from([[0] * students, list(range(students))]))
+    groups = draw(st.lists(st.sampled_from(sorted(set(group_of))), unique=True))
     row = st.lists(st.booleans(), min_size=students, max_size=students)
     imitated = draw(st.lists(row, min_size=students, max_size=students))
     for student in range(students):
         imitated[student][student] = False
-    return groups, reads, imitated, draw(st.booleans())
+    return groups, group_of, imitated, draw(st.booleans())
 
 
 @given(iterations())
 def test_each_batch_runs_its_readers_and_those_they_imitate_once(iteration) -> None:
-    groups, reads, imitated, gradient = iteration
-    units = imitation_units(groups, reads, imitated, gradient=gradient)
+    groups, group_of, imitated, gradient = iteration
+    units = imitation_units(groups, group_of, imitated, gradient=gradient)
     expected = {}
-    for student, group in enumerate(reads):
+    for student, group in enumerate(group_of):
         if group not in groups:
             continue
         expected[student, groups.index(group)] = True
         for other, chosen in enumerate(imitated[student]):
             if chosen:
-                expected.setdefault((other, groups.index(group)), reads[other] == group)
+                expected.setdefault((other, groups.index(group)), group_of[other] == group)
     assert len(units) == len(expected)
     assert {(unit.student, unit.batch): unit.own for unit in units} == expected
     assert all(unit.gradient == (unit.own or gradient) for unit in units)

@@ -29,7 +29,7 @@ import psutil
 import torch
 from mlflow import MlflowClient
 
-from cgl_ignite.pipeline.folder import all_runs
+from cgl_ignite.pipeline.find import all_runs
 from cgl_ignite.student import read_student
 from tests.equivalence.test_resume import TIMINGS, assert_identical, outcome
 

@@ -12,17 +12,23 @@ from pathlib import Path
 import psutil
 import pytest
 
+from cgl_ignite.catalogue import load_pipeline
+from cgl_ignite.config.dump import to_toml, values
+from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.errors import InputError
-from cgl_ignite.pipeline.folder import RunFolder, start_run_folder, take_run
+from cgl_ignite.pipeline.find import take_run, unfinished_run
+from cgl_ignite.pipeline.folder import RunFolder, start_run_folder
 from cgl_ignite.tracking.process import gone, identity
 
+DIGITS = Path(__file__).resolve().parents[2] / "pipelines" / "digits_resnet.toml"
 HOLD = """
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from cgl_ignite.pipeline.folder import take_run
+from cgl_ignite.catalogue import load_pipeline
+from cgl_ignite.pipeline.find import take_run
 with ExitStack() as held:
-    print(take_run(held, Path(sys.argv[1]), "f", 1).run_id, flush=True)
+    print(take_run(held, Path(sys.argv[1]), load_pipeline(sys.argv[2]), 1).run_id, flush=True)
     sys.stdin.read()
 """
 
@@ -30,21 +36,24 @@ with ExitStack() as held:
 def unfinished(runs: Path, name: str = "abc") -> RunFolder:
     (runs / name).mkdir(parents=True)
     (runs / name / "checkpoint.pt").touch()
-    return start_run_folder(runs / name, "digits", 1, "f").note(status="KILLED")
+    return start_run_folder(runs / name, load_pipeline(DIGITS), 1).note(status="KILLED")
 
 
 def test_the_second_process_is_told_which_one_works_on_the_run(tmp_path: Path) -> None:
     unfinished(tmp_path)
     first = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLD, str(tmp_path), str(DIGITS)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert first.stdout is not None and first.stdout.readline() == "abc\n"
     with ExitStack() as held, pytest.raises(InputError, match=f"run abc is still being .* process {first.pid};"):
-        take_run(held, tmp_path, "f", 1)
+        take_run(held, tmp_path, load_pipeline(DIGITS), 1)
     first.kill()
     first.communicate()
     with ExitStack() as held:
-        taken = take_run(held, tmp_path, "f", 1)
+        taken = take_run(held, tmp_path, load_pipeline(DIGITS), 1)
         assert taken is not None and taken.pid == str(os.getpid())
         assert json.loads((tmp_path / "abc" / "run.json").read_text())["status"] == "KILLED"
 
@@ -90,3 +99,26 @@ def test_what_a_killed_process_left_half_written_is_removed(tmp_path: Path) -> N
     run.working()
     assert all(path.exists() for path in kept)
     assert not any(path.exists() for path in (*left, scratch, scratch.parent))
+
+
+def written_by_older_version(run: RunFolder, setting: Pipeline) -> None:
+    """Give a run the description of a version that computed fingerprints in another way."""
+    (run.path / "artifacts").mkdir()
+    (run.path / "artifacts" / "pipeline.toml").write_text(to_toml(values(setting)), encoding="utf-8")
+    older = {key: value for key, value in run.facts.items() if key != "defaults"}
+    (run.path / "run.json").write_text(json.dumps({**older, "fingerprint": "0dc19e72e7da"}), encoding="utf-8")
+
+
+@pytest.mark.parametrize(("epochs", "found"), [(40, True), (41, False)])
+def test_a_run_of_an_older_version_is_known_by_its_values(tmp_path: Path, epochs: int, found: bool) -> None:
+    setting = load_pipeline(DIGITS, [f"run.epochs={epochs}"])
+    written_by_older_version(unfinished(tmp_path), setting)
+    run = unfinished_run(tmp_path, load_pipeline(DIGITS), seed=1)
+    assert (run is not None) == found
+
+
+def test_a_run_of_an_older_version_without_values_is_unknown(tmp_path: Path) -> None:
+    run = unfinished(tmp_path)
+    written_by_older_version(run, load_pipeline(DIGITS))
+    (run.path / "artifacts" / "pipeline.toml").write_text("[", encoding="utf-8")
+    assert unfinished_run(tmp_path, load_pipeline(DIGITS), seed=1) is None

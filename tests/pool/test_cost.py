@@ -23,8 +23,8 @@ STEM = 3 * 64 * 9 * 32 * 32
 LAYERS = [LayerCost(parameters=1, forward=10, backward=20, kept=4), LayerCost(2, 100, 200, 40)]
 
 
-def plan_of(table: RouteTable, reads, imitated, gradient: bool = True) -> Plan:
-    units = imitation_units(range(max(reads) + 1), reads, imitated, gradient=gradient)
+def plan_of(table: RouteTable, group_of, imitated, gradient: bool = True) -> Plan:
+    units = imitation_units(range(max(group_of) + 1), group_of, imitated, gradient=gradient)
     return plan_forward(table, units, training=True)
 
 

@@ -32,9 +32,9 @@ def dropped() -> nn.Module:
     return nn.Sequential(nn.Dropout(0.5), last())
 
 
-def make_pool(paths: list[list[int]], reads: list[int], statistics: str = "student", layers=(stem, body, last)):
+def make_pool(paths: list[list[int]], group_of: list[int], statistics: str = "student", layers=(stem, body, last)):
     pool = ModularNetwork(layers, [2] * 3, seed=1)
-    pool.route(torch.tensor(paths), reads, statistics)
+    pool.route(torch.tensor(paths), group_of, statistics)
     return pool
 
 
@@ -191,9 +191,9 @@ def test_what_is_normalised_together_depends_on_the_device(device: str, large: i
     ],
     ids=["one row a module", "own data", "a shared trunk on the same data", "same data but other paths"],
 )
-def test_rows_of_running_statistics(paths, reads: list[int], reading: str, slots: list[list[int]]) -> None:
+def test_rows_of_running_statistics(paths, group_of: list[int], reading: str, slots: list[list[int]]) -> None:
     """The last layer of this pool keeps none."""
-    pool = make_pool(paths, reads, reading)
+    pool = make_pool(paths, group_of, reading)
     assert [list(row) for row in pool.routes.slots] == slots
     for layer in (0, 1):
         for norm in norms(pool, layer):

@@ -44,10 +44,10 @@ def test_sizes_are_known_before_a_call_is_taken_apart(nodes: Nodes) -> None:
     assert asked == [nodes[node].nbytes for node in range(4)]
 
 
-def branches(reads: list[int]) -> tuple[RouteTable, list[Unit]]:
-    """A layer that all students share, then a module of each; student k learns from batch ``reads[k]``."""
-    table = RouteTable([[0, k] for k in range(len(reads))], [[0, k] for k in range(len(reads))])
-    return table, [Unit(k, batch, own=True, gradient=True) for k, batch in enumerate(reads)]
+def branches(group_of: list[int]) -> tuple[RouteTable, list[Unit]]:
+    """A layer that all students share, then a module of each; student k learns from batch ``group_of[k]``."""
+    table = RouteTable([[0, k] for k in range(len(group_of))], [[0, k] for k in range(len(group_of))])
+    return table, [Unit(k, batch, own=True, gradient=True) for k, batch in enumerate(group_of)]
 
 
 def divide_gradients(values: Nodes, plan: Plan) -> None:
@@ -55,13 +55,13 @@ def divide_gradients(values: Nodes, plan: Plan) -> None:
         values.divide_gradient(node, readers)
 
 
-def trunk_gradients(reads: list[int], divide: bool) -> list[list[float]]:
+def trunk_gradients(group_of: list[int], divide: bool) -> list[list[float]]:
     """Gradient of the trunk's nodes when each branch multiplies by its own number, from 1."""
-    table, units = branches(reads)
+    table, units = branches(group_of)
     plan = plan_forward(table, units, training=True)
     values = Nodes()
-    trunk = torch.ones(1 + max(reads), 1, requires_grad=True)
-    values.add(0, trunk, (1,) * (1 + max(reads)))
+    trunk = torch.ones(1 + max(group_of), 1, requires_grad=True)
+    values.add(0, trunk, (1,) * (1 + max(group_of)))
     if divide:
         divide_gradients(values, plan)
     sum((values.join(call.sources) * (call.module + 1)).sum() for call in plan.layers[1]).backward()

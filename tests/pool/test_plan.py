@@ -24,8 +24,8 @@ def tables(draw):
     paths = draw(st.lists(row, min_size=students, max_size=students))
     if draw(st.booleans()):
         return paths, [[0] * layers for _ in paths]
-    reads = draw(st.lists(st.integers(0, 2), min_size=students, max_size=students))
-    known = number_prefixes([(group, *path) for group, path in zip(reads, paths, strict=True)])
+    group_of = draw(st.lists(st.integers(0, 2), min_size=students, max_size=students))
+    known = number_prefixes([(group, *path) for group, path in zip(group_of, paths, strict=True)])
     return paths, [list(row[1:]) for row in known]
 
 

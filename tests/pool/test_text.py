@@ -32,7 +32,7 @@ def pool_of(kind: str) -> ModularNetwork:
     paths = torch.tensor(PATHS[kind])
     pool = ModularNetwork(modular_layers(backbone_of(kind)), (paths.amax(0) + 1).tolist(), seed=2).double()
     pool.to(memory_format=torch.channels_last)
-    pool.route(paths, reads=[0, 1, 2])
+    pool.route(paths, group_of=[0, 1, 2])
     return pool
 
 

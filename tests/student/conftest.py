@@ -51,7 +51,7 @@ def train(shape: tuple[int, int, int], classifier: str = "module") -> Trained:
     paths = torch.tensor(PATHS[classifier])
     pool = ModularNetwork(modular_layers(backbone), (paths.amax(0) + 1).tolist(), seed=5)
     pool.to(memory_format=torch.channels_last)
-    pool.route(paths, reads=[0, 1, 2])
+    pool.route(paths, group_of=[0, 1, 2])
     optimizer = torch.optim.SGD(pool.parameters(), 0.1)
     step = CollaborativeStep(pool, Mean(3, others(3), View(channel_means, None, 16)), optimizer, (0, 1, 2), Loss(), 3)
     generator = torch.Generator().manual_seed(1)

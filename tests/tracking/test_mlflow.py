@@ -88,7 +88,7 @@ def test_a_long_parameter_is_cut_and_is_no_change_later(tracker, info):
 def test_seeds_are_children_of_a_group_that_holds_mean_and_spread(tracker, info):
     group = Group(tracker, RunInfo("digits", "digits_resnet cgl"))
     children = [tracker.open(dataclasses.replace(info, seed=seed, parent=group.id)) for seed in (1, 2)]
-    group.summarise({"test/accuracy_selected": (61.0, 0.5)})
+    group.log_summary({"test/accuracy_selected": (61.0, 0.5)})
     group.close("FINISHED")
     parent = tracker.client.get_run(group.id)
     assert parent.data.metrics == {"test/accuracy_selected_mean": 61.0, "test/accuracy_selected_std": 0.5}

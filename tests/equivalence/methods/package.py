@@ -68,7 +68,7 @@ class World:
     def batch(self, number: int = 0) -> Batch:
         """Make random rows and labels: six of one group, fewer of some of many, and none of one of them."""
         generator = torch.Generator().manual_seed(number)
-        groups = max(self.parts.subsets.reads) + 1
+        groups = max(self.parts.subsets.group_of) + 1
         uneven = (0 if group == number % groups else 6 - (number + group) % 3 for group in range(groups))
         sizes = (6,) if groups == 1 else tuple(uneven)
         count, classes = sum(sizes), len(self.parts.splits.classes)
@@ -83,7 +83,7 @@ class World:
     def once(self, batch: Batch, imitated: Tensor | None = None, ramp: float = 1.0) -> StudentLosses:
         """Take one step from the weights as they are; gradients stay."""
         method, parts = self.pipeline.method, self.parts
-        parts.pool.route(parts.routing.sample(stream(1, "paths")), parts.subsets.reads, method.statistics)
+        parts.pool.route(parts.routing.sample(stream(1, "paths")), parts.subsets.group_of, method.statistics)
         drawn = parts.choice.at(1, 1) if imitated is None else imitated
         return self.step()(SimpleNamespace(state=SimpleNamespace(imitated=drawn, ramp=ramp, iteration=1)), batch)
 
@@ -91,7 +91,7 @@ class World:
         """Train an epoch a batch, and have a look after each."""
         method, parts = self.pipeline.method, self.parts
         handlers = [
-            PathSampler(parts.pool, parts.routing, parts.subsets.reads, method.statistics, seed=1),
+            PathSampler(parts.pool, parts.routing, parts.subsets.group_of, method.statistics, seed=1),
             RampUp(method.ramp, self.pipeline.run.epochs),
             SubgroupResampler(parts.choice, seed=1),
         ]

@@ -91,7 +91,7 @@ def test_without_random_routing(task: str) -> None:
     tables = watched(world, own_batches(world, 2))
     assert modules(world) == [8] * 5
     assert parameters(world) == 8 * parameters(alone)
-    assert world.parts.subsets.reads == tuple(range(8))
+    assert world.parts.subsets.group_of == tuple(range(8))
     assert len(own_batches(world, 1)[0].sizes) == 8
     assert 0 < torch.stack(tables).double().mean() < 0.875
 
@@ -101,7 +101,7 @@ def test_without_subset_data(task: str) -> None:
     """All students read one batch, and an epoch is as long as for one network."""
     world, alone = build("cgl", task, changes=['method.subsets={kind="whole"}']), build("baseline", task)
     watched(world, own_batches(world, 2))
-    assert world.parts.subsets.reads == (0,) * 8
+    assert world.parts.subsets.group_of == (0,) * 8
     assert own_batches(world, 1)[0].sizes == (6,)
     assert world.parts.batches.epoch_length == alone.parts.batches.epoch_length == 10
     assert modules(world) == WHOLE[task]
@@ -113,7 +113,7 @@ def test_without_subgroup_imitation(task: str) -> None:
     world = build("cgl", task, changes=['method.choose={kind="others"}'])
     tables = watched(world, own_batches(world, 2))
     assert all(torch.equal(table, ~torch.eye(8, dtype=torch.bool)) for table in tables)
-    assert world.parts.subsets.reads == tuple(range(8))
+    assert world.parts.subsets.group_of == tuple(range(8))
     assert modules(world) == WHOLE[task]
 
 
@@ -122,7 +122,7 @@ def test_the_whole_of_cgl_beside_its_ablations(task: str) -> None:
     world = build("cgl", task)
     tables = watched(world, own_batches(world, 2))
     assert modules(world) == WHOLE[task]
-    assert world.parts.subsets.reads == tuple(range(8))
+    assert world.parts.subsets.group_of == tuple(range(8))
     assert world.parts.batches.epoch_length == 2
     assert not torch.equal(tables[0], tables[1])
     assert not any(table.diagonal().any() for table in tables)

@@ -46,7 +46,7 @@ def toy_transformer(spec: InputSpec, classes: int) -> Backbone:
         (Embedding, block, block, block),
         lambda: Head(classes),
         stages=(2, 2),
-        summarise=lambda values: values.mean(dim=1),
+        to_vector=lambda values: values.mean(dim=1),
     )
 
 
