@@ -177,8 +177,22 @@ def _check_augmentation(draft: Draft) -> None:
 
 
 def _check_optimizer(draft: Draft) -> None:
-    optim, weight = draft.get("optim"), nn.Parameter(torch.zeros(1))
-    draft.build("optimizer", ("optim",), optim, [weight], optim.learning_rate)
+    """Build the optimizer up to its weights: its options have been checked when it asks for the first one.
+
+    What PyTorch does with weights imports its compiler, which takes as long as all the other checks together.
+    """
+    optim = draft.get("optim")
+    with suppress(_AskedForWeights):
+        draft.build("optimizer", ("optim",), optim, _NoWeights(), optim.learning_rate)
+
+
+class _AskedForWeights(Exception):
+    pass
+
+
+class _NoWeights:
+    def __iter__(self) -> Iterator[nn.Parameter]:
+        raise _AskedForWeights
 
 
 def _check_schedule(draft: Draft) -> None:

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from cgl_ignite.data import Examples, Normaliser, PadTokens, evaluation_batches, evaluation_order
 from cgl_ignite.handlers.state import Scores
-from cgl_ignite.metrics import mean_diversity, student_metrics
+from cgl_ignite.metrics import mean_diversity
+from cgl_ignite.metrics.averages import student_metrics
 from cgl_ignite.pool import ModularNetwork, Unit, plan_forward
 
 __all__ = ["build_evaluator", "evaluate", "pool_logits"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import click
@@ -18,6 +19,7 @@ HEAVY = {"torch", "mlflow", "ignite", "pydantic", "torchvision", "numpy", "rich"
 
 PROGRAM = """
 import sys
+from pathlib import Path
 from cgl_ignite.cli.main import cgl
 try:
     cgl(prog_name="cgl")
@@ -34,6 +36,16 @@ def test_help_and_new_load_nothing_heavy(arguments: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "click" in done.stderr.split()
     assert HEAVY.isdisjoint(done.stderr.split())
+
+
+def test_check_loads_torch_and_little_else() -> None:
+    """PyTorch's compiler, Ignite and torchvision take longer to load than all checks."""
+    pipeline = Path(__file__).resolve().parents[2] / "pipelines" / "digits_resnet.toml"
+    command = [sys.executable, "-c", PROGRAM, "check", str(pipeline)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    loaded = set(done.stderr.split())
+    assert "torch" in loaded
+    assert loaded.isdisjoint({"ignite", "matplotlib", "mlflow", "sympy", "torch._dynamo", "torchvision"})
 
 
 def test_help_lists_every_verb_with_its_line() -> None:

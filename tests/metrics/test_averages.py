@@ -4,7 +4,8 @@ import pytest
 import torch
 from ignite.engine import Engine
 
-from cgl_ignite.metrics import METRICS, student_metrics
+from cgl_ignite.metrics import METRICS
+from cgl_ignite.metrics.averages import student_metrics
 
 CPU = torch.device("cpu")
 LOGITS = torch.randn(3, 10, 4, generator=torch.Generator().manual_seed(1))
