@@ -37,7 +37,7 @@ from cgl_ignite.bench.passes import ready
 from cgl_ignite.bench.progress import rounds_done
 from cgl_ignite.bench.race import Race, RaceOver, make_clock, train
 from cgl_ignite.cli.render import LiveScreen
-from cgl_ignite.data import AUGMENTATIONS, data_root
+from cgl_ignite.data import AUGMENTATIONS, Samples, data_root
 from cgl_ignite.handlers.checkpoint import Checkpointer
 from cgl_ignite.handlers.recording import Recorder
 from cgl_ignite.pipeline.device import cpu_threads, find_device
@@ -103,10 +103,17 @@ def augmentation(rounds: int, clock: str, root: Path, sizes: MachinerySizes) -> 
     seconds, rows = make_clock(clock, torch.device("cpu")), pipeline.optim.batch_size
     with cpu_threads(1):
         splits = ready(pipeline).splits
-        augment = AUGMENTATIONS.build(pipeline.data.augment, splits.spec)
-        pictures, inputs = Pictures(splits, **pipeline.data.augment.options), splits.train.dense
+        (part,) = pipeline.data.augmentations
+        augment, classes = AUGMENTATIONS.build(part, splits.spec), len(splits.classes)
+        pictures, train = Pictures(splits, **part.options), splits.train
+
+        def together(at: int) -> torch.Tensor:
+            chosen = torch.arange(at, at + rows)
+            samples = Samples(train.dense[at : at + rows], train.targets[at : at + rows], classes, (rows,), chosen, 0)
+            return splits.normaliser(augment(samples, stream(1, "augment", at)).inputs)
+
         ways: dict[str, Callable[[int], Any]] = {
-            "together": lambda at: splits.normaliser(augment(inputs[at : at + rows], stream(1, "augment", at))),
+            "together": together,
             "one by one": lambda at: torch.stack([pictures[row][0] for row in range(at, at + rows)]),
         }
         times: dict[str, list[float]] = {name: [] for name in ways}

@@ -112,7 +112,8 @@ def published(pipeline: Pipeline, parts: Parts, device: torch.device, workers: i
         device: where to train.
         workers: processes of each loader; they are started at once.
     """
-    options = pipeline.data.augment.options
+    (augmentation,) = pipeline.data.augmentations
+    options = augmentation.options
     pictures = Pictures(parts.splits, options.get("padding", 0), options.get("flip", False))
     size = pipeline.optim.batch_size
     load = partial(DataLoader, batch_size=size, shuffle=True, num_workers=workers)

@@ -26,18 +26,26 @@ __all__ = [
 ]
 
 
-def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+def cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
     r"""Cross-entropy of each sample with its label (Eqs. 2 and 3), never tempered.
 
-    .. math:: L_{ce}^k(x) = -\log p_k^{y}(x)
+    .. math::
+        L_{ce}^k(x) = -\sum_c q_c(x) \log p_k^c(x), \qquad
+        q_c(x) = (1 - \varepsilon) \, y_c(x) + \varepsilon / C
 
-    Shape: logits (S, B, C), targets (S, B); result (S, B).
+    with ε = ``smoothing`` (Szegedy et al. 2016), 0 in the paper, and y the shares of the classes: 1 for the label, or
+    two shares where samples are mixed.
+
+    Shape: logits (S, B, C); targets (S, B) labels, or (S, B, C) shares of the classes; result (S, B).
 
     Example:
         >>> cross_entropy(torch.zeros(1, 2, 4), torch.tensor([[0, 3]])).exp().round().tolist()
         [[4.0, 4.0]]
     """
-    return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view(targets.shape)
+    given = targets.flatten(0, 1) if targets.dim() == 2 else targets.flatten(0, 1).to(logits)
+    return F.cross_entropy(logits.flatten(0, 1), given, reduction="none", label_smoothing=smoothing).view(
+        logits.shape[:2]
+    )
 
 
 def teacher_logits(weights: Tensor, logits: Tensor) -> Tensor:

@@ -55,6 +55,26 @@ def test_cross_entropy_is_minus_the_logarithm_of_the_label(seed: int, students: 
             assert found[student, row].item() == pytest.approx(-math.log(probability), abs=1e-9)
 
 
+def test_smoothed_labels_by_hand() -> None:
+    """Probabilities 1/2, 1/4, 1/4: 0.8 of -ln 1/2, and a tenth of the sum of all three."""
+    expected = 0.7 * math.log(2) + 0.1 * (math.log(2) + 2 * math.log(4))
+    assert cross_entropy(odds(2, 1, 1), torch.tensor([[0]]), 0.3).item() == pytest.approx(expected)
+
+
+def test_shares_of_two_classes_by_hand() -> None:
+    shares = torch.tensor([[[0.25, 0.75, 0.0]]])
+    expected = 0.25 * math.log(2) + 0.75 * math.log(4)
+    assert cross_entropy(odds(2, 1, 1), shares).item() == pytest.approx(expected)
+    smoothed = 0.7 * expected + 0.1 * (math.log(2) + 2 * math.log(4))
+    assert cross_entropy(odds(2, 1, 1), shares, 0.3).item() == pytest.approx(smoothed)
+
+
+@given(seed=seeds)
+def test_shares_of_one_class_are_its_label(seed: int) -> None:
+    values, labels = logits(seed, 3, 5, 4), torch.arange(15).view(3, 5) % 4
+    torch.testing.assert_close(cross_entropy(values, F.one_hot(labels, 4).float()), cross_entropy(values, labels))
+
+
 @given(seeds, st.integers(1, 4), st.integers(1, 6))
 def test_a_teacher_is_the_weighted_sum_of_units(seed: int, students: int, units: int) -> None:
     weights, values = logits(seed, students, units), logits(seed + 1, units, 3, 5)

@@ -30,6 +30,7 @@ TRAINED_HERE = {
     "selection": "method.selection",
     "optimizer": "optim",
     "schedule": "optim.schedule",
+    "average": "run.average",
 }
 """Where a part of each sort is chosen in a pipeline."""
 

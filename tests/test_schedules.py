@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import pytest
+import torch
+from torch import nn
+from torch.optim import SGD
+from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from cgl_ignite.schedules import SCHEDULES, constant, milestones
+from cgl_ignite.schedules import SCHEDULES, constant, cosine, linear, milestones, one_cycle
 
 
 def factors(schedule, epochs: int) -> list[float]:
@@ -34,8 +38,41 @@ def test_constant() -> None:
     assert factors(constant(5), 5) == [1.0] * 5
 
 
+@pytest.mark.parametrize(("warmup", "final"), [(0.0, 0.0), (0.1, 0.0), (0.25, 0.2)])
+def test_cosine_is_that_of_pytorch(warmup: float, final: float) -> None:
+    """After the warm-up: ``CosineAnnealingLR`` over the iterations that are left."""
+    epochs, length = 4, 10
+    total, rise = epochs * length, round(warmup * epochs * length)
+    optimizer = SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    reference = CosineAnnealingLR(optimizer, T_max=total - rise, eta_min=final)
+    schedule = cosine(epochs, warmup=warmup, final=final)
+    assert [schedule(step / length) for step in range(rise)] == pytest.approx([step / rise for step in range(rise)])
+    for step in range(rise, total):
+        assert schedule(step / length) == pytest.approx(optimizer.param_groups[0]["lr"], abs=1e-9)
+        optimizer.step()
+        reference.step()
+
+
+def test_linear_values() -> None:
+    """Twenty iterations, four of them to rise: quarters up, then sixteenths of the way down to a fifth."""
+    schedule = linear(2, warmup=0.2, final=0.2)
+    expected = [0, 0.25, 0.5, 0.75, *(1 - 0.8 * step / 16 for step in range(16))]
+    assert [schedule(step / 10) for step in range(20)] == pytest.approx(expected)
+
+
+def test_one_cycle_values() -> None:
+    """It rises from a quarter along half a cosine in half of the time, and falls to a tenth along another."""
+    schedule = one_cycle(4, warmup=0.5, start=0.25, final=0.1)
+    assert [schedule(done) for done in (0, 1, 2, 3, 4)] == pytest.approx([0.25, 0.625, 1.0, 0.55, 0.1])
+
+
+@pytest.mark.parametrize("builder", [cosine, linear, one_cycle])
+def test_the_rate_stays_at_its_end(builder) -> None:
+    assert builder(3, final=0.1)(3.5) == pytest.approx(0.1)
+
+
 def test_registered_kinds() -> None:
-    assert {"constant", "milestones"} <= set(SCHEDULES.kinds())
+    assert {"constant", "cosine", "linear", "milestones", "one_cycle"} == set(SCHEDULES.kinds())
 
 
 def test_a_milestone_within_an_epoch_is_not_reached_before_its_end() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cgl_ignite.averaging import WEIGHT_AVERAGES
 from cgl_ignite.backbones import BACKBONES
 from cgl_ignite.config.specialise import Registries
 from cgl_ignite.data import AUGMENTATIONS, DATASETS, ENCODINGS, SUBSETS
@@ -26,5 +27,6 @@ REGISTRIES: Registries = {
     "selection": SELECTIONS,
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
+    "average": WEIGHT_AVERAGES,
     "metric": METRICS,
 }

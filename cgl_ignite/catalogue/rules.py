@@ -173,7 +173,9 @@ def _check_selection(draft: Draft) -> None:
 
 
 def _check_augmentation(draft: Draft) -> None:
-    draft.build("augmentation", ("data.augment",), draft.get("data", "augment"), draft.input[0])
+    given = draft.get("data", "augment")
+    for part in given if isinstance(given, tuple) else (given,):
+        draft.build("augmentation", ("data.augment",), part, draft.input[0])
 
 
 def _check_optimizer(draft: Draft) -> None:

@@ -25,6 +25,7 @@ _KEYS = {
     "selection": "method.selection",
     "optimizer": "optim",
     "schedule": "optim.schedule",
+    "average": "run.average",
 }
 
 

@@ -81,13 +81,19 @@ class Data(Part):
     """Which rows the pool reads: the data set, its root folder, how many rows are used, how texts are encoded.
 
     ``holdout``: how many of the training rows select the student; left out where the data set has a validation part.
+    ``augment``: one augmentation, or a list of them, applied one after the other.
     """
 
     root: Path | None = None
     limit: Count | None = None
     holdout: Holdout | None = None
     encoding: Annotated[Part, Chooses("encoding")] = Part(kind="none")
-    augment: Annotated[Part, Chooses("augmentation")] = Part(kind="none")
+    augment: Annotated[Part | tuple[Part, ...], Chooses("augmentation")] = Part(kind="none")
+
+    @property
+    def augmentations(self) -> tuple[Part, ...]:
+        """The augmentations in their order, whether one was given or a list of them."""
+        return self.augment if isinstance(self.augment, tuple) else (self.augment,)
 
 
 class BackboneTable(Part):
@@ -100,8 +106,9 @@ class Loss(Table):
     ``mixes``: what the weights of imitation mix. ``teacher_gradient``: whether the gradient of the KL term flows into
     all that makes the teacher, into learned weights only, or nowhere. ``temperature_squared``: whether the KL term is
     multiplied by T². ``teacher_label_weight``: of the cross-entropy of the mixed logits themselves, averaged over the
-    students' teachers. ``trunk_gradient``: whether layers that several students share receive the sum of their
-    gradients or, at every split, the mean.
+    students' teachers. ``label_smoothing``: the share of every label that is spread evenly over all classes.
+    ``trunk_gradient``: whether layers that several students share receive the sum of their gradients or, at every
+    split, the mean.
     """
 
     temperature: Annotated[float, Field(gt=0)] = 3.0
@@ -111,6 +118,7 @@ class Loss(Table):
     label_weight: Annotated[float, Field(ge=0)] = 1.0
     imitation_weight: Annotated[float, Field(ge=0)] = 1.0
     teacher_label_weight: Annotated[float, Field(ge=0)] = 0.0
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     trunk_gradient: Literal["sum", "mean"] = "sum"
 
     @property
@@ -154,10 +162,16 @@ class Method(Table):
 
 
 class Optim(Part):
-    """The optimizer; ``batch_size`` counts the samples of one student in one iteration."""
+    """The optimizer; ``batch_size`` counts the samples of one student in one iteration.
+
+    ``decay``: which parameters decay: all, or weights only, without biases, normalisation and embeddings.
+    ``clip_norm``: the largest norm of the gradient of all parameters together; a longer one is scaled down to it.
+    """
 
     learning_rate: Annotated[float, Field(gt=0)]
     batch_size: Annotated[int, Field(ge=2)]
+    decay: Literal["all", "weights"] = "all"
+    clip_norm: Annotated[float, Field(gt=0)] | None = None
     schedule: Annotated[Part, Chooses("schedule")] = Part(kind="constant")
 
 
@@ -176,7 +190,9 @@ class CheckpointEvery(Table):
 
 
 class Run(Table):
-    """How long and how the training runs; only the first three keys change the mathematics.
+    """How long and how the training runs; only the first four keys change the mathematics.
+
+    ``average``: an average of the weights over the iterations, which is judged and selected in their place.
 
     ``precision``: of the layers' arithmetic. With ``bfloat16`` convolutions and matrix products run in it (PyTorch's
     autocast); weights, statistics, losses and the optimizer stay in float32.
@@ -186,6 +202,7 @@ class Run(Table):
 
     epochs: Count
     passes_per_epoch: Count = 1
+    average: Annotated[Part, Chooses("average")] = Part(kind="none")
     precision: Literal["float32", "bfloat16"] = "float32"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Count | None = None

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from inspect import Parameter
-from typing import Any, Literal, TypeVar
+from types import GenericAlias
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import Field, ValidationError, create_model
+from pydantic.fields import FieldInfo
 
 from cgl_ignite.config.schema import Chooses, Part, Table
 from cgl_ignite.registry import Registry
@@ -24,32 +26,48 @@ def specialise(model: type[Model], tree: Any, registries: Registries) -> type[Mo
     ``kind`` becomes a choice among the registered kinds; a table of an unknown kind keeps its other keys
     unjudged. Equal choices give the same class, so that equal pipelines compare equal.
     """
-    fields = []
+    fields: list[tuple[str, type[Table] | GenericAlias]] = []
     for name, field in model.model_fields.items():
-        if not (isinstance(field.annotation, type) and issubclass(field.annotation, Table)):
+        single = _table_of(field.annotation)
+        if single is None:
             continue
-        table = tree.get(name) if isinstance(tree, dict) else None
-        special = specialise(field.annotation, table, registries)
-        for mark in field.metadata:
-            if isinstance(mark, Chooses) and issubclass(special, Part):
-                kind = table.get("kind") if isinstance(table, dict) else getattr(field.default, "kind", None)
-                registry = registries[mark.what]
-                known = kind if isinstance(kind, str) and kind in registry else None
-                special = _with_options(special, registry, registry.kinds(), known)
+        value = tree.get(name) if isinstance(tree, dict) else None
+        if isinstance(value, list) and single is not field.annotation:
+            items = tuple(_special(single, field, item, registries) for item in value)
+            fields.append((name, GenericAlias(tuple, items)))
+            continue
+        special = _special(single, field, value, registries)
         if special is not field.annotation:
             fields.append((name, special))
     return _variant(model, tuple(fields))
 
 
+def _table_of(annotation: Any) -> type[Table] | None:
+    """Return the model of a field that holds a table, or either a table or a list of them."""
+    found = [each for each in (annotation, *get_args(annotation)) if isinstance(each, type) and issubclass(each, Table)]
+    return found[0] if found else None
+
+
+def _special(single: type[Table], field: FieldInfo, table: Any, registries: Registries) -> type[Table]:
+    special = specialise(single, table, registries)
+    for mark in field.metadata:
+        if isinstance(mark, Chooses) and issubclass(special, Part):
+            kind = table.get("kind") if isinstance(table, dict) else getattr(field.default, "kind", None)
+            registry = registries[mark.what]
+            known = kind if isinstance(kind, str) and kind in registry else None
+            special = _with_options(special, registry, registry.kinds(), known)
+    return special
+
+
 @cache
-def _variant(model: type[Model], fields: tuple[tuple[str, type[Table]], ...]) -> type[Model]:
+def _variant(model: type[Model], fields: tuple[tuple[str, type[Table] | GenericAlias], ...]) -> type[Model]:
     if not fields:
         return model
     replaced: dict[str, Any] = {}
     for name, special in fields:
         default = model.model_fields[name].default
         replaced[name] = (special, ...)
-        if isinstance(default, Part):
+        if isinstance(default, Part) and not isinstance(special, GenericAlias):
             replaced[name] = (special, Field(default_factory=partial(_default_of, special, default)))
     return create_model(model.__name__, __base__=model, __module__=model.__module__, **replaced)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from functools import reduce
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from cgl_ignite.config.describe import allowed_names, describe, unwrap
 from cgl_ignite.config.dump import toml_value
@@ -62,7 +62,10 @@ class Checked(Generic[Model]):
             if name not in tree:
                 return reduce(getattr, path[depth + 1 :], field.get_default(call_default_factory=True))
             model, tree = field.annotation, tree[name]
-        return _validated(model, tree) if _is_table(model) else tree
+        if _is_table(model):
+            return _validated(model, tree)
+        tables = get_origin(model) is tuple and all(map(_is_table, get_args(model)))
+        return TypeAdapter(model).validate_json(json.dumps(tree)) if tables else tree
 
     def _problem(self, fault: dict[str, Any]) -> Problem:
         key, owner, annotation = self._follow(fault["loc"])

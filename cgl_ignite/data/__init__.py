@@ -1,7 +1,7 @@
 """Data: what a student learns from. A module here registers its part when it is imported."""
 
 from cgl_ignite.data.archive import Archive
-from cgl_ignite.data.augment import AUGMENTATIONS, Augmentation, crop_flip, none
+from cgl_ignite.data.augment import AUGMENTATIONS, Augmentation, Samples, build_augmentations
 from cgl_ignite.data.base import DATASETS, DataSource, Examples, InputSpec, data_root
 from cgl_ignite.data.batches import Batch, Batches, evaluation_batches, evaluation_order, iterations_of_a_pass
 from cgl_ignite.data.cifar import cifar10, cifar100
@@ -46,17 +46,18 @@ __all__ = [
     "Preprocessor",
     "ProgressReport",
     "Ragged",
+    "Samples",
     "Splits",
     "Subsets",
     "SubwordTokenizer",
     "Tokenizer",
     "amazon_review_full",
     "as_they_are",
+    "build_augmentations",
     "characters",
     "choose_stratified",
     "cifar10",
     "cifar100",
-    "crop_flip",
     "data_root",
     "describe_data",
     "digits",
@@ -71,7 +72,6 @@ __all__ = [
     "local_text",
     "look_at",
     "measure_normaliser",
-    "none",
     "parse_tokenizer",
     "prepare",
     "restore_tokenizer",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import accumulate
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate, count
 
 import torch
 from torch import Tensor
 
-from cgl_ignite.data.augment import Augmentation
+from cgl_ignite.data.augment import Augmentation, Samples
 from cgl_ignite.data.base import Examples
 from cgl_ignite.data.normalise import Normaliser, PadTokens
 from cgl_ignite.data.subsets import Subsets
@@ -24,7 +24,8 @@ class Batch:
     """The rows of one iteration, those of one group after those of the other.
 
     Shape: inputs float32 (rows, C, H, W), normalised, or token ids int64 (rows, T); targets int64 (rows,);
-    ``sizes[g]`` rows belong to group g, none if it sits the iteration out.
+    ``sizes[g]`` rows belong to group g, none if it sits the iteration out. Where an augmentation mixes samples, targets
+    are the shares of the classes, float32 (rows, classes).
     """
 
     inputs: Tensor
@@ -44,8 +45,10 @@ class Batches:
         subsets: the groups of its rows.
         batch_size: rows of one group in one iteration.
         seed: the run's seed.
-        augment: changes the inputs, with draws addressed by the iteration.
+        classes: their number.
+        augment: changes raw inputs, one augmentation after the other, with draws addressed by the iteration.
         normaliser: turns them into floats.
+        augment_normalised: changes what is normalised.
         device: where the batches are made.
         passes_per_epoch: how often an epoch goes through the rows.
     """
@@ -57,8 +60,10 @@ class Batches:
         *,
         batch_size: int,
         seed: int,
-        augment: Augmentation,
+        classes: int,
+        augment: Sequence[Augmentation] = (),
         normaliser: Normaliser | PadTokens,
+        augment_normalised: Sequence[Augmentation] = (),
         device: torch.device | str,
         passes_per_epoch: int = 1,
     ) -> None:
@@ -66,7 +71,8 @@ class Batches:
         self._lengths = examples.lengths
         self._examples = examples.to(self._device)
         self._normaliser = normaliser.to(self._device)
-        self._augment = augment
+        self._classes = classes
+        self._augment, self._augment_normalised = augment, augment_normalised
         self._subsets = subsets
         self._seed = seed
         self._batch_size = batch_size
@@ -86,7 +92,7 @@ class Batches:
             order = self._order(*divmod(passed, self._passes))
             for here in range(position, len(self._sizes)):
                 sizes, end = self._sizes[here], self._ends[here]
-                yield self._batch(order[end - sum(sizes) : end], sizes, iteration)
+                yield self._batch(order[end - sum(sizes) : end], sizes, iteration, passed)
                 iteration += 1
 
     def _order(self, epoch: int, passed: int) -> Tensor:
@@ -106,10 +112,16 @@ class Batches:
             order = torch.cat(taken)
         return order.pin_memory() if self._device.type == "cuda" else order
 
-    def _batch(self, rows: Tensor, sizes: tuple[int, ...], iteration: int) -> Batch:
+    def _batch(self, rows: Tensor, sizes: tuple[int, ...], iteration: int, passed: int) -> Batch:
         examples = self._examples.take(rows)
-        inputs = self._augment(examples.inputs, stream(self._seed, "augment", iteration))
-        return Batch(self._normaliser(inputs), examples.targets, sizes)
+        samples = Samples(examples.inputs, examples.targets, self._classes, sizes, rows, passed)
+        draws = (stream(self._seed, "augment", iteration, *([number] if number else [])) for number in count())
+        for augment in self._augment:
+            samples = augment(samples, next(draws))
+        samples = replace(samples, inputs=self._normaliser(samples.inputs))
+        for augment in self._augment_normalised:
+            samples = augment(samples, next(draws))
+        return Batch(samples.inputs, samples.targets, sizes)
 
 
 def iterations_of_a_pass(rows: int, batch_size: int) -> int:

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Annotated, Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Annotated, Any, Literal, TypeAlias
 
 import torch
 from pydantic import Field
+from torch import nn
 from torch.nn import Parameter
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from cgl_ignite.registry import Registry
 
-__all__ = ["OPTIMIZERS", "adam", "adamw", "sgd"]
+__all__ = ["OPTIMIZERS", "adam", "adamw", "parameter_groups", "sgd"]
 
 Decay = Annotated[float, Field(ge=0)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
+
+Parameters: TypeAlias = Iterable[Parameter] | Iterable[dict[str, Any]]
+"""Parameters, or groups of them with options of their own."""
 
 OPTIMIZERS: Registry[Callable[..., Optimizer]] = Registry("optimizer")
 
 
 @OPTIMIZERS.register("adam")
 def adam(
-    parameters: Iterable[Parameter],
+    parameters: Parameters,
     learning_rate: float,
     *,
     betas: tuple[Beta, Beta] = (0.9, 0.999),
@@ -35,7 +39,7 @@ def adam(
 
 @OPTIMIZERS.register("adamw")
 def adamw(
-    parameters: Iterable[Parameter],
+    parameters: Parameters,
     learning_rate: float,
     *,
     betas: tuple[Beta, Beta] = (0.9, 0.999),
@@ -48,7 +52,7 @@ def adamw(
 
 @OPTIMIZERS.register("sgd")
 def sgd(
-    parameters: Iterable[Parameter],
+    parameters: Parameters,
     learning_rate: float,
     *,
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9,
@@ -67,3 +71,24 @@ def _start_momentum(optimizer: Optimizer, *_: Any) -> None:
         for weight in group["params"] if group["momentum"] else ():
             if weight.grad is not None and optimizer.state[weight].get("momentum_buffer") is None:
                 optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
+
+
+def parameter_groups(modules: Iterable[nn.Module], decay: Literal["all", "weights"]) -> Parameters:
+    """Return the parameters of modules, those without weight decay in a group of their own where there are any.
+
+    With ``decay = "weights"`` biases, parameters of normalisation and embeddings do not decay: what has fewer than two
+    dimensions, or belongs to an ``nn.Embedding``.
+    """
+    modules = list(modules)
+    if decay == "all":
+        return [parameter for module in modules for parameter in module.parameters()]
+    found = dict(_decays(modules))
+    weights, others = ([parameter for parameter, decays in found.items() if decays is kept] for kept in (True, False))
+    groups: list[dict[str, Any]] = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
+
+
+def _decays(modules: Iterable[nn.Module]) -> Iterator[tuple[Parameter, bool]]:
+    for part in (part for module in modules for part in module.modules()):
+        for parameter in part.parameters(recurse=False):
+            yield parameter, parameter.dim() > 1 and not isinstance(part, nn.Embedding)

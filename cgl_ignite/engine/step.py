@@ -43,6 +43,7 @@ class CollaborativeStep:
         batches_per_chunk: how many batches go through the pool together.
         recorder: records iterations that come again, to replay them (:mod:`cgl_ignite.engine.replay`).
         turns: the students of each turn, in the order of their numbers; by default one turn with all.
+        clip_norm: the largest norm of the gradient of a turn; by default there is none.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class CollaborativeStep:
         batches_per_chunk: int,
         recorder: GraphRecorder | None = None,
         turns: Sequence[Sequence[int]] | None = None,
+        clip_norm: float | None = None,
     ) -> None:
         self.pool = pool
         self.aggregator = aggregator
@@ -63,6 +65,7 @@ class CollaborativeStep:
         self.loss = loss
         self.batches_per_chunk = batches_per_chunk
         self.turns = [range(len(group_of))] if turns is None else turns
+        self.clip_norm = clip_norm
         self._run = Replay(recorder, optimizer) if recorder else launch
         self._separate = recorder is not None and len(set(group_of)) > 1
 
@@ -112,6 +115,9 @@ class CollaborativeStep:
 
     def _update(self) -> None:
         """Take the optimizer step: the gradients of all chunks are complete here, and nothing else reads them."""
+        if self.clip_norm is not None:
+            trained = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+            nn.utils.clip_grad_norm_(trained, self.clip_norm)
         self.optimizer.step()
 
     def _losses(
@@ -124,7 +130,7 @@ class CollaborativeStep:
         sizes = tuple(work.sizes[batch] for batch in work.batches)
         own = padded([output.logits[node] for node in outputs.own])
         targets = padded([given.labels[self.group_of[k]] for k in work.learners])
-        ce = batch_mean(cross_entropy(own, targets), sizes)
+        ce = batch_mean(cross_entropy(own, targets, self.loss.label_smoothing), sizes)
         if not work.imitates:
             return ce, torch.zeros_like(ce), 0.0
         kl, teacher_ce = self._imitate(outputs, own, targets)
@@ -137,7 +143,7 @@ class CollaborativeStep:
         weights = self.aggregator(outputs).to(logits)
         teacher_ce = torch.zeros_like(own[..., 0])
         if loss.teacher_label_weight:
-            teacher_ce = cross_entropy(teacher_logits(weights, logits), targets)
+            teacher_ce = cross_entropy(teacher_logits(weights, logits), targets, loss.label_smoothing)
         kept = weights.detach() if loss.teacher_gradient == "stopped" else weights
         mixed = logits if loss.teacher_gradient == "flows" else logits.detach()
         return MIXES[loss.mixes](kept, mixed, own, loss.temperature, loss.temperature_squared), teacher_ce

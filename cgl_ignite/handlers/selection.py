@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,11 +17,20 @@ __all__ = ["StudentSelector"]
 
 
 class StudentSelector:
-    """Apply the rule after every holdout evaluation and keep the weights of the selected epoch."""
+    """Apply the rule after every holdout evaluation and keep the weights of the selected epoch.
 
-    def __init__(self, pool: ModularNetwork, rule: Rule) -> None:
+    Args:
+        pool: the network that is trained.
+        rule: of selection.
+        weights: the weights that were judged; by default those of the pool.
+    """
+
+    def __init__(
+        self, pool: ModularNetwork, rule: Rule, weights: Callable[[], Mapping[str, torch.Tensor]] | None = None
+    ) -> None:
         self.pool = pool
         self.rule = rule
+        self._judged_weights = weights or pool.state_dict
         self.selected: Selected | None = None
         self.weights: dict[str, torch.Tensor] = {}
         self.history: list[tuple[list[float], list[float]]] = []
@@ -37,13 +46,13 @@ class StudentSelector:
         self.history.append((list(holdout.accuracy), list(holdout.cross_entropy)))
         self.selected = self.rule(self.judged, self.history, before)
         if self.selected is not before:
-            self.weights = _copy(self.pool)
+            self.weights = _copy(self._judged_weights())
         state_of(engine).selected = self.selected
 
     @contextmanager
     def selected_weights(self) -> Iterator[None]:
         """Lend the pool the weights of the selected epoch."""
-        current = _copy(self.pool)
+        current = _copy(self.pool.state_dict())
         self.pool.load_state_dict(self.weights)
         try:
             yield
@@ -72,5 +81,5 @@ class StudentSelector:
             self.selected = Selected(epoch, student, score, mean)
 
 
-def _copy(pool: ModularNetwork) -> dict[str, torch.Tensor]:
-    return {name: value.detach().clone() for name, value in pool.state_dict().items()}
+def _copy(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: value.detach().clone() for name, value in weights.items()}

@@ -9,16 +9,18 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from cgl_ignite.averaging import WEIGHT_AVERAGES
 from cgl_ignite.backbones import BACKBONES, Backbone
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.data import AUGMENTATIONS, SUBSETS, Batches, Examples, Splits, Subsets
+from cgl_ignite.data import SUBSETS, Batches, Examples, Splits, Subsets, build_augmentations
 from cgl_ignite.engine.evaluate import build_evaluator, evaluate
-from cgl_ignite.engine.optim import OPTIMIZERS
+from cgl_ignite.engine.optim import OPTIMIZERS, parameter_groups
 from cgl_ignite.engine.replay import GraphRecorder, find_recorder
 from cgl_ignite.engine.step import CollaborativeStep
 from cgl_ignite.handlers.checkpoint import Stateful
 from cgl_ignite.handlers.interruption import Interruption
 from cgl_ignite.handlers.state import Scores
+from cgl_ignite.handlers.weight_average import WeightAverage
 from cgl_ignite.imitation import AGGREGATIONS, CHOICES, Choice, View, turns_of
 from cgl_ignite.pipeline.data import RunData
 from cgl_ignite.pipeline.device import find_precision
@@ -51,6 +53,7 @@ class Parts:
     choice: Choice
     aggregator: nn.Module
     optimizer: Optimizer
+    average: WeightAverage | None
     batches_per_chunk: int
     recorder: GraphRecorder | None
     evaluate_holdout: Callable[[], Scores]
@@ -59,7 +62,8 @@ class Parts:
     @property
     def trained(self) -> dict[str, Stateful]:
         """What training changes, by name."""
-        return {"pool": self.pool, "weigher": self.aggregator, "optimizer": self.optimizer}
+        average = {} if self.average is None else {"average": self.average}
+        return {"pool": self.pool, "weigher": self.aggregator, "optimizer": self.optimizer, **average}
 
     @property
     def parameters(self) -> int:
@@ -110,6 +114,7 @@ def assemble(pipeline: Pipeline, data: RunData, seed: int, device: torch.device,
         return evaluate(evaluator, examples, splits.normaliser, device)
 
     holdout = splits.holdout.to(device)
+    keep = WEIGHT_AVERAGES.build(pipeline.run.average)
     return Parts(
         splits=splits,
         subsets=subsets,
@@ -119,7 +124,8 @@ def assemble(pipeline: Pipeline, data: RunData, seed: int, device: torch.device,
         costs=costs,
         choice=CHOICES.build(method.choose, method.students),
         aggregator=aggregator,
-        optimizer=OPTIMIZERS.build(optim, [*pool.parameters(), *aggregator.parameters()], optim.learning_rate),
+        optimizer=OPTIMIZERS.build(optim, parameter_groups([pool, aggregator], optim.decay), optim.learning_rate),
+        average=WeightAverage(pool, keep) if keep else None,
         batches_per_chunk=forecast(pipeline, routing, subsets.group_of, costs, seed, device).batches_per_chunk,
         recorder=find_recorder(pipeline.run.graphs, device, pool),
         evaluate_holdout=lambda: scores(holdout),
@@ -139,6 +145,7 @@ def build_step(pipeline: Pipeline, parts: Parts) -> CollaborativeStep:
         parts.batches_per_chunk,
         parts.recorder,
         turns_of(method.update, method.students),
+        pipeline.optim.clip_norm,
     )
 
 
@@ -148,13 +155,16 @@ def count_parameters(module: nn.Module) -> int:
 
 
 def _batches(pipeline: Pipeline, splits: Splits, subsets: Subsets, seed: int, device: torch.device) -> Batches:
+    augment, augment_normalised = build_augmentations(pipeline.data.augmentations, splits.spec)
     return Batches(
         splits.train,
         subsets,
         batch_size=pipeline.optim.batch_size,
         seed=seed,
-        augment=AUGMENTATIONS.build(pipeline.data.augment, splits.spec),
+        classes=len(splits.classes),
+        augment=augment,
         normaliser=splits.normaliser,
+        augment_normalised=augment_normalised,
         device=device,
         passes_per_epoch=pipeline.run.passes_per_epoch,
     )

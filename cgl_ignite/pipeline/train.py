@@ -92,7 +92,8 @@ def _begin(
 ) -> ActiveRun:
     method = context.pipeline.method
     averages = TrainingAverages(method.students, context.device)
-    selector = StudentSelector(parts.pool, SELECTIONS.build(method.selection, method.students, seed))
+    rule = SELECTIONS.build(method.selection, method.students, seed)
+    selector = StudentSelector(parts.pool, rule, parts.average.pool_weights if parts.average else None)
     resumed = checkpoint["selector"]["judged"] if checkpoint else 0
     return ActiveRun(context, seed, parts, folder, journal, averages, selector, resumed)
 
@@ -102,6 +103,7 @@ def _trainer(run: ActiveRun, checkpointer: Checkpointer, interruption: Interrupt
     context, parts, pipeline = run.context, run.parts, run.pipeline
     method, optim, epochs = pipeline.method, pipeline.optim, pipeline.run.epochs
     publish = partial(keep_routing, journal=run.journal)
+    average = parts.average
     system = SystemMetrics(cuda=context.device.type == "cuda")
     for note in system.notes:
         context.warn(note)
@@ -111,7 +113,8 @@ def _trainer(run: ActiveRun, checkpointer: Checkpointer, interruption: Interrupt
         LearningRate(parts.optimizer, optim.learning_rate, SCHEDULES.build(optim.schedule, epochs)),
         SubgroupResampler(parts.choice, run.seed),
         run.averages,
-        HoldoutEvaluation(parts.evaluate_holdout),
+        *([average] if average else []),
+        HoldoutEvaluation(average.judged(parts.evaluate_holdout) if average else parts.evaluate_holdout),
         run.selector,
         MetricsRecorder(run.journal, system, context.device),
         checkpointer,

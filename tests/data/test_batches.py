@@ -15,12 +15,11 @@ from cgl_ignite.data import (
     InputSpec,
     Normaliser,
     Subsets,
-    crop_flip,
     disjoint,
     evaluation_batches,
-    none,
     whole,
 )
+from cgl_ignite.data.augment import crop_flip
 
 from .conftest import Numbered
 
@@ -43,7 +42,8 @@ def batches(
         subsets,
         batch_size=batch_size,
         seed=seed,
-        augment=crop_flip(SPEC, padding=1) if crop else none(SPEC),
+        classes=10,
+        augment=[crop_flip(SPEC, padding=1)] if crop else [],
         normaliser=LEVELS,
         device=device,
         passes_per_epoch=passes,

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from cgl_ignite.engine.optim import OPTIMIZERS, adam, adamw, sgd
+from cgl_ignite.engine.optim import OPTIMIZERS, adam, adamw, parameter_groups, sgd
 
 RATE = 0.1
 START, GRADIENT = [1.0, -2.0, 3.0], [0.5, -4.0, 0.0]
@@ -85,3 +85,45 @@ def test_weights_may_start_to_learn_later_than_others(kind: str) -> None:
     optimizer.step()
     torch.testing.assert_close(late.detach(), first)
     assert torch.equal(early.detach(), first)
+
+
+class Network(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens = nn.Embedding(5, 4)
+        self.convolution = nn.Conv1d(4, 3, 1)
+        self.norm = nn.BatchNorm1d(3)
+        self.classifier = nn.Linear(3, 2)
+
+
+def test_weights_decay_and_biases_normalisation_and_embeddings_do_not() -> None:
+    network = Network()
+    names = {parameter: name for name, parameter in network.named_parameters()}
+    weights, others = parameter_groups([network], "weights")
+    assert [names[parameter] for parameter in weights["params"]] == ["convolution.weight", "classifier.weight"]
+    assert [names[parameter] for parameter in others["params"]] == [
+        "tokens.weight", "convolution.bias", "norm.weight", "norm.bias", "classifier.bias",
+    ]  # fmt: skip
+    assert (weights.keys(), others["weight_decay"]) == ({"params"}, 0.0)
+
+
+def test_all_parameters_decay_unless_the_user_says_otherwise() -> None:
+    network = Network()
+    assert list(parameter_groups([network, nn.Identity()], "all")) == list(network.parameters())
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS.kinds())
+def test_a_step_without_gradient_shrinks_what_decays_only(kind: str) -> None:
+    network = Network()
+    before = {name: value.detach().clone() for name, value in network.named_parameters()}
+    optimizer = OPTIMIZERS.get(kind)(parameter_groups([network], "weights"), RATE, weight_decay=0.5)
+    for parameter in network.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    moved = {name for name, value in network.named_parameters() if not value.equal(before[name])}
+    assert moved == {"convolution.weight", "classifier.weight"}
+
+
+def test_a_group_without_parameters_is_left_out() -> None:
+    (only,) = parameter_groups([nn.BatchNorm1d(3)], "weights")
+    assert only["weight_decay"] == 0.0

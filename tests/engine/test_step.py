@@ -93,6 +93,32 @@ def by_hand(step: CollaborativeStep, given: Batch, weights: Tensor, temperature:
     return torch.stack(ce), torch.stack(kl)
 
 
+@pytest.mark.parametrize("clip", [0.5, 1e6])
+def test_the_gradient_of_all_students_is_clipped_together(clip: float) -> None:
+    plain, clipped = build(), build()
+    clipped.clip_norm = clip
+    for step in (plain, clipped):
+        take(step, batch(ROWS, ROWS, ROWS))
+    norm = torch.cat([gradient.flatten() for gradient in gradients(plain)]).norm()
+    for found, whole in zip(gradients(clipped), gradients(plain), strict=True):
+        torch.testing.assert_close(found, whole * min(1.0, clip / norm.item()), rtol=1e-5, atol=0)
+
+
+def test_mixed_and_smoothed_targets_of_students_with_batches_of_their_own() -> None:
+    """Shares of classes take the place of labels, padded where a batch is shorter."""
+    step = build(label_smoothing=0.2)
+    given = batch(ROWS, ROWS - 1, ROWS)
+    shares = torch.rand(len(given.targets), CLASSES, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    shares = shares / shares.sum(1, keepdim=True)
+    losses = take(step, Batch(given.inputs, shares, given.sizes), imitated=[[False] * 3] * 3)
+    parts = zip(step.pool.layers[0], given.inputs.split(given.sizes), shares.split(given.sizes), strict=True)
+    expected = [
+        -((0.8 * target + 0.2 / CLASSES) * F.log_softmax(inputs @ module.weight.T, -1)).sum(1).mean()
+        for module, inputs, target in parts
+    ]
+    torch.testing.assert_close(losses.ce, torch.stack(expected).detach())
+
+
 @pytest.mark.parametrize("group_of", [(0, 1, 2), (0, 0, 0)])
 def test_losses_and_gradients_of_three_students_that_imitate_each_other(group_of: tuple[int, ...]) -> None:
     step = build(group_of=group_of)

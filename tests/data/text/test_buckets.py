@@ -17,7 +17,6 @@ from cgl_ignite.data import (  # fmt: skip
     Subsets,
     disjoint,
     evaluation_batches,
-    none,
     whole,
 )
 from cgl_ignite.data.text.buckets import by_length
@@ -40,7 +39,7 @@ def batches(rows: Examples, subsets: Subsets, batch_size: int, seed: int = 1) ->
         subsets,
         batch_size=batch_size,
         seed=seed,
-        augment=none(SPEC),
+        classes=len(rows),
         normaliser=PadTokens(),
         device="cpu",
     )

@@ -1,55 +1,61 @@
-"""Random changes of training images that keep their class: drawn per sample, applied per batch."""
+"""Random crops and mirror images: drawn per sample, applied per batch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any, TypeAlias
+from dataclasses import replace
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from cgl_ignite.data.base import InputSpec
+from cgl_ignite.data.augment.base import AUGMENTATIONS, Augmentation, Samples, images_only
 from cgl_ignite.data.send import send
-from cgl_ignite.errors import InputError
-from cgl_ignite.registry import Registry
+from cgl_ignite.spec import InputSpec
 
-__all__ = ["AUGMENTATIONS", "Augmentation", "crop_flip", "crop_windows", "none"]
-
-Augmentation: TypeAlias = Callable[[Any, torch.Generator], Any]
-"""Inputs as the examples hold them, such as uint8 (B, C, H, W), and a generator on the CPU to changed ones."""
-
-AUGMENTATIONS: Registry[Callable[..., Augmentation]] = Registry("augmentation")
-"""Builders ``(spec: InputSpec, *, options) -> Augmentation``."""
-
-
-@AUGMENTATIONS.register("none")
-def none(spec: InputSpec) -> Augmentation:
-    """Leave the inputs as they are."""
-    return lambda inputs, generator: inputs
+__all__ = ["crop_flip", "crop_windows"]
 
 
 @AUGMENTATIONS.register("crop_flip", modality="image")
-def crop_flip(spec: InputSpec, *, padding: Annotated[int, Field(ge=0)] = 4, flip: bool = True) -> Augmentation:
+def crop_flip(
+    spec: InputSpec, *, padding: Annotated[int, Field(ge=0)] = 4, flip: bool | Literal["alternating"] = True
+) -> Augmentation:
     """Pad with black, crop a window of the old size at random, and mirror every other image on average.
 
     Reference: He et al., "Deep Residual Learning for Image Recognition", 2016, section 4.2.
 
+    Args:
+        spec: the form of the images.
+        padding: black pixels on each side.
+        flip: whether images are mirrored at random; ``alternating``: at random in the first pass over the data, and
+            then in every other pass, so that two passes show each image in both ways (Jordan 2024).
+
     Raises:
         InputError: the data set does not hold images.
     """
-    if spec.modality != "image":
-        raise InputError(f"'crop_flip' is for images, the data set holds {spec.modality}", key="data.augment.kind")
+    images_only("crop_flip", spec)
 
-    def augment(inputs: Tensor, generator: torch.Generator) -> Tensor:
-        rows = len(inputs)
+    def augment(samples: Samples, generator: torch.Generator) -> Samples:
+        inputs, rows = samples.inputs, len(samples.inputs)
         corners = torch.randint(2 * padding + 1, (2, rows), generator=generator)
         mirrored = torch.randint(2 if flip else 1, (1, rows), generator=generator)
+        if flip == "alternating":
+            mirrored = _alternating(samples.rows, samples.passed).unsqueeze(0)
         top, left, mirror = send(torch.cat([corners, mirrored]), inputs.device)
-        return crop_windows(F.pad(inputs, (padding,) * 4), top, left, mirror.bool(), spec.shape)
+        cropped = crop_windows(F.pad(inputs, (padding,) * 4), top, left, mirror.bool(), spec.shape)
+        return replace(samples, inputs=cropped)
 
     return augment
+
+
+_MULTIPLIER = 2_654_435_761
+"""Of a multiplicative hash (Knuth): it takes half of the rows, whatever their order."""
+
+
+def _alternating(rows: Tensor, passed: int) -> Tensor:
+    """Tell which rows are mirrored in a pass: one half of them in even passes, the other one in odd passes, (B,)."""
+    return ((rows * _MULTIPLIER >> 16) + passed) % 2
 
 
 def crop_windows(inputs: Tensor, top: Tensor, left: Tensor, mirror: Tensor, shape: tuple[int, ...]) -> Tensor:

@@ -6,9 +6,11 @@ import torch
 from hypothesis import given
 from torch import Tensor
 
-from cgl_ignite.data import AUGMENTATIONS, InputSpec, crop_flip, none
+from cgl_ignite.data import InputSpec
+from cgl_ignite.data.augment import crop_flip
 from cgl_ignite.errors import InputError
 from cgl_ignite.seeding import stream
+from tests.data.augment.samples import changed_inputs, samples_of
 
 SPEC = InputSpec("image", (2, 5, 6))
 
@@ -33,20 +35,20 @@ def one_by_one(inputs: Tensor, generator: torch.Generator, padding: int, flip: b
 @given(rows=st.integers(1, 20), padding=st.integers(0, 4), flip=st.booleans(), seed=st.integers(0, 99))
 def test_crop_flip_equals_cutting_the_windows_one_by_one(rows: int, padding: int, flip: bool, seed: int) -> None:
     inputs = images(rows)
-    changed = crop_flip(SPEC, padding=padding, flip=flip)(inputs, stream(seed, "augment"))
+    changed = changed_inputs(crop_flip(SPEC, padding=padding, flip=flip), inputs, seed)
     assert changed.equal(one_by_one(inputs, stream(seed, "augment"), padding, flip))
     assert changed.dtype == torch.uint8
     assert changed.is_contiguous()
 
 
 def test_crop_flip_draws_for_each_sample() -> None:
-    changed = crop_flip(SPEC, padding=1)(images(1).expand(500, -1, -1, -1), stream(1, "augment"))
+    changed = changed_inputs(crop_flip(SPEC, padding=1), images(1).expand(500, -1, -1, -1))
     assert len({image.numpy().tobytes() for image in changed}) == 2 * 3 * 3
 
 
 def test_without_padding_half_of_the_images_are_mirrored() -> None:
     inputs = images(2000)
-    changed = crop_flip(SPEC, padding=0)(inputs, stream(1, "augment"))
+    changed = changed_inputs(crop_flip(SPEC, padding=0), inputs)
     kept = (changed == inputs).flatten(1).all(1)
     assert (changed == inputs.flip(-1)).flatten(1).all(1).equal(~kept)
     assert 900 < kept.sum() < 1100
@@ -57,18 +59,19 @@ def test_crop_flip_is_for_images_alone() -> None:
         crop_flip(InputSpec("text", (100,)))
 
 
-def test_none_changes_nothing() -> None:
-    inputs = images(3)
-    assert none(SPEC)(inputs, stream(1, "augment")) is inputs
+def test_alternating_passes_show_each_image_in_both_ways() -> None:
+    inputs = images(1000)
+    augment = crop_flip(SPEC, padding=0, flip="alternating")
+    first, second, third = (augment(samples_of(inputs, passed=n), stream(n, "augment")).inputs for n in range(3))
+    mirrored = (first == inputs.flip(-1)).flatten(1).all(1)
+    assert 450 < mirrored.sum() < 550
+    assert second.equal(first.flip(-1))
+    assert third.equal(first)
 
 
-@pytest.mark.parametrize("kind", AUGMENTATIONS.kinds())
-def test_every_augmentation_repeats_itself_at_an_address(kind: str) -> None:
-    augment = AUGMENTATIONS.get(kind)(SPEC)
-    inputs = images(30)
-    before = inputs.clone()
-    first, again = (augment(inputs, stream(5, "augment", 7)) for _ in range(2))
-    assert first.equal(again)
-    assert first.shape == inputs.shape
-    assert first.dtype == torch.uint8
-    assert inputs.equal(before)
+def test_alternating_follows_the_row_and_not_its_place_in_the_batch() -> None:
+    inputs, augment = images(50), crop_flip(SPEC, padding=0, flip="alternating")
+    order = torch.randperm(50, generator=stream(1, "order"))
+    straight = augment(samples_of(inputs), stream(1, "augment")).inputs
+    shuffled = augment(samples_of(inputs[order], rows=order), stream(2, "augment")).inputs
+    assert shuffled.equal(straight[order])

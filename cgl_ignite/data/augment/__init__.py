@@ -1,0 +1,16 @@
+"""Augmentation of training batches; a module here registers its kinds when it is imported."""
+
+from cgl_ignite.data.augment.base import AUGMENTATIONS, Augmentation, Samples, build_augmentations, none
+from cgl_ignite.data.augment.crop_flip import crop_flip
+from cgl_ignite.data.augment.mixing import cutmix, mixup
+
+__all__ = [
+    "AUGMENTATIONS",
+    "Augmentation",
+    "Samples",
+    "build_augmentations",
+    "crop_flip",
+    "cutmix",
+    "mixup",
+    "none",
+]

@@ -1,0 +1,45 @@
+"""The parts of a modern recipe, all at once: every method and every backbone trains with them and resumes exactly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cgl_ignite.catalogue import load_pipeline
+from cgl_ignite.config.presets import METHODS
+from cgl_ignite.config.schema import Pipeline
+from cgl_ignite.pipeline import run
+from cgl_ignite.tracking.memory import MemoryTracker
+from tests.equivalence.test_resume import PIPELINE, Stop, StoppingScreen, assert_identical, outcome
+
+RECIPE = [
+    "optim.kind=adamw",
+    "optim.decay=weights",
+    "optim.clip_norm=1.0",
+    'optim.schedule={kind="cosine", warmup=0.25, final=0.01}',
+    'run.average={kind="ema", decay=0.9, start=0.25}',
+]
+IMAGES = [
+    'data.augment=[{kind="crop_flip", padding=1, flip="alternating"}, {kind="mixup"}, {kind="cutmix"}]',
+    "backbone.width=4",
+    "data.limit=200",
+    "data.holdout=40",
+    "run.epochs=3",
+    "run.device=cpu",
+]
+
+
+def pipeline(folder: Path, preset: str, *changes: str) -> Pipeline:
+    method = [f"method.preset={preset}", "method.loss.label_smoothing=0.1"]
+    return load_pipeline(PIPELINE, [*method, *IMAGES, *RECIPE, f"tracking.folder={folder}", *changes])
+
+
+@pytest.mark.parametrize("preset", METHODS)
+def test_every_method_resumes(tmp_path: Path, preset: str) -> None:
+    (whole,) = run(pipeline(tmp_path / "whole", preset), tracker=MemoryTracker())
+    setting, tracker = pipeline(tmp_path / "stopped", preset, "run.checkpoint_every={iterations = 2}"), MemoryTracker()
+    with pytest.raises(Stop):
+        run(setting, screen=StoppingScreen(5, Stop), tracker=tracker)
+    (result,) = run(setting, resume=True, tracker=tracker)
+    assert_identical(outcome(tmp_path / "stopped", result.run_id), outcome(tmp_path / "whole", whole.run_id))
