@@ -24,6 +24,8 @@ class FinishedRun(Protocol):
     @property
     def seed(self) -> int: ...
     @property
+    def holdout_accuracy(self) -> float: ...
+    @property
     def test_accuracy(self) -> float: ...
     @property
     def mean_test_accuracy(self) -> float: ...
@@ -46,12 +48,14 @@ class Cost:
         passes: ``run.passes_per_epoch``.
         multiply_adds: forward and backward, of all students together, for one training sample.
         work: multiply-adds of the whole training.
+        epochs: of the training; 0 in files of older versions, which did not say.
     """
 
     steps: int
     passes: int
     multiply_adds: float
     work: float
+    epochs: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +119,11 @@ class TableRow:
     over_samples: Interval | None
     paper: Spread | None
     deviations: Mapping[str, Any]
+
+    @property
+    def certain(self) -> bool | None:
+        """Whether the interval over seeds leaves no doubt about the sign of the difference; None without interval."""
+        return None if self.over_seeds is None else not self.over_seeds.low <= 0 <= self.over_seeds.high
 
 
 def compare_methods(methods: Sequence[MethodRow], reference: str) -> list[TableRow]:

@@ -11,8 +11,10 @@ from datetime import timedelta
 from typing import Any
 
 from cgl_ignite.analysis.comparison import Cost, TableRow
+from cgl_ignite.analysis.cost_curves import CostPoint, cost_curves, crossings
 from cgl_ignite.analysis.paper import STATEMENT
 from cgl_ignite.analysis.statistics import Interval, Spread
+from cgl_ignite.config.dump import toml_value
 
 __all__ = ["COLUMNS", "Column", "as_csv", "as_json", "as_latex", "as_markdown", "notes", "used_columns"]
 
@@ -40,13 +42,13 @@ def _size(count: float | None) -> str:
     """Shorten a count to three digits.
 
     Example:
-        >>> _size(1_234_567), _size(987), _size(2.5e9)
-        ('1.23M', '987', '2.5G')
+        >>> _size(1_234_567), _size(987), _size(2.5e9), _size(4e16)
+        ('1.23M', '987', '2.5G', '40P')
     """
     if count is None:
         return NOTHING
-    for unit in ("", "k", "M", "G", "T"):
-        if count < 999.5 or unit == "T":
+    for unit in ("", "k", "M", "G", "T", "P", "E"):
+        if count < 999.5 or unit == "E":
             break
         count /= 1000
     return f"{count:.3g}{unit}"
@@ -78,6 +80,10 @@ def _parameters(row: TableRow) -> str:
     return f"{_size(row.parameters)} / {_size(row.parameters_student)}" if row.parameters else NOTHING
 
 
+def _certain(row: TableRow) -> str:
+    return {None: NOTHING, True: "yes", False: "no"}[row.certain]
+
+
 def _paper(row: TableRow) -> str:
     return f"paper: {_spread(row.paper, '{:.2f}')}" if row.paper else NOTHING
 
@@ -89,10 +95,12 @@ COLUMNS = (
     Column(("", "diversity"), lambda row: _number(row.diversity and row.diversity.mean, "{:.3f}"), keep=6),
     Column(("parameters", "all / one"), _parameters, keep=5),
     Column(("MAdds per", "sample"), lambda row: _size(row.cost.multiply_adds), keep=3),
+    Column(("training", "MAdds"), lambda row: _size(row.cost.work), keep=9),
     Column(("optimizer", "steps"), lambda row: f"{row.cost.steps:,}", keep=2),
     Column(("training", "time"), _time, keep=1),
     Column(("difference", "to {reference}"), lambda row: _number(row.difference, "{:+.2f}")),
     Column(("95 % interval", "over seeds"), lambda row: _interval(row.over_seeds), keep=8),
+    Column(("difference", "certain"), _certain, keep=7),
     Column(("95 % interval", "over samples"), lambda row: _interval(row.over_samples), keep=7),
     Column(("", "the paper's"), _paper, keep=9),
 )
@@ -112,12 +120,20 @@ def used_columns(rows: Sequence[TableRow], reference: str) -> list[tuple[tuple[s
 def notes(rows: Sequence[TableRow], equal: str) -> Iterator[str]:
     """Say below the table what it does not say itself."""
     yield "± is the standard deviation over seeds; MAdds: multiply-adds, forward and backward, per training sample"
+    if any(row.over_seeds for row in rows):
+        yield "certain: the interval over seeds leaves out 0"
+    if equal == "cost":
+        epochs = ", ".join(f"{row.method} {row.cost.epochs}" for row in rows)
+        yield f"equal multiply-adds of the training: epochs: {epochs}"
     if equal == "steps":
         passes = ", ".join(f"{row.method} {row.cost.passes}" for row in rows)
         yield f"equal optimizer steps: passes over the data per epoch: {passes}"
+    points = {row.method: CostPoint(row.cost.work, [row.accuracy.mean]) for row in rows if row.accuracy}
+    for first, second, work in crossings(cost_curves(points)):
+        yield f"{first} is ahead of {second} up to {_size(work)} multiply-adds of training, and behind after that"
     for row in rows:
         if row.deviations:
-            changes = ", ".join(f"{key} = {value}" for key, value in row.deviations.items())
+            changes = ", ".join(f"{key} = {toml_value(value)}" for key, value in row.deviations.items())
             yield f"* {row.method} deviates from the common protocol: {changes}"
         for seed, reason in row.failed.items():
             yield f"{row.method} seed {seed} failed: {reason}"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from click.core import ParameterSource
@@ -16,7 +16,9 @@ from cgl_ignite.errors import InputError, Interrupted, RunFailed, choices, neare
 
 if TYPE_CHECKING:
     from cgl_ignite.comparison.report import ComparisonReport
+    from cgl_ignite.comparison.rows import Tuning
     from cgl_ignite.config.load import Document
+    from cgl_ignite.config.schema import Pipeline
 
 __all__ = ["compare"]
 
@@ -24,16 +26,40 @@ SEEDS = (1, 2, 3)
 
 
 def _read_seeds(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, ...] | None:
-    """Read whole numbers with commas between them."""
+    """Read seeds with commas between them."""
+    numbers = _read_numbers(text, "1,2,3")
+    if numbers is not None and len(set(numbers)) < len(numbers):
+        raise click.BadParameter(f"a seed stands twice in {text!r}, and would give the same run twice")
+    return numbers
+
+
+def _read_lengths(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, ...] | None:
+    """Read multiples of the epochs with commas between them."""
+    numbers = _read_numbers(text, "1,2,4")
+    if numbers is not None and (0 in numbers or len(set(numbers)) < len(numbers)):
+        raise click.BadParameter(f"must be different numbers of at least 1, not {text!r}")
+    return numbers
+
+
+def _read_numbers(text: str | None, example: str) -> tuple[int, ...] | None:
     if text is None:
         return None
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() for part in parts):
-        raise click.BadParameter(f"must be whole numbers with commas between them, such as 1,2,3, not {text!r}")
-    seeds = tuple(map(int, parts))
-    if len(set(seeds)) < len(seeds):
-        raise click.BadParameter(f"a seed stands twice in {text!r}, and would give the same run twice")
-    return seeds
+        raise click.BadParameter(f"must be whole numbers with commas between them, such as {example}, not {text!r}")
+    return tuple(map(int, parts))
+
+
+def _read_tuning(context: click.Context, parameter: click.Parameter, text: str | None) -> Tuning | None:
+    """Read a key and its values."""
+    if text is None:
+        return None
+    from cgl_ignite.comparison.rows import Tuning
+
+    try:
+        return Tuning.read(text)
+    except InputError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @click.command()
@@ -45,10 +71,19 @@ def _read_seeds(context: click.Context, parameter: click.Parameter, text: str | 
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to train.")
 @click.option(
     "--equal",
-    type=click.Choice(["epochs", "steps"]),
+    type=click.Choice(["epochs", "steps", "cost"]),
     default="epochs",
     show_default=True,
-    help="What all methods have the same number of.",
+    help="What all methods have the same amount of; cost: multiply-adds of the training.",
+)
+@click.option(
+    "--lengths", metavar="1,2,4", callback=_read_lengths, help="Train each method for these multiples of its epochs."
+)
+@click.option(
+    "--tune",
+    metavar="KEY=[A, B]",
+    callback=_read_tuning,
+    help="First choose a value for each method: the best on the holdout with the first seed.",
 )
 @json_option
 @click.option("--quiet", is_flag=True, help="Show no progress.")
@@ -60,7 +95,9 @@ def compare(
     jobs: int,
     overrides: tuple[str, ...],
     device: str | None,
-    equal: Literal["epochs", "steps"],
+    equal: Literal["epochs", "steps", "cost"],
+    lengths: tuple[int, ...] | None,
+    tune: Tuning | None,
     as_json: bool,
     quiet: bool,
     output: Path | None,
@@ -75,24 +112,40 @@ def compare(
     from cgl_ignite.cli.reading import reading
     from cgl_ignite.cli.render import make_screen
     from cgl_ignite.comparison.compare import compare as compare_methods
+    from cgl_ignite.comparison.rows import stretched
     from cgl_ignite.config.load import load_document
     from cgl_ignite.config.variants import deviations
 
-    document = load_document(pipeline, [*overrides, *([f"run.device={device}"] if device else [])])
+    if lengths is not None and equal == "cost":
+        raise InputError("--lengths compares trainings of different cost; leave out --equal cost")
+    changes = [*overrides, *([f"run.device={device}"] if device else [])]
+    document = load_document(pipeline, changes)
     names = _chosen(methods, document)
     pipelines = bind_methods(document, names)
-    written = next(iter(pipelines.values())).seeds if "seeds" in document.tree else SEEDS
+    seeds = seeds or (tuple(next(iter(pipelines.values())).seeds) if "seeds" in document.tree else SEEDS)
+
+    def run(
+        pipelines: Mapping[str, Pipeline], seeds: Sequence[int], deviations: Mapping[str, Any] | None = None
+    ) -> ComparisonReport:
+        board, screen = make_board(quiet=quiet, live=jobs > 1), make_screen(quiet=quiet, brief=True)
+        more: Any = {"equal": equal, "jobs": jobs, "screen": screen, "deviations": deviations}
+        return compare_methods(pipelines, seeds, board, **more)
+
     try:
         with reading(quiet=quiet):
-            report = compare_methods(
-                pipelines,
-                seeds or written,
-                make_board(quiet=quiet, live=jobs > 1),
-                equal=equal,
-                jobs=jobs,
-                screen=make_screen(quiet=quiet, brief=True),
-                deviations={name: deviations(document, name) for name in names},
-            )
+            if tune is not None:
+                chosen = tune.choose(
+                    names,
+                    lambda more: bind_methods(load_document(pipeline, [*changes, *more]), names),
+                    lambda rows: run(rows, seeds[:1]),
+                )
+                document = load_document(pipeline, [*changes, *tune.overrides(chosen)])
+                pipelines = bind_methods(document, names)
+            changed = {name: deviations(document, name) for name in names}
+            if lengths is not None:
+                pipelines = stretched(pipelines, lengths)
+                changed = {row: changed[row.rpartition(" x")[0]] for row in pipelines}
+            report = run(pipelines, seeds, changed)
     except Interrupted as error:
         command = shlex.join(_command(click.get_current_context()))
         raise Interrupted(f"{error}; the state is saved, go on with the same command: {command}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import torch
 
@@ -16,7 +17,11 @@ from cgl_ignite.pool import modular_layers
 from cgl_ignite.pool.cost import LayerCost, measure_layers
 from cgl_ignite.spec import InputSpec
 
-__all__ = ["budget", "budgets", "form_of_inputs", "steps_of_a_pass", "with_passes"]
+__all__ = ["Equal", "budget", "budgets", "form_of_inputs", "steps_of_a_pass", "with_epochs", "with_passes"]
+
+
+Equal = Literal["epochs", "steps", "cost"]
+"""What all methods of a comparison have the same amount of."""
 
 
 def budget(pipeline: Pipeline, source: DataSource, costs: Sequence[LayerCost] = ()) -> Cost:
@@ -36,15 +41,17 @@ def budget(pipeline: Pipeline, source: DataSource, costs: Sequence[LayerCost] = 
         passes=pipeline.run.passes_per_epoch,
         multiply_adds=mean.multiply_adds / (len(subsets.sizes) * pipeline.optim.batch_size),
         work=iterations * mean.multiply_adds,
+        epochs=pipeline.run.epochs,
     )
 
 
-def budgets(pipelines: Mapping[str, Pipeline], source: DataSource, *, equal: bool) -> dict[str, Cost]:
-    """Tell what a run of each method costs, ``equal`` for as many optimizer steps each.
+def budgets(pipelines: Mapping[str, Pipeline], source: DataSource, equal: Equal = "epochs") -> dict[str, Cost]:
+    """Tell what a run of each method costs.
 
-    Then each makes the fewest passes per epoch that give it as many steps as the one with most, or more.
+    With equal steps each makes the fewest passes per epoch that give it as many steps as the one with most, or more.
+    With equal cost each trains for the number of epochs whose multiply-adds come nearest to those of the dearest one.
     """
-    if equal:
+    if equal == "steps":
         steps = {name: one.run.epochs * steps_of_a_pass(one, source) for name, one in pipelines.items()}
         most = max(steps[name] * one.run.passes_per_epoch for name, one in pipelines.items())
         pipelines = {name: with_passes(one, -(-most // steps[name])) for name, one in pipelines.items()}
@@ -52,7 +59,12 @@ def budgets(pipelines: Mapping[str, Pipeline], source: DataSource, *, equal: boo
     spec = form_of_inputs(first, source)
     backbone, _ = blueprint(first, spec, len(source.classes))
     costs = measure_layers(modular_layers(backbone), spec)
-    return {name: budget(one, source, costs) for name, one in pipelines.items()}
+    found = {name: budget(one, source, costs) for name, one in pipelines.items()}
+    if equal != "cost":
+        return found
+    dearest = max(cost.work for cost in found.values())
+    epochs = {name: max(1, round(pipelines[name].run.epochs * dearest / cost.work)) for name, cost in found.items()}
+    return {name: budget(with_epochs(one, epochs[name]), source, costs) for name, one in pipelines.items()}
 
 
 def form_of_inputs(pipeline: Pipeline, source: DataSource) -> InputSpec:
@@ -64,6 +76,11 @@ def form_of_inputs(pipeline: Pipeline, source: DataSource) -> InputSpec:
 def with_passes(pipeline: Pipeline, passes: int) -> Pipeline:
     """Return the pipeline with another number of passes per epoch."""
     return pipeline.model_copy(update={"run": pipeline.run.model_copy(update={"passes_per_epoch": passes})})
+
+
+def with_epochs(pipeline: Pipeline, epochs: int) -> Pipeline:
+    """Return the pipeline with another number of epochs; what is given as a fraction of them stretches with it."""
+    return pipeline.model_copy(update={"run": pipeline.run.model_copy(update={"epochs": epochs})})
 
 
 def steps_of_a_pass(pipeline: Pipeline, source: DataSource) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cgl_ignite.comparison.budget import Equal
 from cgl_ignite.comparison.cells import ComparisonFolder, identify
-from cgl_ignite.comparison.comparison import Comparison, Equal
+from cgl_ignite.comparison.comparison import Comparison
 from cgl_ignite.comparison.report import ComparisonReport
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.display import Board, NoBoard, Screen
@@ -36,7 +37,7 @@ def compare(
         pipelines: by the name of the method, equal in all else (:func:`cgl_ignite.catalogue.bind_methods`).
         seeds: of the runs of each method.
         board: shows how far it is; None shows nothing.
-        equal: what all methods have the same number of.
+        equal: what all methods have the same amount of; ``cost`` counts multiply-adds of the training.
         jobs: runs at a time; more than one run in child processes.
         screen: shows a single run, with ``jobs = 1``.
         deviations: what a method changes in the settings that all share, for the table.

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from cgl_ignite.analysis.comparison import Cost, MethodRow
-from cgl_ignite.comparison.budget import budgets, with_passes
+from cgl_ignite.comparison.budget import Equal, budgets, with_epochs, with_passes
 from cgl_ignite.comparison.cells import Cell, ComparisonFolder, find_cell
 from cgl_ignite.comparison.report import ComparisonReport, read_predictions
 from cgl_ignite.comparison.task import Task, finished, reason_of
@@ -29,9 +29,7 @@ from cgl_ignite.pipeline.result import RunResult, average_over_seeds, read_resul
 from cgl_ignite.pipeline.train import run_info
 from cgl_ignite.tracking import Group, RunInfo, Status, Tracker
 
-__all__ = ["Comparison", "Equal"]
-
-Equal = Literal["epochs", "steps"]
+__all__ = ["Comparison"]
 
 
 @dataclass
@@ -117,12 +115,14 @@ class Comparison:
         return ComparisonReport(self.folder.path, methods, self.reference, self.equal)
 
     def _find_costs(self) -> None:
-        """Find out what the methods cost, once; with equal steps this also sets their passes."""
+        """Find out what the methods cost, once; with equal steps or cost this also sets their passes or epochs."""
         known = self.folder.costs
         if not known:
-            known = budgets(self.pipelines, self._read().source, equal=self.equal == "steps")
+            known = budgets(self.pipelines, self._read().source, self.equal)
         self.costs = {name: known[name] for name in self.pipelines}
-        self.pipelines = {name: with_passes(one, self.costs[name].passes) for name, one in self.pipelines.items()}
+        for name, cost in self.costs.items():
+            one = with_passes(self.pipelines[name], cost.passes)
+            self.pipelines[name] = with_epochs(one, cost.epochs) if cost.epochs else one
 
     def _read(self) -> RunData:
         """Read the data once, show them, and make sure that they are those with which the comparison began."""

@@ -15,6 +15,7 @@ from cgl_ignite.analysis.agreement import agreement, agreements_figure
 from cgl_ignite.analysis.canvas import as_png
 from cgl_ignite.analysis.comparison import MethodRow, Predictions, TableRow, compare_methods
 from cgl_ignite.analysis.comparison_figures import accuracy_figure, curves_figure
+from cgl_ignite.analysis.cost_curves import CostPoint, cost_curves, cost_figure
 from cgl_ignite.analysis.paper import STATEMENT
 from cgl_ignite.analysis.tables import as_csv, as_json, as_latex, as_markdown
 from cgl_ignite.errors import InputError
@@ -36,7 +37,7 @@ class ComparisonReport:
         folder: of the comparison, with its tables and figures.
         methods: with their finished and failed runs.
         reference: the method that the others are measured against.
-        equal: what is the same for all methods, ``epochs`` or ``steps``.
+        equal: what is the same for all methods, ``epochs``, ``steps`` or ``cost``.
     """
 
     folder: Path
@@ -103,6 +104,13 @@ class ComparisonReport:
         figures["holdout.png"] = curves_figure(
             journals, "holdout/accuracy_mean", "Holdout accuracy in percent", "mean of the students"
         )
+        points = {
+            method.name: CostPoint(method.cost.work, scores[method.name])
+            for method in self.methods
+            if scores[method.name]
+        }
+        if len({point.work for point in points.values()}) > 1:
+            figures["cost.png"] = cost_figure(cost_curves(points))
         if any(row.diversity for row in rows):
             detail = "mean L2 distance of the predictions of two students on the holdout"
             figures["diversity.png"] = curves_figure(journals, "holdout/diversity", "Diversity", detail)

@@ -22,8 +22,10 @@ __all__ = [
 ]
 
 METHODS_TABLE = "methods"
-COMMON = ("optim", "run")
+COMMON = ("data", "optim", "run")
 """Tables that all methods share; ``[methods.NAME.optim]`` changes one for that method alone."""
+OF_DATA = {"augment"}
+"""What of ``[data]`` a method may change: it must read the rows that all read."""
 
 
 def entries(document: Document) -> Mapping[str, Tree]:
@@ -48,7 +50,7 @@ def without_methods(document: Document) -> Document:
 def variant(document: Document, name: str) -> Document:
     """Return the document of one method: the preset of that name, under what ``[methods.NAME]`` says.
 
-    Data, seeds, backbone and, where the entry does not change them, optimizer and run are those of all methods.
+    Seeds, backbone and, where the entry does not change them, data, optimizer and run are those of all methods.
     """
     plain = without_methods(document)
     entry = entries(document).get(name, {})
@@ -92,6 +94,9 @@ def faults(document: Document) -> Iterator[Problem]:
         key = f"{METHODS_TABLE}.{name}"
         if not isinstance(entry, dict):
             yield Problem(document.where(key), key, f"must be a table such as [methods.{name}]")
+        elif isinstance(entry.get("data"), dict) and (others := entry["data"].keys() - OF_DATA):
+            found = f"{key}.data.{min(others)}"
+            yield Problem(document.where(found), found, "is common to all methods, which may differ in 'augment' alone")
         elif not name.strip() or "," in name or name in ("all", *COMMON):
             yield Problem(document.where(key), key, "is no name for a method: it is empty, reserved or has a comma")
 

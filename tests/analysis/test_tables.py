@@ -48,10 +48,12 @@ def test_cells():
         "diversity": "0.312",
         "parameters all / one": "1.23M / 617k",
         "MAdds per sample": "2.5G",
+        "training MAdds": "1P",
         "optimizer steps": "12,000",
         "training time": "1:01:11",
         "difference to baseline": "-0.75",
         "95 % interval over seeds": "[-2.00, +0.50]",
+        "difference certain": "no",
         "95 % interval over samples": "[-1.00, -0.50]",
         "the paper's": "paper: 94.61 ± 0.06",
     }
@@ -85,8 +87,8 @@ def test_latex_is_escaped_and_has_as_many_cells_in_every_line():
     body = text[text.index(r"\toprule") : text.index(r"\bottomrule")]
     lines = [line for line in body.splitlines() if line.endswith(r"\\")]
     assert len(lines) == 2 + len(ROWS)
-    assert {len(re.findall(r"(?<!\\)&", line)) for line in lines} == {11}
-    assert text.count(r"\begin{tabular}{l" + "r" * 11 + "}") == 1
+    assert {len(re.findall(r"(?<!\\)&", line)) for line in lines} == {13}
+    assert text.count(r"\begin{tabular}{l" + "r" * 13 + "}") == 1
     assert not re.findall(r"(?<!\\)[%#_]", body)
 
 
@@ -110,8 +112,19 @@ def test_without_numbers_of_the_paper_there_is_no_statement():
 
 
 def test_equal_steps_are_told_with_their_passes():
-    (_, told) = notes([BASELINE, row(paper=None, cost=Cost(40, 8, 1.0, 1.0))], "steps")
+    (*_, told) = notes([BASELINE, row(paper=None, cost=Cost(40, 8, 1.0, 1.0))], "steps")
     assert told.endswith("baseline 1, cgl 8")
+
+
+def test_equal_cost_is_told_with_its_epochs():
+    (*_, told) = notes([row(paper=None, cost=Cost(40, 8, 1.0, 1.0, epochs=120))], "cost")
+    assert told == "equal multiply-adds of the training: epochs: cgl 120"
+
+
+@pytest.mark.parametrize(("low", "high", "certain"), [(0.1, 2.0, "yes"), (-2.0, -0.1, "yes"), (-0.1, 2.0, "no")])
+def test_a_difference_is_certain_if_its_interval_leaves_out_zero(low, high, certain):
+    cells = {" ".join(title): texts for title, texts, _ in used_columns([row(over_seeds=Interval(low, high))], "x")}
+    assert cells["difference certain"] == [certain]
 
 
 @pytest.mark.parametrize(("count", "text"), [(987, "987"), (999_600, "1M"), (1_234_567, "1.23M")])

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cgl_ignite.catalogue import bind_methods
-from cgl_ignite.comparison.budget import budget, budgets, steps_of_a_pass, with_passes
+from cgl_ignite.comparison.budget import budget, budgets, steps_of_a_pass, with_epochs, with_passes
 from cgl_ignite.config.load import load_document
 from cgl_ignite.handlers.interruption import Interruption
 from cgl_ignite.pipeline.assemble import assemble, blueprint
@@ -38,7 +38,7 @@ def test_steps_are_those_of_the_batches(batch):
 def test_students_that_share_nothing_add_up():
     """Three students that share nothing and read the same rows cost three times what one costs."""
     both = pipelines(names=("baseline", "dml"))
-    costs = budgets(both, read_data(both["baseline"]).source, equal=False)
+    costs = budgets(both, read_data(both["baseline"]).source)
     assert costs["dml"].multiply_adds == pytest.approx(3 * costs["baseline"].multiply_adds)
     assert costs["dml"].work == pytest.approx(3 * costs["baseline"].work)
     assert costs["baseline"].work == pytest.approx(3 * 20 * 16 * costs["baseline"].multiply_adds)
@@ -80,7 +80,7 @@ def test_a_student_without_rows_makes_no_step(batch):
 def test_equal_steps_are_those_of_the_optimizer():
     """A network that learns in turn with two others makes three steps an iteration."""
     both = pipelines(IN_TURN.format("dml"), names=("baseline", "dml"))
-    costs = budgets(both, read_data(both["dml"]).source, equal=True)
+    costs = budgets(both, read_data(both["dml"]).source, "steps")
     assert {name: (cost.passes, cost.steps) for name, cost in costs.items()} == {"baseline": (3, 180), "dml": (1, 180)}
 
 
@@ -94,7 +94,7 @@ def _forward(pipeline, source):
 def test_equal_steps_are_the_fewest_passes_that_reach_the_most():
     """320 rows in 20 iterations, 40 rows in 3: seven passes are 21."""
     all_three = pipelines()
-    costs = budgets(all_three, read_data(all_three["cgl"]).source, equal=True)
+    costs = budgets(all_three, read_data(all_three["cgl"]).source, "steps")
     assert {name: (cost.passes, cost.steps) for name, cost in costs.items()} == {
         "baseline": (1, 60),
         "dml": (1, 60),
@@ -102,9 +102,27 @@ def test_equal_steps_are_the_fewest_passes_that_reach_the_most():
     }
 
 
+def test_equal_cost_is_the_number_of_epochs_that_comes_nearest():
+    """DML trains three networks, so one alone gets three times the epochs; its steps grow with them."""
+    both = pipelines(names=("baseline", "dml"))
+    costs = budgets(both, read_data(both["dml"]).source, "cost")
+    assert {name: (cost.epochs, cost.steps) for name, cost in costs.items()} == {"baseline": (9, 180), "dml": (3, 60)}
+    assert costs["baseline"].work == pytest.approx(costs["dml"].work)
+
+
+def test_equal_cost_of_all_methods_is_met_within_half_an_epoch():
+    methods = pipelines("run.epochs=40", names=("baseline", "dml", "cl_ilr", "one", "okddip", "cgl"))
+    source = read_data(methods["cgl"]).source
+    alone = {name: budget(one, source).work / 40 for name, one in methods.items()}
+    costs = budgets(methods, source, "cost")
+    dearest = max(40 * each for each in alone.values())
+    assert all(abs(costs[name].work - dearest) <= alone[name] / 2 * 1.001 for name in methods)
+    assert min(cost.epochs for cost in costs.values()) == 40
+
+
 def test_equal_steps_start_from_the_passes_that_are_asked_for():
     all_three = pipelines("run.passes_per_epoch=2")
-    costs = budgets(all_three, read_data(all_three["cgl"]).source, equal=True)
+    costs = budgets(all_three, read_data(all_three["cgl"]).source, "steps")
     assert {name: cost.passes for name, cost in costs.items()} == {"baseline": 2, "dml": 2, "cgl": 14}
 
 
@@ -112,3 +130,5 @@ def test_other_passes_change_nothing_else():
     before = pipelines()["cgl"]
     after = with_passes(before, 5)
     assert after.run.passes_per_epoch == 5 and with_passes(after, 1) == before
+    longer = with_epochs(before, 5)
+    assert longer.run.epochs == 5 and with_epochs(longer, before.run.epochs) == before

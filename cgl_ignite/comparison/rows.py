@@ -1,0 +1,92 @@
+"""Rows that a comparison derives from its methods: trained for several lengths, or with the best of several values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from cgl_ignite.comparison.budget import with_epochs
+from cgl_ignite.comparison.report import ComparisonReport
+from cgl_ignite.config.dump import toml_value
+from cgl_ignite.config.load import load_document
+from cgl_ignite.config.schema import Pipeline
+from cgl_ignite.errors import InputError, RunFailed
+
+__all__ = ["Tuning", "stretched"]
+
+
+def stretched(pipelines: Mapping[str, Pipeline], lengths: Sequence[int]) -> dict[str, Pipeline]:
+    """Return each method once for every length, which multiplies its epochs."""
+    return {
+        f"{name} x{length}": with_epochs(one, one.run.epochs * length)
+        for name, one in pipelines.items()
+        for length in lengths
+    }
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """A key of the pipeline, and the values from which each method gets the one that is best on the holdout."""
+
+    key: str
+    values: tuple[Any, ...]
+
+    @classmethod
+    def read(cls, text: str) -> Tuning:
+        """Read ``KEY=[A, B]``.
+
+        Raises:
+            InputError: it is not a key with a list of values.
+        """
+        tree: Any = load_document({}, [text]).tree
+        names = []
+        while isinstance(tree, dict) and len(tree) == 1:
+            ((name, tree),) = tree.items()
+            names.append(name)
+        if not isinstance(tree, list) or not tree:
+            raise InputError(f"must be KEY=[A, B], such as optim.learning_rate=[1e-3, 3e-3], not {text!r}")
+        return cls(".".join(names), tuple(tree))
+
+    def __str__(self) -> str:
+        return f"{self.key}={toml_value(self.values)}"
+
+    def overrides(self, chosen: Mapping[str, Any]) -> list[str]:
+        """Write ``--set`` texts that give each method its value."""
+        key = self.key.removeprefix("method.")
+        return [f"methods.{json.dumps(name)}.{key}={toml_value(value)}" for name, value in chosen.items()]
+
+    def choose(
+        self,
+        names: Sequence[str],
+        bind: Callable[[Sequence[str]], Mapping[str, Pipeline]],
+        run: Callable[[Mapping[str, Pipeline]], ComparisonReport],
+    ) -> dict[str, Any]:
+        """Train every method with every value, and choose; the first of equally good values wins.
+
+        Args:
+            names: of the methods.
+            bind: makes their pipelines, given further ``--set`` texts.
+            run: compares pipelines.
+
+        Raises:
+            RunFailed: every run of a method has failed.
+        """
+        rows = {
+            self._row(name, value): one
+            for value in self.values
+            for name, one in bind(self.overrides(dict.fromkeys(names, value))).items()
+        }
+        runs = {row.name: [run.holdout_accuracy for run in row.runs.values()] for row in run(rows).methods}
+        chosen = {}
+        for name in names:
+            found = {self._row(name, value): value for value in self.values if runs[self._row(name, value)]}
+            if not found:
+                raise RunFailed(f"{name} failed with every value of {self.key}")
+            chosen[name] = found[max(found, key=lambda row: fmean(runs[row]))]
+        return chosen
+
+    def _row(self, name: str, value: Any) -> str:
+        return f"{name} {self.key}={toml_value(value)}"
