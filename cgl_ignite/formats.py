@@ -28,6 +28,6 @@ def _written_by(module: str) -> Writer:
 EXPORT_FORMATS.register("state", suffix=".pt", readable=True, help="weights, read with cgl_ignite")(
     _written_by("cgl_ignite.student.weights")
 )
-EXPORT_FORMATS.register("pt2", suffix=".pt2", readable=True, help="a program that needs PyTorch alone")(
-    _written_by("cgl_ignite.student.program")
-)
+EXPORT_FORMATS.register(
+    "pt2", suffix=".pt2", readable=True, help="a program for PyTorch alone, from pixels or token ids to logits"
+)(_written_by("cgl_ignite.student.program"))

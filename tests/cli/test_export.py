@@ -101,7 +101,7 @@ def test_a_format_of_a_plugin_of_the_run(tmp_path: Path) -> None:
 
 def test_help_lists_the_formats() -> None:
     shown = " ".join(export("--help").stdout.split())
-    assert "state: weights, read with cgl_ignite; pt2: a program" in shown
+    assert "state: weights, read with cgl_ignite; pt2: a program for PyTorch alone, from pixels or token ids" in shown
     assert "or one that a plugin adds. [default: state]" in shown
 
 
