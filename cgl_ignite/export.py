@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cgl_ignite.errors import InputError
 from cgl_ignite.formats import EXPORT_FORMATS
+from cgl_ignite.plugins import import_plugins
 from cgl_ignite.runs import RunFiles, take_student
 from cgl_ignite.student import write_student
 from cgl_ignite.tracking.files import write_atomically
@@ -19,15 +20,18 @@ def export_student(run: RunFiles, student: int | None = None, form: str = "state
     Args:
         run: an opened run.
         student: its index, from 0; the selected one if left out.
-        form: a name of :data:`cgl_ignite.formats.EXPORT_FORMATS`.
+        form: a name of :data:`cgl_ignite.formats.EXPORT_FORMATS`; the plugins of the run are imported first, as they
+            may add some.
         target: a file or a folder; ``student`` with the suffix of the format, in the current folder, if left out.
 
     Returns:
         The file; the card is ``<file>.md``.
 
     Raises:
-        InputError: an unknown format, a student that is not there, or a file that cannot be written.
+        InputError: a plugin that cannot be imported, an unknown format, a student that is not there, or a file that
+            cannot be written.
     """
+    import_plugins(run.facts["pipeline"].get("plugins", ()))
     name = f"student{EXPORT_FORMATS.facts(form)['suffix']}"
     path = Path(name) if target is None else target / name if target.is_dir() else target
     if path.exists() and path.samefile(run.path):

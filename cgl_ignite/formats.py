@@ -14,16 +14,20 @@ Writer = Callable[[Any, Any], bytes]
 """Makes the content of a file of a student and its card."""
 
 EXPORT_FORMATS: Registry[Writer] = Registry("format")
-"""Writers by name. Facts of each: ``suffix`` of its files, and ``help``, what they are good for in a few words."""
+"""Writers by name.
+
+Facts of each: ``suffix`` of its files; ``help``, what they are good for in a few words; ``readable``, True if
+:func:`cgl_ignite.student.read_student` reads them.
+"""
 
 
 def _written_by(module: str) -> Writer:
     return lambda student, card: bytes(import_module(module).write(student, card))
 
 
-EXPORT_FORMATS.register("state", suffix=".pt", help="weights, read with cgl_ignite")(
+EXPORT_FORMATS.register("state", suffix=".pt", readable=True, help="weights, read with cgl_ignite")(
     _written_by("cgl_ignite.student.weights")
 )
-EXPORT_FORMATS.register("pt2", suffix=".pt2", help="a program that needs PyTorch alone")(
-    _written_by("cgl_ignite.student.program")
-)
+EXPORT_FORMATS.register(
+    "pt2", suffix=".pt2", readable=True, help="a program for PyTorch alone, from pixels or token ids to logits"
+)(_written_by("cgl_ignite.student.program"))

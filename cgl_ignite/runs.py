@@ -70,6 +70,13 @@ class RunFiles:
         weights: dict[str, Tensor] = self.checkpoint["selector"]["weights"] if self.selected else {}
         return weights
 
+    @property
+    def normaliser(self) -> Normaliser | PadTokens:
+        """What makes inputs of the pool: of pixels, by the mean and deviation of the training rows, or of tokens."""
+        if self.facts["modality"] == "text":
+            return PadTokens()
+        return Normaliser(torch.tensor(self.facts["mean"]), torch.tensor(self.facts["std"]))
+
     def card(self, student: int) -> Card:
         """Describe a student at the selected epoch, with the accuracies that were recorded."""
         epoch, selected, score = self.selected
@@ -133,11 +140,8 @@ def take_student(run: RunFiles, student: int | None = None) -> tuple[Student, Ca
     if not 0 <= chosen < students:
         raise InputError(f"{run.path}: there is no student {chosen}, only 0 to {students - 1}")
     pool, facts = rebuild_pool(run), run.facts
-    if facts["modality"] == "text":
-        tokenizer = parse_tokenizer(facts["encoder"], run.path)
-        return Student.of(pool, chosen, PadTokens(), tokenizer), run.card(chosen)
-    normaliser = Normaliser(torch.tensor(facts["mean"]), torch.tensor(facts["std"]))
-    return Student.of(pool, chosen, normaliser), run.card(chosen)
+    tokenizer = parse_tokenizer(facts["encoder"], run.path) if facts["modality"] == "text" else None
+    return Student.of(pool, chosen, run.normaliser, tokenizer), run.card(chosen)
 
 
 def load_student(which: str, folder: Path, device: torch.device | str = "cpu") -> tuple[nn.Module, Card]:

@@ -11,13 +11,13 @@ import torch
 
 from cgl_ignite.backbones import BACKBONES
 from cgl_ignite.config.presets import METHODS
-from cgl_ignite.data import DATASETS, Normaliser
+from cgl_ignite.data import DATASETS, PadTokens
 from cgl_ignite.engine.evaluate import pool_logits
 from cgl_ignite.errors import InputError
 from cgl_ignite.export import export_student
 from cgl_ignite.pipeline import RunResult
 from cgl_ignite.plugins import import_plugins
-from cgl_ignite.runs import load_student, open_run, rebuild_pool, take_student
+from cgl_ignite.runs import RunFiles, load_student, open_run, rebuild_pool, take_student
 from cgl_ignite.student import logits, measure, read_student, read_test_part
 from tests.student.runs import finished_run
 
@@ -50,18 +50,24 @@ def test_a_run_is_found_in_many_ways(result: RunResult, folder: Path, tmp_path: 
 def test_the_rebuilt_pool_scores_as_the_run_did(result: RunResult, folder: Path) -> None:
     run = open_run("latest", folder)
     test = read_test_part("digits", run.card(0), limit=400)
-    normaliser = Normaliser(torch.tensor(run.facts["mean"]), torch.tensor(run.facts["std"]))
-    together = pool_logits(rebuild_pool(run), normaliser(test.inputs))
+    together = pool_logits(rebuild_pool(run), run.normaliser(test.inputs))
     accuracies = 100 * (together.argmax(-1) == test.targets).double().mean(1)
     assert accuracies[result.selected_student].item() == pytest.approx(result.test_accuracy, abs=1e-4)
     assert accuracies.mean().item() == pytest.approx(result.mean_test_accuracy, abs=1e-4)
 
 
+def test_the_normaliser_of_a_run_is_that_of_its_facts(tmp_path: Path) -> None:
+    facts = {"modality": "image", "mean": [0.5], "std": [0.25]}
+    run = RunFiles(tmp_path, {"facts": facts}, {})
+    pixels = torch.tensor([0, 255], dtype=torch.uint8).view(2, 1, 1, 1)
+    assert run.normaliser(pixels).flatten().tolist() == [-2.0, 2.0]
+    assert isinstance(RunFiles(tmp_path, {"facts": {"modality": "text"}}, {}).normaliser, PadTokens)
+
+
 def test_every_student_leaves_as_it_was_in_the_pool(result: RunResult, folder: Path) -> None:
     run = open_run("latest", folder)
     inputs = DATASETS.get("digits")(folder).test().inputs[:30]
-    normaliser = Normaliser(torch.tensor(run.facts["mean"]), torch.tensor(run.facts["std"]))
-    together = pool_logits(rebuild_pool(run), normaliser(inputs))
+    together = pool_logits(rebuild_pool(run), run.normaliser(inputs))
     for index, expected in enumerate(together):
         student, card = take_student(run, index)
         torch.testing.assert_close(logits(student, inputs), expected, rtol=0, atol=1e-4)

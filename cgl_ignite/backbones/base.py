@@ -30,7 +30,7 @@ class Backbone:
     """What a student is made of: L layers, stem first, and the classifier that follows the last one.
 
     Each builder makes one fresh module of its layer, so that a pool can hold several in parallel. A layer
-    maps one tensor to one tensor; its modules are plain ``torch.nn``.
+    maps one tensor to one tensor and leaves its input as it is; its modules are plain ``torch.nn``.
 
     Attributes:
         layers: a builder for each layer.

@@ -45,6 +45,16 @@ __all__ = [
 ONE_EPOCH = ("run.epochs=1", "run.passes_per_epoch=100000", "method.ramp.start=0.0", "method.ramp.end=0.0")
 """Changes of a pipeline after which it does nothing but iterations, with φ = 1."""
 
+IMITATION = {
+    "temperature",
+    "temperature_squared",
+    "mixes",
+    "teacher_gradient",
+    "imitation_weight",
+    "trunk_gradient",
+}
+"""Constants of the loss that change nothing for a student who is alone; all others belong to its cross-entropy."""
+
 WARM_UP = 2
 MOST_ITERATIONS = 200
 PADDED = "bare loop, padded to the maximum length"
@@ -141,7 +151,7 @@ def has_loops(pipeline: Pipeline) -> bool:
     if optim.kind != "adam" or optim.options["weight_decay"]:
         return False
     if method.students == 1:
-        return method.loss.label_weight == 1
+        return method.loss.model_dump(exclude=IMITATION) == Loss().model_dump(exclude=IMITATION)
     formula = method.loss.model_copy(update={"temperature": Loss().temperature}) == Loss()
     own = method.statistics == "student" and method.subsets.kind == "disjoint"
     return formula and own and method.weigh.kind == "mean"

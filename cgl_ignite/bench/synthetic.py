@@ -24,6 +24,7 @@ from cgl_ignite.data import (
     Preprocessor,
     data_root,
     input_of,
+    is_present,
     look_at,
     rows_held_out,
 )
@@ -44,9 +45,9 @@ Count = Annotated[int, Field(ge=1)]
 
 
 def is_absent(pipeline: Pipeline) -> bool:
-    """Tell whether the data of a pipeline would have to be fetched."""
-    files = DATASETS.facts(pipeline.data.kind).get("files")
-    return files is not None and not files.present(data_root(pipeline.data.root))
+    """Tell whether the data of a pipeline are known not to be there."""
+    data = pipeline.data
+    return is_present(data.kind, data_root(data.root), data.options) is False
 
 
 def made_up(pipeline: Pipeline) -> Pipeline:

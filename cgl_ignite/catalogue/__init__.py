@@ -1,6 +1,7 @@
 """All registered parts by name, and pipelines checked against them before anything is read or built."""
 
-from cgl_ignite.catalogue.bind import bind, bind_methods, effective, load_pipeline
+from cgl_ignite.catalogue.bind import bind, bind_methods, effective, import_plugins, load_pipeline
+from cgl_ignite.catalogue.layers import try_layers
 from cgl_ignite.catalogue.registries import REGISTRIES
 
-__all__ = ["REGISTRIES", "bind", "bind_methods", "effective", "load_pipeline"]
+__all__ = ["REGISTRIES", "bind", "bind_methods", "effective", "import_plugins", "load_pipeline", "try_layers"]

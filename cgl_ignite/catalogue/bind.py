@@ -21,7 +21,7 @@ from cgl_ignite.data import DATASETS
 from cgl_ignite.errors import ConfigError, InputError, Problem, choices, nearest
 from cgl_ignite.plugins import import_plugin
 
-__all__ = ["bind", "bind_methods", "effective", "load_pipeline"]
+__all__ = ["bind", "bind_methods", "effective", "import_plugins", "load_pipeline"]
 
 Fault = tuple[str, str]
 
@@ -47,7 +47,7 @@ def bind(document: Document) -> Pipeline:
     Raises:
         ConfigError: everything that is wrong, together, in the order of the file.
     """
-    problems = [*_import_plugins(document), *faults(document)]
+    problems = [*import_plugins(document), *faults(document)]
     pipeline, found = _bound(without_methods(document))
     problems += found
     for name in entries(document):
@@ -62,7 +62,7 @@ def bind_methods(document: Document, names: Sequence[str]) -> dict[str, Pipeline
     Raises:
         ConfigError: everything that is wrong, together, in the order of the file.
     """
-    problems = [*_import_plugins(document), *faults(document), *lost_changes(document)]
+    problems = [*import_plugins(document), *faults(document), *lost_changes(document)]
     bound = {name: _bound(variant(document, name)) for name in names}
     problems += [renamed(fault, document, name) or fault for name, (_, found) in bound.items() for fault in found]
     return {name: _sound(pipeline, problems) for name, (pipeline, _) in bound.items()}
@@ -113,12 +113,12 @@ def _preset_faults(document: Document) -> Iterator[Fault]:
         yield "method.preset", f"must be {choices(METHODS)}, not {name!r}{nearest(name, METHODS)}"
 
 
-def _import_plugins(document: Document) -> Iterator[Problem]:
-    """Import the modules that register the user's own parts."""
+def import_plugins(document: Document) -> list[Problem]:
+    """Import the modules that register the user's own parts; return what is wrong with them."""
     plugins = document.tree.get("plugins")
     names = [name for name in plugins if isinstance(name, str)] if isinstance(plugins, list) else []
-    faults_of_plugins = (_plugin_fault(name, document.path.parent.absolute()) for name in names)
-    yield from (Problem(document.where("plugins"), "plugins", fault) for fault in faults_of_plugins if fault)
+    faults_of_plugins = [_plugin_fault(name, document.path.parent.absolute()) for name in names]
+    return [Problem(document.where("plugins"), "plugins", fault) for fault in faults_of_plugins if fault]
 
 
 def _plugin_fault(name: str, folder: Path) -> str:

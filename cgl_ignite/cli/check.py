@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from cgl_ignite.cli.options import json_option
-from cgl_ignite.errors import ConfigError, InputError
+from cgl_ignite.errors import ConfigError, InputError, Problem
 
 if TYPE_CHECKING:
     from cgl_ignite.config.schema import Pipeline
@@ -48,13 +48,30 @@ def _load(paths: tuple[str, ...], overrides: tuple[str, ...]) -> dict[str, Pipel
     Raises:
         ConfigError: everything that is wrong with any of them.
     """
-    from cgl_ignite.catalogue import load_pipeline
-
-    loaded = {path: _tried(partial(load_pipeline, path, overrides)) for path in paths}
+    loaded = {path: _tried(partial(_sound, path, overrides)) for path in paths}
     problems = [problem for error in loaded.values() if isinstance(error, ConfigError) for problem in error.problems]
     if problems:
         raise ConfigError(dict.fromkeys(problems))
     return {path: pipeline for path, pipeline in loaded.items() if not isinstance(pipeline, InputError)}
+
+
+def _sound(path: str, overrides: tuple[str, ...]) -> Pipeline:
+    """Load a pipeline; if it has plugins, its layers are run once, which takes a second or two.
+
+    Raises:
+        ConfigError: everything that is wrong with it.
+    """
+    from cgl_ignite.catalogue import bind, try_layers
+    from cgl_ignite.config.load import load_document
+
+    document = load_document(path, overrides)
+    pipeline = bind(document)
+    if pipeline.plugins:
+        try:
+            try_layers(pipeline)
+        except InputError as error:
+            raise ConfigError([Problem(document.where("backbone.kind"), "backbone", error.message)]) from error
+    return pipeline
 
 
 def _read(settings: dict[str, Pipeline]) -> dict[str, DataReport]:

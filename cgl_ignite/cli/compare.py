@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from cgl_ignite.cli.options import json_option
-from cgl_ignite.errors import InputError, Interrupted, RunFailed, choices, nearest
+from cgl_ignite.errors import ConfigError, InputError, Interrupted, RunFailed, choices, nearest
 
 if TYPE_CHECKING:
     from cgl_ignite.comparison.report import ComparisonReport
@@ -153,10 +153,16 @@ def compare(
 
 
 def _chosen(text: str, document: Document) -> tuple[str, ...]:
-    """Expand ``--methods``; a name is a preset or one of ``[methods]``."""
+    """Expand ``--methods``; a name is a preset, of a plugin perhaps, or one of ``[methods]``.
+
+    Raises:
+        InputError: a name that is neither, or plugins that cannot be imported.
+    """
+    from cgl_ignite.catalogue import import_plugins
     from cgl_ignite.config.presets import METHODS
     from cgl_ignite.config.variants import known_methods
 
+    problems = import_plugins(document)
     known = tuple(dict.fromkeys((*known_methods(document), *METHODS)))
     names: list[str] = []
     for name in map(str.strip, text.split(",")):
@@ -164,6 +170,8 @@ def _chosen(text: str, document: Document) -> tuple[str, ...]:
             names += known_methods(document)
         elif name in known:
             names.append(name)
+        elif problems:
+            raise ConfigError(problems)
         else:
             raise InputError(f"--methods: there is no method {name!r}{nearest(name, known)} (known: {choices(known)})")
     return tuple(dict.fromkeys(names))

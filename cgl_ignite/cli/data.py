@@ -28,8 +28,8 @@ def data() -> None:
 @data.command("list")
 @_root
 def list_(root: Path | None) -> None:
-    """Show every data set: rows, classes, where it is looked for, and whether it is there."""
-    from cgl_ignite.data import DATASETS, data_root
+    """Show every data set: rows, classes, where it is looked for, and whether it is there ("-": not known)."""
+    from cgl_ignite.data import DATASETS, data_root, is_present
 
     folder = data_root(root)
     lines = [("kind", "train", "test", "classes", "present", "where")]
@@ -37,11 +37,8 @@ def list_(root: Path | None) -> None:
         facts = DATASETS.facts(kind)
         files: Archive | None = facts["files"]
         train, test = facts["rows"] or ("-", "-")
-        if files is None:
-            present, where = "yes" if facts["rows"] else "-", facts["where"]
-        else:
-            present = "yes" if files.present(folder) else "no"
-            where = str(files.location(folder))
+        where = facts["where"] if files is None else str(files.location(folder))
+        present = {True: "yes", False: "no", None: "-"}[is_present(kind, folder)]
         lines.append((kind, str(train), str(test), str(facts["classes"] or "-"), present, where))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cgl_ignite.cli.options import folder_option
+from cgl_ignite.cli.options import folder_option, plugins_option
 from cgl_ignite.formats import EXPORT_FORMATS
 
 __all__ = ["export"]
@@ -18,10 +18,11 @@ __all__ = ["export"]
 @click.option(
     "--format",
     "form",
-    type=click.Choice(EXPORT_FORMATS.kinds()),
+    metavar="NAME",
     default=EXPORT_FORMATS.kinds()[0],
     show_default=True,
-    help="; ".join(f"{name}: {EXPORT_FORMATS.facts(name)['help']}" for name in EXPORT_FORMATS.kinds()) + ".",
+    help="; ".join(f"{name}: {EXPORT_FORMATS.facts(name)['help']}" for name in EXPORT_FORMATS.kinds())
+    + "; or one that a plugin adds.",
 )
 @click.option(
     "-o",
@@ -29,8 +30,11 @@ __all__ = ["export"]
     type=click.Path(path_type=Path),
     help="File or folder; default: student.pt here (student.pt2 ...).",
 )
+@plugins_option
 @folder_option
-def export(run: str, student: int | None, form: str, output: Path | None, folder: Path) -> None:
+def export(
+    run: str, student: int | None, form: str, output: Path | None, plugins: tuple[str, ...], folder: Path
+) -> None:
     """Save one student of RUN at the selected epoch, with a card that describes it.
 
     RUN is a run id or its beginning, "latest", a run's folder or a checkpoint. Prints the name of the file;
@@ -39,8 +43,10 @@ def export(run: str, student: int | None, form: str, output: Path | None, folder
     from rich.console import Console
 
     from cgl_ignite.export import export_student
+    from cgl_ignite.plugins import import_plugins
     from cgl_ignite.runs import open_run
 
+    import_plugins(plugins)
     opened = open_run(run, folder)
     path = export_student(opened, student, form, output)
     epoch, selected, _ = opened.selected

@@ -11,6 +11,7 @@ from cgl_ignite.comparison.comparison import Comparison
 from cgl_ignite.comparison.report import ComparisonReport
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.display import Board, NoBoard, Screen
+from cgl_ignite.errors import InputError
 from cgl_ignite.pipeline.device import find_device
 from cgl_ignite.tracking import Tracker, locate, make_tracker
 
@@ -41,12 +42,18 @@ def compare(
         jobs: runs at a time; more than one run in child processes.
         screen: shows a single run, with ``jobs = 1``.
         deviations: what a method changes in the settings that all share, for the table.
-        tracker: where runs are recorded; None opens the store of ``[tracking]``.
+        tracker: where runs are recorded, with ``jobs = 1``; None opens the store of ``[tracking]``, as each child
+            process does.
 
     Raises:
-        InputError: something that the user gave is wrong.
+        InputError: something that the user gave is wrong, such as a ``tracker`` for several jobs.
         Interrupted: Ctrl-C or SIGTERM; the state is saved, and the same call goes on.
     """
+    if tracker is not None and jobs > 1:
+        raise InputError(
+            f"a tracker of your own does not reach the {jobs} child processes; take jobs = 1, or leave the tracker "
+            "out: each process then records in the store of [tracking]"
+        )
     first = next(iter(pipelines.values()))
     home = first.tracking.folder.expanduser().absolute()
     find_device(first.run.device)

@@ -8,7 +8,7 @@ from cgl_ignite.data.cifar import cifar10, cifar100
 from cgl_ignite.data.digits import digits
 from cgl_ignite.data.encoding import ENCODINGS, Preprocessing, Preprocessor, Tokenizer, as_they_are, restore_tokenizer
 from cgl_ignite.data.images import local_images
-from cgl_ignite.data.look import Look, input_of, look_at
+from cgl_ignite.data.look import Look, input_of, is_present, look_at
 from cgl_ignite.data.normalise import Normaliser, PadTokens, measure_normaliser
 from cgl_ignite.data.report import DataReport, describe_data
 from cgl_ignite.data.splits import Splits, choose_stratified, prepare, rows_held_out
@@ -67,6 +67,7 @@ __all__ = [
     "evaluation_order",
     "imdb",
     "input_of",
+    "is_present",
     "iterations_of_a_pass",
     "local_images",
     "local_text",

@@ -99,7 +99,8 @@ Facts of each kind: ``title`` and ``modality``; ``shape``, ``classes`` (their nu
 test), None where only the files tell; ``look``, a function of the options and ``files`` that tells them then, as a
 :class:`~cgl_ignite.data.look.Look`; ``own_holdout``, True where the files may hold a validation part; ``files``, the
 :class:`~cgl_ignite.data.archive.Archive` under the data root, or None with ``where`` saying in words where the rows
-come from.
+come from; ``present``, a function ``(root, options) -> bool`` that tells then whether they are there, if that can be
+told without reading them.
 """
 
 

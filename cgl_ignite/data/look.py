@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from inspect import Parameter
+from pathlib import Path
 from typing import Any
 
 from cgl_ignite.config.schema import Part
@@ -11,7 +13,7 @@ from cgl_ignite.data.base import DATASETS, InputSpec
 from cgl_ignite.data.encoding import ENCODINGS
 from cgl_ignite.data.splits import rows_held_out
 
-__all__ = ["Look", "input_of", "look_at"]
+__all__ = ["Look", "input_of", "is_present", "look_at"]
 
 _ASSUMED_SHAPE = (3, 32, 32)
 _ASSUMED_CLASSES = 2
@@ -50,6 +52,20 @@ class Look:
             return train, min(limit or self.holdout, self.holdout), test
         held_out = rows_held_out(holdout, train, limit)
         return train - held_out, held_out, test
+
+
+def is_present(kind: str, root: Path, options: Mapping[str, Any] | None = None) -> bool | None:
+    """Tell whether the files of a data set are there; None where only reading it tells.
+
+    The fact ``present`` of a data set answers, (root, options) to bool, else its archive in the fact ``files``. Options
+    that are not given have their defaults; nothing is told where one has none.
+    """
+    facts, known = DATASETS.facts(kind), DATASETS.options(kind)
+    if present := facts.get("present"):
+        given = {name: option.default for name, option in known.items()} | dict(options or {})
+        return None if Parameter.empty in given.values() else bool(present(root, given))
+    files = facts.get("files")
+    return None if files is None else bool(files.present(root))
 
 
 def look_at(kind: str, options: Mapping[str, Any], *, files: bool) -> Look:

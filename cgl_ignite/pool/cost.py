@@ -16,12 +16,12 @@ from cgl_ignite.backbones.base import LayerBuilder
 from cgl_ignite.pool.network import LARGE
 from cgl_ignite.pool.plan import Plan
 from cgl_ignite.pool.precision import lowered
-from cgl_ignite.seeding import global_stream
+from cgl_ignite.pool.probe import ROWS, inputs_for, intact, layer_for
 from cgl_ignite.spec import InputSpec
 
 __all__ = ["LayerCost", "PlanCost", "measure_layers", "plan_cost"]
 
-PROBE, FLOAT = 2, 4
+FLOAT = 4
 
 Shape = tuple[int, ...]
 
@@ -68,17 +68,21 @@ def measure_layers(
         layers: the builders the pool is made of.
         spec: the form of one input; texts are measured at their full length.
         precision: of the layers' arithmetic, in which they keep what the backward pass needs.
+
+    Raises:
+        InputError: a layer that changes its input.
     """
     costs: list[LayerCost] = []
     counted = False
-    values = torch.ones(PROBE, *spec.shape, dtype=torch.int64 if spec.modality == "text" else torch.float32)
+    values = inputs_for(spec)
     for number, builder in enumerate(layers):
-        with global_stream(0, "probe", number):
-            module = builder().train()
+        module = layer_for(builder, number)
         with lowered(precision, values.device):
-            cost, values, counted = _measure(module, values.requires_grad_(number > 0), counted)
+            cost, result, counted = _measure(number, module, values.requires_grad_(number > 0), counted)
+            with torch.no_grad(), intact(values, number, module) as lent:
+                module.eval()(lent)
         costs.append(cost)
-        values = values.detach()
+        values = result.detach()
     return costs
 
 
@@ -97,29 +101,30 @@ def plan_cost(plan: Plan, layers: Sequence[LayerCost], sizes: Sequence[int]) -> 
     return PlanCost(runs, work, kept, widest)
 
 
-def _measure(module: nn.Module, values: Tensor, counted: bool) -> tuple[LayerCost, Tensor, bool]:
+def _measure(number: int, module: nn.Module, values: Tensor, counted: bool) -> tuple[LayerCost, Tensor, bool]:
     """Measure one layer; return its result, too, and whether what it keeps includes that.
 
     Of what is kept, weights and casts of them are left out, and the inputs if the layer before has ``counted`` them.
     """
     with FlopCounterMode(display=False, custom_mapping=ATTENTION) as forward:
-        few, result = _keep(module, values, counted)
+        few, result = _keep(number, module, values, counted)
     with FlopCounterMode(display=False, custom_mapping=ATTENTION) as backward:
-        result.sum().backward()
-    many, _ = _keep(module, torch.cat([values, values]), counted)
+        if result.requires_grad:
+            result.sum().backward()
+    many, _ = _keep(number, module, torch.cat([values, values]), counted)
     cost = LayerCost(
         parameters=sum(parameter.numel() for parameter in module.parameters()),
-        forward=forward.get_total_flops() // (2 * PROBE),
-        backward=backward.get_total_flops() // (2 * PROBE),
-        kept=(sum(many.values()) - sum(few.values())) // PROBE,
+        forward=forward.get_total_flops() // (2 * ROWS),
+        backward=backward.get_total_flops() // (2 * ROWS),
+        kept=(sum(many.values()) - sum(few.values())) // ROWS,
         output=tuple(result.shape[1:]),
     )
     return cost, result, result.untyped_storage().data_ptr() in few
 
 
-def _keep(module: nn.Module, values: Tensor, counted: bool) -> tuple[dict[int, int], Tensor]:
+def _keep(number: int, module: nn.Module, values: Tensor, counted: bool) -> tuple[dict[int, int], Tensor]:
     """Run a layer and list the storages that it keeps for the way back, with their bytes."""
-    own = {tensor.untyped_storage().data_ptr() for tensor in (*module.parameters(), *([values] if counted else []))}
+    own = {tensor.untyped_storage().data_ptr() for tensor in module.parameters()}
     kept: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:
@@ -128,8 +133,9 @@ def _keep(module: nn.Module, values: Tensor, counted: bool) -> tuple[dict[int, i
             kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    with saved_tensors_hooks(keep, lambda tensor: tensor):
-        result: Tensor = module(values)
+    with intact(values, number, module) as lent, saved_tensors_hooks(keep, lambda tensor: tensor):
+        own |= {lent.untyped_storage().data_ptr()} if counted else set()
+        result: Tensor = module(lent)
     return kept, result
 
 

@@ -12,9 +12,10 @@ from pydantic import Field, ValidationError
 
 from cgl_ignite.config.schema import Table, fixed_keys
 from cgl_ignite.errors import InputError
+from cgl_ignite.formats import EXPORT_FORMATS
 from cgl_ignite.spec import InputSpec
 
-__all__ = ["FORMAT", "Card", "Chosen"]
+__all__ = ["FORMAT", "Card", "Chosen", "foreign"]
 
 FORMAT = 1
 """Of student files, raised when this version could not read older ones."""
@@ -173,6 +174,13 @@ class Card(Table):
             "plugins": ", ".join(self.plugins) or "none",
             "made with": f"cgl_ignite {self.version}, torch {self.torch}",
         }
+
+
+def foreign(path: Path) -> str:
+    """Say of a file that it cannot be read as a student, and which files can be."""
+    facts = {name: EXPORT_FORMATS.facts(name) for name in EXPORT_FORMATS.kinds()}
+    readable = " or ".join(f"{name!r} ({known['suffix']})" for name, known in facts.items() if known.get("readable"))
+    return f"{path}: not a student file, or damaged; it must be one that cgl export writes in the format {readable}"
 
 
 def _encoding(data: Mapping[str, Any]) -> Chosen:

@@ -11,7 +11,7 @@ from torch import nn
 from cgl_ignite.errors import InputError
 from cgl_ignite.formats import EXPORT_FORMATS
 from cgl_ignite.student import program, weights
-from cgl_ignite.student.card import Card
+from cgl_ignite.student.card import Card, foreign
 from cgl_ignite.student.network import Student
 from cgl_ignite.tracking.files import write_atomically
 
@@ -54,7 +54,7 @@ def _members(path: Path) -> list[str]:
     except OSError as error:
         raise InputError(f"cannot read {path} ({error.strerror})") from error
     except (zipfile.BadZipFile, EOFError) as error:
-        raise InputError(f"{path}: not a student file, or damaged ({error})") from error
+        raise InputError(foreign(path)) from error
     if broken:
         raise InputError(f"{path}: damaged ({broken} does not have its checksum)")
     return names

@@ -1,4 +1,6 @@
-"""A student as a ``torch.export`` program: the format ``pt2``, which needs none of this package.
+"""A student as a ``torch.export`` program: the format ``pt2``, which runs without this package.
+
+A program maps pixels or token ids to logits. Raw text still needs the tokenizer, which lies in the file as JSON.
 
 A program runs what it holds; as PyTorch says of :func:`torch.export.load`, read only those whose origin you trust.
 """

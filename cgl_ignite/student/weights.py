@@ -17,7 +17,7 @@ from cgl_ignite.config.specialise import specialise
 from cgl_ignite.data import Normaliser, PadTokens, dump_tokenizer, parse_tokenizer
 from cgl_ignite.errors import InputError, choices
 from cgl_ignite.pool import modular_layers
-from cgl_ignite.student.card import FORMAT, Card
+from cgl_ignite.student.card import FORMAT, Card, foreign
 from cgl_ignite.student.network import Student
 
 __all__ = ["read", "write"]
@@ -66,11 +66,11 @@ def _loaded(path: Path) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise InputError(f"{path}: not a student file, or damaged ({type(error).__name__})") from error
+        raise InputError(foreign(path)) from error
     if isinstance(content, dict) and "selector" in content:
         raise InputError(f"{path} is the checkpoint of a run, not a student file: cgl export {path} makes one")
     if not isinstance(content, dict) or not {"format", "card"} <= content.keys():
-        raise InputError(f"{path}: not a student file (cgl export writes them)")
+        raise InputError(foreign(path))
     return content
 
 

@@ -9,6 +9,7 @@ import torch
 from cgl_ignite.bench.progress import watching_rounds
 from cgl_ignite.bench.race import MOST_ITERATIONS, Race, RaceOver, has_loops
 from cgl_ignite.catalogue import load_pipeline
+from cgl_ignite.config.schema import Loss
 
 DIGITS = Path(__file__).resolve().parents[2] / "pipelines" / "digits_resnet.toml"
 STATE = SimpleNamespace(output=None, batch=SimpleNamespace(inputs=torch.zeros(1)))
@@ -49,3 +50,37 @@ def test_a_round_is_as_long_as_it_should_be(seconds: float, iterations: int) -> 
 )
 def test_loops_by_hand_are_for_what_they_compute(changes: list[str], there: bool) -> None:
     assert has_loops(load_pipeline(DIGITS, changes)) is there
+
+
+ALONE = {
+    "temperature": (2.0, True),
+    "temperature_squared": (False, True),
+    "mixes": ("losses", True),
+    "teacher_gradient": ("stopped", True),
+    "imitation_weight": (0.5, True),
+    "trunk_gradient": ("mean", True),
+    "label_weight": (0.5, False),
+    "teacher_label_weight": (1.0, False),
+}
+"""Another value of a constant of the loss, and whether a student alone has the same loss with it; 0.5 for others."""
+
+
+@pytest.mark.parametrize("name", Loss.model_fields)
+def test_the_loop_of_one_student_has_the_whole_cross_entropy(name: str) -> None:
+    value, there = ALONE.get(name, (0.5, False))
+    pipeline = load_pipeline(DIGITS, ["method.preset=baseline"])
+    assert has_loops(pipeline)
+    loss = pipeline.method.loss.model_copy(update={name: value})
+    method = pipeline.method.model_copy(update={"loss": loss})
+    assert has_loops(pipeline.model_copy(update={"method": method})) is there
+
+
+def test_a_new_constant_of_the_loss_has_no_loop() -> None:
+    """Until somebody writes it into the loops, or names it as one of imitation."""
+
+    class Smoothed(Loss):
+        smoothing: float = 0.1
+
+    pipeline = load_pipeline(DIGITS, ["method.preset=baseline"])
+    method = pipeline.method.model_copy(update={"loss": Smoothed()})
+    assert not has_loops(pipeline.model_copy(update={"method": method}))

@@ -19,6 +19,7 @@ from cgl_ignite.catalogue import bind_methods
 from cgl_ignite.cli.main import cgl
 from cgl_ignite.comparison.compare import compare
 from cgl_ignite.config.load import load_document
+from cgl_ignite.config.presets import METHODS
 from cgl_ignite.tracking.memory import MemoryTracker
 
 PIPELINE = Path(__file__).resolve().parents[2] / "pipelines" / "digits_resnet.toml"
@@ -126,6 +127,31 @@ def test_json_is_one_object(workdir: Path) -> None:
     again = invoke("--methods", "cgl,baseline", "--quiet", epochs=1)
     assert again.exit_code == 0 and "95 % interval" in again.stdout and again.stderr == ""
     assert all(len(line) <= 100 for line in again.stdout.splitlines()[:5])
+
+
+def test_methods_of_a_plugin_are_known(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A preset that a plugin adds is found by its name; one that the plugin does not add is not."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    Path("compared_methods.py").write_text(
+        "from cgl_ignite.config.presets import METHODS\n"
+        "METHODS['mine'] = {**METHODS['baseline'], 'selection': {'kind': 'best'}}\n"
+    )
+    plugin = ["--set", "plugins=['compared_methods']"]
+    try:
+        done = invoke("--json", "--methods", "baseline, mine", "--seeds", "1", *plugin, epochs=1)
+        missing = invoke("--methods", "mien", *plugin)
+    finally:
+        METHODS.pop("mine", None)
+    assert done.exit_code == 0, done.output
+    assert [row["method"] for row in json.loads(done.stdout)["table"]] == ["baseline", "mine"]
+    assert (missing.exit_code, missing.stdout) == (2, "")
+    assert "--methods: there is no method 'mien'; did you mean 'mine'?" in missing.stderr
+
+
+def test_a_plugin_that_is_not_there_is_named(workdir: Path) -> None:
+    done = invoke("--methods", "mine", "--set", "plugins=['no_such_methods']")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "plugins: cannot import 'no_such_methods'" in done.stderr and "there is no method" not in done.stderr
 
 
 BAD = {

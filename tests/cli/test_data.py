@@ -28,6 +28,26 @@ def test_list_shows_every_data_set_and_whether_it_is_there(tmp_path: Path) -> No
     assert rows["local_images"][1:5] == ["-"] * 4
 
 
+def test_list_claims_only_what_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows and classes of loose files are known, and whether they are there is not, unless the data set tells it."""
+    from cgl_ignite.data import DATASETS
+
+    for name in ("_builders", "_facts"):
+        monkeypatch.setattr(DATASETS, name, dict(getattr(DATASETS, name)))
+    facts = {"title": "", "modality": "image", "shape": (1, 2, 2), "classes": 2, "rows": (4, 2), "files": None}
+    DATASETS.register("silent", where="two files", **facts)(lambda root: None)
+    tell = lambda root, options: (root / "pairs").is_file()  # noqa: E731
+    DATASETS.register("telling", where="two files", present=tell, **facts)(lambda root: None)
+
+    def shown() -> list[list[str]]:
+        rows = [line.split() for line in run("list", "--root", str(tmp_path)).stdout.splitlines()]
+        return [row[1:] for row in rows if row[0] in ("silent", "telling")]
+
+    assert shown() == [["4", "2", "2", "-", "two", "files"], ["4", "2", "2", "no", "two", "files"]]
+    (tmp_path / "pairs").touch()
+    assert shown() == [["4", "2", "2", "-", "two", "files"], ["4", "2", "2", "yes", "two", "files"]]
+
+
 def test_list_looks_where_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from cgl_ignite.data.cifar import CIFAR100
 

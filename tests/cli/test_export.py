@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cgl_ignite.cli.main import cgl
+from cgl_ignite.formats import EXPORT_FORMATS
 from cgl_ignite.pipeline import RunResult
 from cgl_ignite.student import read_student
 from tests.student.runs import finished_run
@@ -46,7 +47,7 @@ def test_runs_are_looked_for_in_mlruns(tmp_path: Path, workdir: Path) -> None:
         (("nothing",), "no run 'nothing'"),
         (("latest", "--student", "3"), "there is no student 3, only 0 to 2"),
         (("latest", "--student", "-1"), "-1 is not in the range"),
-        (("latest", "--format", "onnx"), "'onnx' is not one of"),
+        (("latest", "--format", "onnx"), "error: unknown format 'onnx' (known: 'state' or 'pt2')"),
     ],
 )
 def test_wrong_input(result: RunResult, folder: Path, workdir: Path, arguments: tuple[str, ...], message: str) -> None:
@@ -54,6 +55,54 @@ def test_wrong_input(result: RunResult, folder: Path, workdir: Path, arguments: 
     assert (failed.exit_code, failed.stdout) == (2, "")
     assert message in failed.stderr
     assert not list(workdir.iterdir())
+
+
+FORMAT = """
+from cgl_ignite.formats import EXPORT_FORMATS
+
+@EXPORT_FORMATS.register("{name}", suffix=".txt", help="the number of the student alone")
+def write(student, card):
+    return str(card.student).encode()
+"""
+
+
+@pytest.fixture
+def own_formats(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two modules with a format each, which are forgotten afterwards."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for name in ("_builders", "_facts"):
+        monkeypatch.setattr(EXPORT_FORMATS, name, dict(getattr(EXPORT_FORMATS, name)))
+    for name in ("named", "given"):
+        monkeypatch.delitem(sys.modules, f"format_{name}", raising=False)
+        (workdir / f"format_{name}.py").write_text(FORMAT.format(name=name))
+
+
+@pytest.mark.usefixtures("own_formats")
+def test_a_format_of_a_plugin(result: RunResult, folder: Path) -> None:
+    """The plugin is given on the command line, or is one of the run's."""
+    done = export("latest", "--student", 1, "--format", "given", "--plugin", "format_given", "--folder", folder)
+    assert (done.exit_code, done.stdout, Path("student.txt").read_text()) == (0, "student.txt\n", "1")
+    unknown = export("latest", "--format", "gvien", "--folder", folder)
+    message = "error: unknown format 'gvien'; did you mean 'given'? (known: 'state', 'pt2' or 'given')\n"
+    assert (unknown.exit_code, unknown.stdout, unknown.stderr) == (2, "", message)
+    missing = export("latest", "--plugin", "format_missing", "--folder", folder)
+    assert (missing.exit_code, missing.stdout) == (2, "") and "cannot import 'format_missing'" in missing.stderr
+
+
+@pytest.mark.usefixtures("own_formats")
+def test_a_format_of_a_plugin_of_the_run(tmp_path: Path) -> None:
+    finished_run(tmp_path / "runs", "run.epochs=1", "data.limit=200", "plugins=['format_named']")
+    forgotten = {name: value for name, value in EXPORT_FORMATS._builders.items() if name != "named"}
+    EXPORT_FORMATS._builders = forgotten
+    del sys.modules["format_named"]
+    done = export("latest", "--student", 2, "--format", "named", "--folder", tmp_path / "runs")
+    assert (done.exit_code, done.stdout, Path("student.txt").read_text()) == (0, "student.txt\n", "2"), done.stderr
+
+
+def test_help_lists_the_formats() -> None:
+    shown = " ".join(export("--help").stdout.split())
+    assert "state: weights, read with cgl_ignite; pt2: a program for PyTorch alone, from pixels or token ids" in shown
+    assert "or one that a plugin adds. [default: state]" in shown
 
 
 @pytest.mark.parametrize("verb", ["export", "evaluate", "predict"])

@@ -238,3 +238,10 @@ def test_a_damaged_list_of_cells_is_named(tmp_path: Path) -> None:
     (tmp_path / "abc" / "cells.json").write_text("{", encoding="utf-8")
     with pytest.raises(InputError, match=r"cells\.json"), ComparisonFolder.opened(tmp_path, "abc"):
         pass
+
+
+def test_a_tracker_of_your_own_takes_one_job(tmp_path: Path) -> None:
+    """Child processes would open another one, and nobody would hear of it."""
+    with pytest.raises(InputError, match="does not reach the 2 child processes; take jobs = 1"):
+        start(tmp_path, jobs=2)
+    assert not list(tmp_path.iterdir())

@@ -82,6 +82,12 @@ def test_what_two_layers_share_is_kept_once() -> None:
     assert [cost.kept for cost in linear] == [4 * 4, 4 * 4]
 
 
+def test_a_first_layer_without_parameters_costs_nothing() -> None:
+    flat, linear = measure_layers([nn.Flatten, lambda: nn.Linear(12, 5)], InputSpec("image", (3, 2, 2)))
+    assert (flat.parameters, flat.forward, flat.backward, flat.output) == (0, 0, 0, (12,))
+    assert (linear.parameters, linear.forward, linear.output) == (65, 60, (5,))
+
+
 def test_the_widest_layer_counts_all_nodes_or_one_that_runs_alone() -> None:
     table = RouteTable([[0, 0], [0, 1]], [[0, 0], [0, 1]])
     plan = plan_of(table, [0, 1], [[False] * 2] * 2)

@@ -126,21 +126,25 @@ def fault_of(path: Path) -> str:
     return message
 
 
+ALLOWED = "not a student file, or damaged; it must be one that cgl export writes in the format"
+
+
 def test_what_is_no_student_file(tmp_path, files):
     assert "cannot read" in fault_of(tmp_path / "nowhere.pt")
     assert "cannot read" in fault_of(tmp_path)
-    path = tmp_path / "student.pt"
+    path = tmp_path / "student.onnx"
+    message = f"{path}: {ALLOWED} 'state' (.pt) or 'pt2' (.pt2)"
     path.write_text("hello")
-    assert "not a student file" in fault_of(path)
+    assert fault_of(path) == message
     path.write_bytes(b"")
-    assert "not a student file" in fault_of(path)
+    assert fault_of(path) == message
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("notes.txt", "hello")
-    assert "not a student file" in fault_of(path)
+    assert fault_of(path) == message
     torch.save([1, 2], path)
-    assert "not a student file (cgl export writes them)" in fault_of(path)
+    assert fault_of(path) == message
     torch.save(nn.Linear(1, 1), path)
-    assert "not a student file" in fault_of(path)
+    assert fault_of(path) == message
     torch.save({"format": 1, "facts": {}, "selector": {}}, path)
     assert f"checkpoint of a run, not a student file: cgl export {path}" in fault_of(path)
 
