@@ -79,6 +79,8 @@ def _at(curve: Sequence[CostPoint], work: float) -> float:
 @styled
 def cost_figure(curves: Mapping[str, Sequence[CostPoint]]) -> Figure:
     """Draw test accuracy against multiply-adds: means with their t-interval over seeds, and every seed."""
+    from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
+
     figure = new_figure(7.6, 4.3)
     axes = figure.subplots()
     for place, (name, points) in enumerate(curves.items()):
@@ -91,7 +93,13 @@ def cost_figure(curves: Mapping[str, Sequence[CostPoint]]) -> Figure:
                 bounds = [[point.mean - interval.low], [interval.high - point.mean]]
                 axes.errorbar([point.work], [point.mean], bounds, color=color, capsize=3, linewidth=1.0, zorder=2)
             axes.plot([point.work] * len(point.scores), point.scores, ".", color=color, alpha=0.5, zorder=1)
+    scores = [score for points in curves.values() for point in points for score in point.scores]
+    room = max(1.0, 0.15 * (max(scores) - min(scores)))
+    axes.set_ylim(max(0.0, min(scores) - room), min(100.0, max(scores) + room))
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("multiply-adds of the training, all students together")
     axes.tick_params(labelcolor=INK)
     axes.grid(axis="y")
