@@ -19,7 +19,7 @@ from cgl_ignite.pipeline.active import RunContext
 from cgl_ignite.pipeline.artifacts import DATA_FILES, keep_setting
 from cgl_ignite.pipeline.find import all_runs
 from cgl_ignite.pipeline.folder import RunFolder, start_run_folder
-from cgl_ignite.pipeline.train import run_info
+from cgl_ignite.pipeline.record import run_info
 from cgl_ignite.schedules import SCHEDULES
 from cgl_ignite.tracking import Journal
 from cgl_ignite.tracking.files import read_rows, write_atomically, write_rows

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import torch
 from ignite.engine import Engine
 
-from cgl_ignite.config.dump import fingerprint, flat
-from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.data import DataReport
 from cgl_ignite.engine.trainer import Handler, build_trainer, train
-from cgl_ignite.errors import Interrupted, RunFailed
+from cgl_ignite.errors import Interrupted
 from cgl_ignite.handlers.averages import TrainingAverages
 from cgl_ignite.handlers.checkpoint import Checkpointer, read_checkpoint
 from cgl_ignite.handlers.evaluation import HoldoutEvaluation, TestEvaluation
@@ -29,21 +25,18 @@ from cgl_ignite.handlers.state import state_of
 from cgl_ignite.handlers.subgroups import SubgroupResampler
 from cgl_ignite.handlers.watching import Watcher
 from cgl_ignite.pipeline.active import ActiveRun, RunContext
-from cgl_ignite.pipeline.artifacts import keep_data, keep_routing, keep_setting
+from cgl_ignite.pipeline.artifacts import keep_routing
 from cgl_ignite.pipeline.assemble import Parts, assemble, build_step
-from cgl_ignite.pipeline.folder import RunFolder, exclusive, start_run_folder
+from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.hand_over import hand_over
+from cgl_ignite.pipeline.record import recorded
 from cgl_ignite.pipeline.result import RunResult
 from cgl_ignite.schedules import SCHEDULES
 from cgl_ignite.selection import SELECTIONS
-from cgl_ignite.tracking import Journal, RunInfo, Status, SystemMetrics
+from cgl_ignite.tracking import Journal, SystemMetrics
 
-__all__ = ["run_info", "run_seed"]
+__all__ = ["run_seed"]
 
-_OUT_OF_MEMORY = (
-    "out of memory; fewer batches at a time (run.batches_per_chunk = 1 changes no result), a smaller optim.batch_size"
-    " or a narrower backbone need less; cgl show says how much"
-)
 _AT_CHANCE = (
     "the selected student is no better than always answering the most frequent class"
     " ({result.holdout_accuracy:.2f} % on the holdout, of which that class has {result.chance_accuracy:.2f} %,"
@@ -62,7 +55,7 @@ def run_seed(context: RunContext, seed: int, again: RunFolder | None) -> RunResu
     if checkpoint and not pipeline.run.batches_per_chunk:
         parts = replace(parts, batches_per_chunk=checkpoint["facts"]["batches_per_chunk"])
     report = context.data.report(seed)
-    with interruption.listening(), _recorded(context, seed, again, checkpoint, report) as (journal, folder):
+    with interruption.listening(), recorded(context, seed, again, checkpoint, report) as (journal, folder):
         run = _begin(context, seed, parts, journal, folder, checkpoint)
         every = pipeline.run.checkpoint_every
         checkpointer = Checkpointer(folder.path, parts.trained, run.averages, run.selector, every, run.facts)
@@ -134,76 +127,3 @@ def _saving(checkpointer: Checkpointer, trainer: Engine) -> Iterator[None]:
     except Interrupted:
         checkpointer.save(trainer)
         raise
-
-
-@contextmanager
-def _recorded(
-    context: RunContext, seed: int, again: RunFolder | None, checkpoint: dict[str, Any] | None, report: DataReport
-) -> Iterator[tuple[Journal, RunFolder]]:
-    """Open the record of a run, and end it with the status that is true: in the tracker, its folder, on the screen."""
-    with ExitStack() as held:
-        journal = _open_journal(context, seed, again, checkpoint)
-        folder = again
-        try:
-            folder = again.working() if again else _new_folder(context, seed, journal, held)
-            if again is None:
-                keep_setting(context.pipeline, journal)
-                keep_data(report, context.data.identity, journal)
-            yield journal, folder
-        except BaseException as error:
-            stopped = isinstance(error, (Interrupted, KeyboardInterrupt))
-            with suppress(OSError):
-                _close(context, journal, folder, "KILLED" if stopped else "FAILED")
-            if context.screen and isinstance(error, Interrupted):
-                context.screen.interrupted()
-            elif context.screen:
-                context.screen.failed()
-            if _is_out_of_memory(error):
-                raise RunFailed(_OUT_OF_MEMORY) from error
-            raise
-        _close(context, journal, folder, "FINISHED")
-
-
-def _close(context: RunContext, journal: Journal, folder: RunFolder | None, status: Status) -> None:
-    """Note how a run ended; its folder knows it even if the record cannot be closed."""
-    try:
-        journal.close(status)
-    except OSError as error:
-        context.warn(f"tracking: the record of run {journal.run_id} is not closed: {error}")
-    finally:
-        if folder is not None:
-            folder.note(status=status)
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    refused = isinstance(error, RuntimeError) and "allocate memory" in str(error)
-    return refused or isinstance(error, (MemoryError, torch.OutOfMemoryError))
-
-
-def run_info(pipeline: Pipeline, seed: int | None, group: str | None, method: str | None = None) -> RunInfo:
-    """Describe a run to the tracker; without a seed, the group of all of them."""
-    parameters = {"seed": seed, **flat(pipeline)} if seed is not None else {}
-    method = method or pipeline.method.preset
-    return RunInfo(
-        experiment=pipeline.tracking.experiment or pipeline.name,
-        name=f"{pipeline.name} {method}" if seed is None else f"{method} seed {seed}",
-        seed=seed,
-        parameters={key: str(value) for key, value in parameters.items()},
-        tags={"cgl.method": method, "cgl.fingerprint": fingerprint(pipeline)},
-        parent=group,
-    )
-
-
-def _open_journal(
-    context: RunContext, seed: int, again: RunFolder | None, checkpoint: dict[str, Any] | None
-) -> Journal:
-    info = run_info(context.pipeline, seed, context.group, context.method)
-    if again and checkpoint:
-        return Journal.resume(again.path, context.tracker, info, checkpoint["selector"]["judged"], context.warn)
-    return Journal.create(context.runs, context.tracker, info, context.warn)
-
-
-def _new_folder(context: RunContext, seed: int, journal: Journal, held: ExitStack) -> RunFolder:
-    held.enter_context(exclusive(journal.folder, lambda: f"run {journal.run_id} is being worked on already"))
-    facts = {"group": context.group, "data": context.data.identity, **context.tags}
-    return start_run_folder(journal.folder, context.pipeline, seed, **facts)
