@@ -12,7 +12,6 @@ from ignite.engine import Engine
 
 from cgl_ignite.engine.trainer import Handler, build_trainer, train
 from cgl_ignite.errors import Interrupted
-from cgl_ignite.handlers.averages import TrainingAverages
 from cgl_ignite.handlers.checkpoint import Checkpointer, read_checkpoint
 from cgl_ignite.handlers.evaluation import HoldoutEvaluation, TestEvaluation
 from cgl_ignite.handlers.interruption import Interruption
@@ -20,20 +19,19 @@ from cgl_ignite.handlers.paths import PathSampler
 from cgl_ignite.handlers.ramp import RampUp
 from cgl_ignite.handlers.recording import MetricsRecorder, TestRecorder
 from cgl_ignite.handlers.schedule import LearningRate
-from cgl_ignite.handlers.selection import StudentSelector
-from cgl_ignite.handlers.state import state_of
+from cgl_ignite.handlers.state import TrainerState, state_of
 from cgl_ignite.handlers.subgroups import SubgroupResampler
 from cgl_ignite.handlers.watching import Watcher
-from cgl_ignite.pipeline.active import ActiveRun, RunContext
+from cgl_ignite.pipeline.active import ActiveRun, RunContext, begin
 from cgl_ignite.pipeline.artifacts import keep_routing
-from cgl_ignite.pipeline.assemble import Parts, assemble, build_step
+from cgl_ignite.pipeline.assemble import assemble, build_step
+from cgl_ignite.pipeline.distil import distilling, next_stage
 from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.hand_over import hand_over
 from cgl_ignite.pipeline.record import recorded
 from cgl_ignite.pipeline.result import RunResult
 from cgl_ignite.schedules import SCHEDULES
-from cgl_ignite.selection import SELECTIONS
-from cgl_ignite.tracking import Journal, SystemMetrics
+from cgl_ignite.tracking import SystemMetrics
 
 __all__ = ["run_seed"]
 
@@ -52,22 +50,20 @@ def run_seed(context: RunContext, seed: int, again: RunFolder | None) -> RunResu
     interruption = Interruption()
     checkpoint = read_checkpoint(again.checkpoint) if again else None
     parts = assemble(pipeline, context.data, seed, context.device, interruption)
-    if checkpoint and not pipeline.run.batches_per_chunk:
+    if checkpoint and not pipeline.run.batches_per_chunk and not distilling(checkpoint):
         parts = replace(parts, batches_per_chunk=checkpoint["facts"]["batches_per_chunk"])
     report = context.data.report(seed)
     with interruption.listening(), recorded(context, seed, again, checkpoint, report) as (journal, folder):
-        run = _begin(context, seed, parts, journal, folder, checkpoint)
-        every = pipeline.run.checkpoint_every
-        checkpointer = Checkpointer(folder.path, parts.trained, run.averages, run.selector, every, run.facts)
-        trainer = _trainer(run, checkpointer, interruption)
-        if checkpoint:
-            checkpointer.resume(trainer, checkpoint)
         if screen:
             screen.data(report)
-            screen.start(run.summary)
-        with _saving(checkpointer, trainer):
-            train(trainer, parts.batches, pipeline.run.epochs, run.selector)
-        result = hand_over(run, state_of(trainer))
+        state, stage = None, begin(context, pipeline, seed, parts, journal, folder, checkpoint)
+        if not distilling(checkpoint):
+            state, checkpoint = _train(stage, checkpoint, interruption), None
+        if pipeline.distil is not None:
+            stage = next_stage(stage, checkpoint, interruption)
+            state = _train(stage, checkpoint, interruption)
+        assert state is not None
+        result = hand_over(stage, state)
     if screen:
         screen.finish(result, result.model)
     if result.at_chance:
@@ -75,35 +71,42 @@ def run_seed(context: RunContext, seed: int, again: RunFolder | None) -> RunResu
     return result
 
 
-def _begin(
-    context: RunContext,
-    seed: int,
-    parts: Parts,
-    journal: Journal,
-    folder: RunFolder,
-    checkpoint: dict[str, Any] | None,
-) -> ActiveRun:
-    method = context.pipeline.method
-    averages = TrainingAverages(method.students, context.device)
-    rule = SELECTIONS.build(method.selection, method.students, seed)
-    selector = StudentSelector(parts.pool, rule, parts.average.pool_weights if parts.average else None)
-    resumed = checkpoint["selector"]["judged"] if checkpoint else 0
-    return ActiveRun(context, seed, parts, folder, journal, averages, selector, resumed)
+def _train(run: ActiveRun, checkpoint: dict[str, Any] | None, interruption: Interruption) -> TrainerState:
+    """Train a stage of a run to its end, from where it stands."""
+    every, parts = run.pipeline.run.checkpoint_every, run.parts
+    checkpointer = Checkpointer(run.folder.path, parts.trained, run.averages, run.selector, every, run.facts)
+    trainer = _trainer(run, checkpointer, interruption)
+    if checkpoint:
+        checkpointer.resume(trainer, checkpoint)
+    elif run.before.epochs:
+        done, length = run.before.epochs, parts.batches.epoch_length
+        epochs = run.pipeline.run.epochs
+        trainer.load_state_dict({"iteration": done * length, "epoch_length": length, "max_epochs": epochs})
+    if run.context.screen:
+        run.context.screen.start(run.summary)
+    with _saving(checkpointer, trainer):
+        train(trainer, parts.batches, run.pipeline.run.epochs, run.selector)
+    return state_of(trainer)
 
 
 def _trainer(run: ActiveRun, checkpointer: Checkpointer, interruption: Interruption) -> Engine:
     """Attach the handlers; their order is the story of a run."""
     context, parts, pipeline = run.context, run.parts, run.pipeline
-    method, optim, epochs = pipeline.method, pipeline.optim, pipeline.run.epochs
-    publish = partial(keep_routing, journal=run.journal)
+    method, optim, before = pipeline.method, pipeline.optim, run.before.epochs
+    epochs = pipeline.run.epochs - before
+    last: list[Handler] = []
+    if pipeline.distil is None:
+        last = [TestEvaluation(parts.evaluate_test, run.selector), TestRecorder(run.journal)]
+    publish = [] if before else [partial(keep_routing, journal=run.journal)]
     average = parts.average
     system = SystemMetrics(cuda=context.device.type == "cuda")
     for note in system.notes:
         context.warn(note)
     handlers: list[Handler] = [
-        PathSampler(parts.pool, parts.routing, parts.subsets.group_of, method.statistics, run.seed, publish),
+        PathSampler(parts.pool, parts.routing, parts.subsets.group_of, method.statistics, run.seed, *publish),
+        *run.initial,
         RampUp(method.ramp, epochs),
-        LearningRate(parts.optimizer, optim.learning_rate, SCHEDULES.build(optim.schedule, epochs)),
+        LearningRate(parts.optimizer, optim.learning_rate, SCHEDULES.build(optim.schedule, epochs), before),
         SubgroupResampler(parts.choice, run.seed),
         run.averages,
         *([average] if average else []),
@@ -113,8 +116,7 @@ def _trainer(run: ActiveRun, checkpointer: Checkpointer, interruption: Interrupt
         checkpointer,
         *([Watcher(context.screen)] if context.screen else []),
         interruption,
-        TestEvaluation(parts.evaluate_test, run.selector),
-        TestRecorder(run.journal),
+        *last,
     ]
     return build_trainer(build_step(pipeline, parts), handlers)
 
