@@ -267,7 +267,7 @@ def fixed_keys(*table: str) -> frozenset[str]:
     """
     model: type[BaseModel] = Pipeline
     if table[:1] == ("methods",):
-        table = table[2:] if table[2:3] in (("data",), ("optim",), ("run",)) else ("method", *table[2:])
+        table = table[2:] if table[2:3] in (("data",), ("distil",), ("optim",), ("run",)) else ("method", *table[2:])
     for name in table:
         field = model.model_fields.get(name)
         if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, Table)):

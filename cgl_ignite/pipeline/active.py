@@ -20,6 +20,7 @@ from cgl_ignite.handlers.selection import StudentSelector
 from cgl_ignite.pipeline.assemble import Parts
 from cgl_ignite.pipeline.data import RunData
 from cgl_ignite.pipeline.folder import RunFolder
+from cgl_ignite.pipeline.teachers import identify_teachers
 from cgl_ignite.selection import SELECTIONS
 from cgl_ignite.tracking import Journal, Tracker
 
@@ -113,6 +114,7 @@ class ActiveRun:
             **self._stage(),
             "seed": self.seed,
             "data": dict(self.context.data.identity),
+            **({"teachers": teachers} if (teachers := identify_teachers(self.context.pipeline)) else {}),
             "classes": list(splits.classes),
             "modality": splits.spec.modality,
             "shape": list(splits.spec.shape),
@@ -147,6 +149,7 @@ class ActiveRun:
             tracking_uri=self.context.tracker.uri,
             resumed=self.resumed,
             modality=splits.spec.modality,
+            distillation=self.before.epochs > 0,
         )
 
 
@@ -169,5 +172,5 @@ def begin(
     rule = SELECTIONS.build(method.selection, method.students, seed)
     selector = StudentSelector(parts.pool, rule, parts.average.pool_weights if parts.average else None)
     selector.judged = before.epochs
-    resumed = checkpoint["selector"]["judged"] if checkpoint else before.epochs
+    resumed = checkpoint["selector"]["judged"] if checkpoint else 0
     return ActiveRun(context, pipeline, seed, parts, folder, journal, averages, selector, resumed, before)

@@ -14,7 +14,7 @@ from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.handlers.interruption import Interruption
 from cgl_ignite.pipeline.active import DISTILLATION, ActiveRun, Before, begin
 from cgl_ignite.pipeline.assemble import assemble
-from cgl_ignite.pipeline.teachers import PoolTeachers, load_teachers
+from cgl_ignite.pipeline.teachers import ENSEMBLE, PoolTeachers, load_teachers
 from cgl_ignite.pool import ModularNetwork
 from cgl_ignite.seeding import stream
 
@@ -72,7 +72,7 @@ def next_stage(first: ActiveRun, checkpoint: Mapping[str, Any] | None, interrupt
     pipeline, splits = pipeline_of_distillation(first.pipeline), first.parts.splits
     teachers = (
         PoolTeachers(pool)
-        if distil.teacher == "ensemble"
+        if distil.teacher == ENSEMBLE
         else load_teachers([distil.teacher], pipeline, splits, context.device)
     )
     parts = assemble(pipeline, context.data, first.seed, context.device, interruption, teachers)

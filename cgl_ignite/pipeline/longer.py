@@ -17,6 +17,7 @@ from cgl_ignite.handlers.checkpoint import read_checkpoint
 from cgl_ignite.handlers.ramp import RampUp
 from cgl_ignite.pipeline.active import RunContext
 from cgl_ignite.pipeline.artifacts import DATA_FILES, keep_setting
+from cgl_ignite.pipeline.distil import distilling
 from cgl_ignite.pipeline.find import all_runs
 from cgl_ignite.pipeline.folder import RunFolder, start_run_folder
 from cgl_ignite.pipeline.record import run_info
@@ -61,6 +62,8 @@ def longer_run(context: RunContext, seed: int, held: ExitStack) -> RunFolder | N
     begun = -(-trainer["iteration"] // trainer["epoch_length"])
     reason = first_difference(context.pipeline, shorter.epochs, begun)
     run = f"run {shorter.folder.run_id[:8]} of {shorter.epochs} epochs"
+    if distilling(checkpoint):
+        reason = "its pool is trained, and its distillation has begun"
     if reason is not None:
         context.warn(f"{run} cannot go on: {reason}; a new run begins")
         return None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import Normaliser, Splits, dump_tokenizer
@@ -15,10 +16,26 @@ from cgl_ignite.engine.evaluate import pool_logits
 from cgl_ignite.errors import InputError
 from cgl_ignite.imitation import FrozenTeachers
 from cgl_ignite.pipeline.find import find_run
-from cgl_ignite.pool import ModularNetwork
+from cgl_ignite.pool import ModularNetwork, Unit, follow, plan_forward
+from cgl_ignite.pool.cost import LayerCost, plan_cost
+from cgl_ignite.pool.plan import RouteTable
+from cgl_ignite.pool.probe import inputs_for
+from cgl_ignite.spec import InputSpec
 from cgl_ignite.student import Card, read_student, tokenizer_of
 
-__all__ = ["PoolTeachers", "digest_of", "load_teachers", "teacher_file"]
+__all__ = [
+    "ENSEMBLE",
+    "PoolTeachers",
+    "ensemble_work",
+    "identify_teachers",
+    "load_teachers",
+    "teacher_file",
+    "teachers_work",
+]
+
+
+ENSEMBLE = "ensemble"
+"""What ``distil.from`` calls all students of the run itself."""
 
 
 class PoolTeachers:
@@ -91,9 +108,38 @@ def teacher_file(name: str, pipeline: Pipeline) -> Path:
     return student
 
 
-def digest_of(path: Path) -> str:
-    """Digest the content of a file, to know it again."""
-    return blake2b(path.read_bytes(), digest_size=8).hexdigest()
+def teachers_work(teachers: Sequence[str], pipeline: Pipeline, spec: InputSpec) -> float:
+    """Count the multiply-adds of the forward passes of students that ``method.teachers`` names, for one sample.
+
+    Raises:
+        InputError: no such file or run.
+    """
+    inputs, work = inputs_for(spec), 0
+    for name in teachers:
+        student, _ = read_student(teacher_file(name, pipeline))
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            student(inputs)
+        work += counter.get_total_flops() // 2
+    return work / len(inputs)
+
+
+def ensemble_work(paths: Sequence[Sequence[int]], costs: Sequence[LayerCost]) -> float:
+    """Count the multiply-adds of one forward pass of all students for one sample; shared prefixes count once."""
+    paths = [follow(row, len(costs)) for row in paths]
+    units = [Unit(student, 0, own=False, gradient=False) for student in range(len(paths))]
+    return plan_cost(plan_forward(RouteTable(paths, paths), units, training=False), costs, [1]).multiply_adds
+
+
+def identify_teachers(pipeline: Pipeline) -> dict[str, str]:
+    """Digest the files of all teachers that a pipeline names, by their names.
+
+    Raises:
+        InputError: no such file or run.
+    """
+    last = pipeline.distil.teacher if pipeline.distil else ENSEMBLE
+    names = [*pipeline.method.teachers, *([] if last == ENSEMBLE else [last])]
+    files = {name: teacher_file(name, pipeline) for name in names}
+    return {name: blake2b(path.read_bytes(), digest_size=8).hexdigest() for name, path in files.items()}
 
 
 def _unfit(student: nn.Module, card: Card, splits: Splits) -> str | None:

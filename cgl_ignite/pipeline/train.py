@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -11,7 +11,7 @@ from typing import Any
 from ignite.engine import Engine
 
 from cgl_ignite.engine.trainer import Handler, build_trainer, train
-from cgl_ignite.errors import Interrupted
+from cgl_ignite.errors import InputError, Interrupted
 from cgl_ignite.handlers.checkpoint import Checkpointer, read_checkpoint
 from cgl_ignite.handlers.evaluation import HoldoutEvaluation, TestEvaluation
 from cgl_ignite.handlers.interruption import Interruption
@@ -30,6 +30,7 @@ from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.hand_over import hand_over
 from cgl_ignite.pipeline.record import recorded
 from cgl_ignite.pipeline.result import RunResult
+from cgl_ignite.pipeline.teachers import identify_teachers
 from cgl_ignite.schedules import SCHEDULES
 from cgl_ignite.tracking import SystemMetrics
 
@@ -49,6 +50,8 @@ def run_seed(context: RunContext, seed: int, again: RunFolder | None) -> RunResu
     pipeline, screen = context.pipeline, context.screen
     interruption = Interruption()
     checkpoint = read_checkpoint(again.checkpoint) if again else None
+    if again and checkpoint:
+        _refuse_changed_teachers(checkpoint["facts"].get("teachers", {}), identify_teachers(pipeline), again.run_id)
     parts = assemble(pipeline, context.data, seed, context.device, interruption)
     if checkpoint and not pipeline.run.batches_per_chunk and not distilling(checkpoint):
         parts = replace(parts, batches_per_chunk=checkpoint["facts"]["batches_per_chunk"])
@@ -69,6 +72,15 @@ def run_seed(context: RunContext, seed: int, again: RunFolder | None) -> RunResu
     if result.at_chance:
         context.warn(_AT_CHANCE.format(result=result, pipeline=pipeline))
     return result
+
+
+def _refuse_changed_teachers(before: Mapping[str, str], now: Mapping[str, str], run: str) -> None:
+    """Make sure that the files of the teachers are those with which a run began."""
+    if changed := [name for name, digest in now.items() if before.get(name) != digest]:
+        raise InputError(
+            f"the teacher {changed[0]!r} has changed since run {run} began; restore it, or leave out --resume to begin"
+            " anew"
+        )
 
 
 def _train(run: ActiveRun, checkpoint: dict[str, Any] | None, interruption: Interruption) -> TrainerState:
