@@ -2,6 +2,7 @@
 
 from cgl_ignite.data.augment.base import AUGMENTATIONS, Augmentation, Samples, build_augmentations, none
 from cgl_ignite.data.augment.crop_flip import crop_flip
+from cgl_ignite.data.augment.erasing import random_erasing
 from cgl_ignite.data.augment.mixing import cutmix, mixup
 
 __all__ = [
@@ -13,4 +14,5 @@ __all__ = [
     "cutmix",
     "mixup",
     "none",
+    "random_erasing",
 ]
