@@ -4,6 +4,7 @@ from cgl_ignite.data.augment.base import AUGMENTATIONS, Augmentation, Samples, b
 from cgl_ignite.data.augment.crop_flip import crop_flip
 from cgl_ignite.data.augment.erasing import random_erasing
 from cgl_ignite.data.augment.mixing import cutmix, mixup
+from cgl_ignite.data.augment.trivial import rand_augment, trivial_augment
 
 __all__ = [
     "AUGMENTATIONS",
@@ -14,5 +15,7 @@ __all__ = [
     "cutmix",
     "mixup",
     "none",
+    "rand_augment",
     "random_erasing",
+    "trivial_augment",
 ]
