@@ -3,6 +3,7 @@
 from cgl_ignite.data.augment.base import AUGMENTATIONS, Augmentation, Samples, build_augmentations, none
 from cgl_ignite.data.augment.crop_flip import crop_flip
 from cgl_ignite.data.augment.mixing import cutmix, mixup
+from cgl_ignite.data.augment.texts import token_dropout, word_dropout
 
 __all__ = [
     "AUGMENTATIONS",
@@ -13,4 +14,6 @@ __all__ = [
     "cutmix",
     "mixup",
     "none",
+    "token_dropout",
+    "word_dropout",
 ]

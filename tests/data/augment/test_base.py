@@ -81,4 +81,4 @@ def test_augmentations_follow_one_another_with_draws_of_their_own() -> None:
 
 def test_kinds_are_registered_once() -> None:
     assert isinstance(AUGMENTATIONS, Registry)
-    assert {"none", "crop_flip", "mixup", "cutmix"} <= set(AUGMENTATIONS.kinds())
+    assert {"none", "crop_flip", "mixup", "cutmix", "token_dropout", "word_dropout"} <= set(AUGMENTATIONS.kinds())
