@@ -93,5 +93,5 @@ def test_augmentations_follow_one_another_with_draws_of_their_own() -> None:
 
 def test_kinds_are_registered_once() -> None:
     assert isinstance(AUGMENTATIONS, Registry)
-    named = {"none", "crop_flip", "mixup", "cutmix", "random_erasing", "trivial_augment", "rand_augment"}
-    assert named <= set(AUGMENTATIONS.kinds())
+    images = {"none", "crop_flip", "mixup", "cutmix", "random_erasing", "trivial_augment", "rand_augment"}
+    assert images | {"token_dropout", "word_dropout"} <= set(AUGMENTATIONS.kinds())
