@@ -70,7 +70,7 @@ def made_up(pipeline: Pipeline) -> Pipeline:
     held_out = data.holdout if isinstance(data.holdout, int) else rows_held_out(data.holdout or 0.1, rows)
     drawn |= {"classes": classes, "rows": rows, "holdout": min(holdout, held_out)}
     tree = values(pipeline)
-    kept = {key: tree["data"][key] for key in ("limit", "augment") if key in tree["data"]}
+    kept = {key: tree["data"][key] for key in ("limit", "test_limit", "augment") if key in tree["data"]}
     return load_pipeline({**tree, "data": kept | drawn})
 
 

@@ -44,8 +44,8 @@ def _on_method(method: str, modality: str) -> dict[str, str]:
         return {}
     students = table["students"]
     return {
-        "method.preset": f"each of {students} students reads 1/{students} of the rows, so an epoch has {students} times"
-        " fewer optimizer steps; a short training under-fits: raise run.passes_per_epoch, or take cgl_whole"
+        "method.preset": f"{students} sub-sets: {students} times fewer optimizer steps; if it under-fits, raise"
+        " run.passes_per_epoch, or take cgl_whole"
     }
 
 

@@ -168,7 +168,7 @@ def _form(shape: Sequence[int]) -> str:
 def _parts(pipeline: Pipeline, look: Look) -> tuple[int, int, int] | None:
     """Tell the rows of training, holdout and test part, where they are known and there are enough."""
     with suppress(InputError):
-        return look.rows(pipeline.data.holdout, pipeline.data.limit)
+        return look.rows(pipeline.data.holdout, pipeline.data.limit, pipeline.data.test_limit)
     return None
 
 

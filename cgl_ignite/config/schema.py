@@ -82,11 +82,13 @@ class Data(Part):
     """Which rows the pool reads: the data set, its root folder, how many rows are used, how texts are encoded.
 
     ``holdout``: how many of the training rows select the student; left out where the data set has a validation part.
-    ``augment``: one augmentation, or a list of them, applied one after the other.
+    ``limit``: at most this many rows of training and holdout part together, and of the test part unless ``test_limit``
+    gives another number. ``augment``: one augmentation, or a list of them, applied one after the other.
     """
 
     root: Path | None = None
     limit: Count | None = None
+    test_limit: Count | None = None
     holdout: Holdout | None = None
     encoding: Annotated[Part, Chooses("encoding")] = Part(kind="none")
     augment: Annotated[Part | tuple[Part, ...], Chooses("augmentation")] = Part(kind="none")
@@ -261,7 +263,7 @@ def fixed_keys(*table: str) -> frozenset[str]:
 
     Example:
         >>> sorted(fixed_keys("data"))
-        ['augment', 'encoding', 'holdout', 'kind', 'limit', 'root']
+        ['augment', 'encoding', 'holdout', 'kind', 'limit', 'root', 'test_limit']
         >>> sorted(fixed_keys("method", "routing"))
         ['kind']
     """

@@ -39,7 +39,9 @@ class Look:
     test: int | None = None
     certain: bool = True
 
-    def rows(self, holdout: float | None, limit: int | None) -> tuple[int, int, int] | None:
+    def rows(
+        self, holdout: float | None, limit: int | None, test_limit: int | None = None
+    ) -> tuple[int, int, int] | None:
         """Tell the rows of training, holdout and test part as :func:`cgl_ignite.data.prepare` divides them.
 
         Raises:
@@ -47,7 +49,8 @@ class Look:
         """
         if self.train is None:
             return None
-        train, test = (min(limit or rows, rows) for rows in (self.train, self.test or 0))
+        train, test = min(limit or self.train, self.train), self.test or 0
+        test = min(test_limit or limit or test, test)
         if self.holdout is not None:
             return train, min(limit or self.holdout, self.holdout), test
         held_out = rows_held_out(holdout, train, limit)

@@ -35,7 +35,13 @@ class Splits:
 
 
 def prepare(
-    source: DataSource, *, holdout: float | None, limit: int | None, seed: int, encoding: Preprocessing | None = None
+    source: DataSource,
+    *,
+    holdout: float | None,
+    limit: int | None,
+    seed: int,
+    encoding: Preprocessing | None = None,
+    test_limit: int | None = None,
 ) -> Splits:
     """Cut the holdout off the training rows, after the choice of ``limit`` rows if one is asked for.
 
@@ -48,6 +54,7 @@ def prepare(
             at random with every class keeping its share; None takes all. Of a validation part at most this many, too.
         seed: the run's seed.
         encoding: makes the rows ready; None leaves them as they are.
+        test_limit: at most this many rows of test, in the place of ``limit``.
 
     Raises:
         InputError: nothing would be left to learn from, naming the keys at fault; or an encoding that
@@ -61,14 +68,14 @@ def prepare(
     preprocessor = encoding.fit(source, train_rows)
     train = preprocessor.read(source.train, train_rows)
 
-    def whole(part: Rows, name: str) -> Examples:
+    def whole(part: Rows, name: str, limit: int | None = limit) -> Examples:
         return preprocessor.read(part, _limited(encoding.targets(part), limit, seed, name))
 
     selecting = preprocessor.read(source.train, rows[:held_out].sort().values)
     return Splits(
         train=train,
         holdout=whole(source.holdout(), "holdout") if source.holdout else selecting,
-        test=cache(lambda: whole(source.test(), "test")),
+        test=cache(lambda: whole(source.test(), "test", test_limit or limit)),
         classes=source.classes,
         spec=preprocessor.spec,
         normaliser=preprocessor.normaliser(train),

@@ -33,7 +33,12 @@ class RunData:
             self._parts.clear()
             table, encoding = self.table, ENCODINGS.build(self.table.encoding)
             self._parts[seed] = prepare(
-                self.source, holdout=table.holdout, limit=table.limit, seed=seed, encoding=encoding
+                self.source,
+                holdout=table.holdout,
+                limit=table.limit,
+                seed=seed,
+                encoding=encoding,
+                test_limit=table.test_limit,
             )
         return self._parts[seed]
 

@@ -50,6 +50,16 @@ def test_a_share_is_one_of_the_limited_rows(numbered: Numbered) -> None:
     assert len(split(numbered, 200, 0.1, limit=50).holdout) == 5
 
 
+@pytest.mark.parametrize(
+    ("limit", "test_limit", "rows"), [(50, None, 50), (50, 80, 80), (None, 30, 30), (50, 500, 100)]
+)
+def test_the_test_part_may_have_a_limit_of_its_own(numbered: Numbered, limit, test_limit, rows: int) -> None:
+    source = DataSource(numbered(200, 10), lambda: numbered(100, 10), tuple("0123456789"), SPEC)
+    parts = prepare(source, holdout=20, limit=limit, seed=1, test_limit=test_limit)
+    assert len(parts.test()) == rows
+    assert len(parts.train) + len(parts.holdout) == (limit or 200)
+
+
 @pytest.mark.parametrize("limit", [None, 30])
 def test_a_validation_part_is_the_holdout_and_training_keeps_its_rows(numbered: Numbered, limit: int | None) -> None:
     held = numbered(60, 10)
