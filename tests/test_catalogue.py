@@ -125,7 +125,7 @@ def test_everything_wrong_is_reported_at_once_in_the_order_of_the_file(path: Pat
         " did you mean 'resnet8'?",
         "trial.toml:11: method.studnets: unknown key; did you mean 'students'?"
         " (allowed here: preset, students, routing, classifier, statistics, subsets, choose, weigh, loss,"
-        " update, ramp, selection)",
+        " update, ramp, selection, teachers)",
         "trial.toml:12: method.ramp: start = 0.5 must not be after end = 0.2",
         "trial.toml:21: run.epochs_: unknown key; did you mean 'epochs'?"
         " (allowed here: epochs, passes_per_epoch, average, precision, device, threads, graphs, batches_per_chunk,"
