@@ -16,7 +16,7 @@ from torch import nn
 
 from cgl_ignite.backbones import BACKBONES, Backbone, channel_means
 from cgl_ignite.catalogue.registries import REGISTRIES
-from cgl_ignite.config.schema import Pipeline
+from cgl_ignite.config.schema import AVERAGE, Pipeline
 from cgl_ignite.config.validate import Checked, NotValid
 from cgl_ignite.data import DATASETS, ENCODINGS, input_of, look_at, rows_held_out
 from cgl_ignite.errors import InputError, choices
@@ -203,7 +203,7 @@ def _check_schedule(draft: Draft) -> None:
 
 
 def _check_average(draft: Draft) -> None:
-    teaches = "average" in draft.get("method", "teachers")
+    teaches = AVERAGE in draft.get("method", "teachers")
     if teaches and REGISTRIES["average"].build(draft.get("run", "average")) is None:
         message = "'average' is the average of the weights, and there is none; set run.average = { kind = 'ema' }"
         raise Contradiction(("method.teachers", "run.average"), message)

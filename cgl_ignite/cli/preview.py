@@ -14,7 +14,7 @@ from cgl_ignite.errors import InputError
 from cgl_ignite.pipeline.assemble import blueprint, build_aggregator, count_parameters
 from cgl_ignite.pipeline.device import find_device, find_precision
 from cgl_ignite.pipeline.forecast import Forecast, forecast
-from cgl_ignite.pipeline.teachers import ENSEMBLE, ensemble_work
+from cgl_ignite.pipeline.teachers import distil_teachers_work, frozen_work
 from cgl_ignite.pool import follow, modular_layers
 from cgl_ignite.pool.cost import LayerCost, measure_layers
 from cgl_ignite.seeding import stream
@@ -95,6 +95,17 @@ class Preview:
         return self.pipeline.run.passes_per_epoch * iterations_of_a_pass(self.group, self.pipeline.optim.batch_size)
 
     @property
+    def work(self) -> float:
+        """Multiply-adds of an iteration.
+
+        Raises:
+            InputError: a frozen teacher that is not there.
+        """
+        groups = len(_subsets(self.pipeline, 2 * self.pipeline.method.students).sizes)
+        frozen = frozen_work(self.pipeline, self.spec, self.paths, self.costs)
+        return self.forecast.multiply_adds + groups * self.pipeline.optim.batch_size * frozen
+
+    @property
     def forward_passes(self) -> float:
         """How often a student runs a batch, per epoch or, if its iterations are not known, per iteration."""
         return (self.iterations or 1) * (self.forecast.own + self.forecast.imitated)
@@ -106,8 +117,8 @@ class Preview:
 
     @property
     def multiply_adds(self) -> float:
-        """Work of the same time, forward and backward; shared prefixes count once."""
-        return (self.iterations or 1) * self.forecast.multiply_adds
+        """Work of the same time, forward and backward; shared prefixes count once, and frozen teachers count."""
+        return (self.iterations or 1) * self.work
 
     def figures(self) -> Iterator[str]:
         """Yield the figures as lines of text."""
@@ -145,12 +156,12 @@ class Preview:
             yield f"multiply-adds      {self.multiply_adds:>13.3g} per epoch, forward and backward"
         if (distil := self.pipeline.distil) is not None:
             own = sum(cost.forward + cost.backward for cost in self.costs)
-            taught = ensemble_work(self.paths, self.costs) if distil.teacher == ENSEMBLE else 0.0
+            taught = distil_teachers_work(self.pipeline, self.spec, self.paths, self.costs)
             yield f"distillation       {distil.epochs:>13,} epochs more, of one student; {distil.teacher!r} teaches:"
             yield f"                   {own + taught:>13.3g} multiply-adds a sample, forward and backward"
         saved = 1 - mean.multiply_adds / mean.without_sharing
-        students = mean.multiply_adds / mean.alone
-        yield f"  of an iteration  {mean.multiply_adds:>13.3g} = {students:.2f} times that of one student alone;"
+        students = self.work / mean.alone
+        yield f"  of an iteration  {self.work:>13.3g} = {students:.2f} times that of one student alone;"
         yield f"                                 shared prefixes save {saved:.1%}"
 
     def _memory(self) -> Iterator[str]:

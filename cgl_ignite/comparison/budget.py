@@ -13,8 +13,8 @@ from cgl_ignite.data import ENCODINGS, SUBSETS, DataSource, Subsets, iterations_
 from cgl_ignite.imitation import turns_of
 from cgl_ignite.pipeline.assemble import blueprint
 from cgl_ignite.pipeline.forecast import forecast
-from cgl_ignite.pipeline.teachers import AVERAGE, ENSEMBLE, ensemble_work, teachers_work
-from cgl_ignite.pool import Routing, modular_layers
+from cgl_ignite.pipeline.teachers import distil_teachers_work, frozen_work
+from cgl_ignite.pool import modular_layers
 from cgl_ignite.pool.cost import LayerCost, measure_layers
 from cgl_ignite.seeding import stream
 from cgl_ignite.spec import InputSpec
@@ -39,12 +39,9 @@ def budget(pipeline: Pipeline, source: DataSource, costs: Sequence[LayerCost] = 
     passes, rows = pipeline.run.epochs * pipeline.run.passes_per_epoch, pipeline.optim.batch_size
     iterations = passes * iterations_of_a_pass(max(subsets.sizes), rows)
     together = len(subsets.sizes) * rows
-    teachers = pipeline.method.teachers
-    frozen = teachers_work(teachers, pipeline, spec)
-    if AVERAGE in teachers:
-        frozen += ensemble_work(routing.sample(stream(pipeline.seeds[0], "paths")).tolist(), costs)
-    mean_work = mean.multiply_adds + together * frozen
-    distil_steps, distil_work = _distillation(pipeline, source, spec, routing, costs)
+    paths = routing.sample(stream(pipeline.seeds[0], "paths")).tolist()
+    mean_work = mean.multiply_adds + together * frozen_work(pipeline, spec, paths, costs)
+    distil_steps, distil_work = _distillation(pipeline, source, spec, paths, costs)
     return Cost(
         steps=passes * steps_of_a_pass(pipeline, source) + distil_steps,
         passes=pipeline.run.passes_per_epoch,
@@ -55,20 +52,21 @@ def budget(pipeline: Pipeline, source: DataSource, costs: Sequence[LayerCost] = 
 
 
 def _distillation(
-    pipeline: Pipeline, source: DataSource, spec: InputSpec, routing: Routing, costs: Sequence[LayerCost]
+    pipeline: Pipeline,
+    source: DataSource,
+    spec: InputSpec,
+    paths: Sequence[Sequence[int]],
+    costs: Sequence[LayerCost],
 ) -> tuple[int, float]:
     """Count the optimizer steps of the distillation at the end, and its multiply-adds."""
     distil = pipeline.distil
     if distil is None:
         return 0, 0.0
-    rows, seed = pipeline.optim.batch_size, pipeline.seeds[0]
+    rows = pipeline.optim.batch_size
     passes = distil.epochs * pipeline.run.passes_per_epoch
     steps = passes * iterations_of_a_pass(_training_rows(pipeline, source), rows)
     own = sum(cost.forward + cost.backward for cost in costs)
-    if distil.teacher == ENSEMBLE:
-        taught = ensemble_work(routing.sample(stream(seed, "paths")).tolist(), costs)
-    else:
-        taught = teachers_work([distil.teacher], pipeline, spec)
+    taught = distil_teachers_work(pipeline, spec, paths, costs)
     return steps, steps * rows * (own + taught)
 
 

@@ -14,6 +14,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
 
 __all__ = [
+    "AVERAGE",
+    "ENSEMBLE",
     "BackboneTable",
     "CheckpointEvery",
     "Chooses",
@@ -30,6 +32,11 @@ __all__ = [
     "Tracking",
     "fixed_keys",
 ]
+
+AVERAGE = "average"
+"""What ``method.teachers`` calls the averaged weights of the run itself."""
+ENSEMBLE = "ensemble"
+"""What ``distil.from`` calls all students of the run itself."""
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -216,7 +223,7 @@ class Run(Table):
     checkpoint_every: CheckpointEvery = CheckpointEvery(epochs=1)
 
 
-class Distil(create_model("Distil", __base__=Table, **{"from": (str, "ensemble")})):  # type: ignore[misc]
+class Distil(create_model("Distil", __base__=Table, **{"from": (str, ENSEMBLE)})):  # type: ignore[misc]
     """A distillation at the end: one student learns from frozen teachers, and is handed over.
 
     ``from``: ``ensemble``, all students at the selected epoch, or a student file, or a run. ``weight``: of the

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from cgl_ignite.catalogue import load_pipeline
 from cgl_ignite.config.dump import values
-from cgl_ignite.config.schema import Pipeline
+from cgl_ignite.config.schema import ENSEMBLE, Pipeline
 from cgl_ignite.handlers.interruption import Interruption
 from cgl_ignite.pipeline.active import DISTILLATION, ActiveRun, Before, begin
 from cgl_ignite.pipeline.assemble import assemble
-from cgl_ignite.pipeline.teachers import ENSEMBLE, PoolTeachers, load_teachers
+from cgl_ignite.pipeline.teachers import PoolTeachers, load_teachers
 from cgl_ignite.pool import ModularNetwork
 from cgl_ignite.seeding import stream
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from cgl_ignite.config.schema import Pipeline
+from cgl_ignite.config.schema import AVERAGE, ENSEMBLE, Pipeline
 from cgl_ignite.data import Normaliser, Splits, dump_tokenizer
 from cgl_ignite.engine.evaluate import pool_logits
 from cgl_ignite.errors import InputError
@@ -25,21 +25,15 @@ from cgl_ignite.spec import InputSpec
 from cgl_ignite.student import Card, read_student, tokenizer_of
 
 __all__ = [
-    "AVERAGE",
-    "ENSEMBLE",
     "PoolTeachers",
+    "distil_teachers_work",
     "ensemble_work",
+    "frozen_work",
     "identify_teachers",
     "load_teachers",
     "teacher_file",
     "teachers_work",
 ]
-
-
-AVERAGE = "average"
-"""What ``method.teachers`` calls the averaged weights of the run itself."""
-ENSEMBLE = "ensemble"
-"""What ``distil.from`` calls all students of the run itself."""
 
 
 class PoolTeachers:
@@ -118,11 +112,13 @@ def load_teachers(
 
 
 def teacher_file(name: str, pipeline: Pipeline) -> Path:
-    """Find the file of a teacher: the path of a student file, or a finished run by its id or ``latest``.
+    """Find the file of a teacher: the path of a student file, or a finished run by its id.
 
     Raises:
         InputError: neither of them.
     """
+    if name == "latest":
+        raise InputError("the teacher 'latest' changes with every run; give the id of the run", key="method.teachers")
     if (path := Path(name).expanduser()).is_file():
         return path
     runs = pipeline.tracking.folder.expanduser().absolute() / "runs"
@@ -143,13 +139,37 @@ def teachers_work(teachers: Sequence[str], pipeline: Pipeline, spec: InputSpec) 
     """
     inputs, work = inputs_for(spec), 0
     for name in teachers:
-        if name == AVERAGE:
-            continue
         student, _ = read_student(teacher_file(name, pipeline))
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             student(inputs)
         work += counter.get_total_flops() // 2
     return work / len(inputs)
+
+
+def frozen_work(
+    pipeline: Pipeline, spec: InputSpec, paths: Sequence[Sequence[int]], costs: Sequence[LayerCost]
+) -> float:
+    """Count the multiply-adds of all teachers of ``method.teachers`` for one sample.
+
+    Raises:
+        InputError: a teacher that is not there.
+    """
+    teachers = pipeline.method.teachers
+    own = ensemble_work(paths, costs) if AVERAGE in teachers else 0.0
+    return own + teachers_work([name for name in teachers if name != AVERAGE], pipeline, spec)
+
+
+def distil_teachers_work(
+    pipeline: Pipeline, spec: InputSpec, paths: Sequence[Sequence[int]], costs: Sequence[LayerCost]
+) -> float:
+    """Count the multiply-adds of the teachers of the distillation at the end for one sample.
+
+    Raises:
+        InputError: a teacher that is not there.
+    """
+    assert pipeline.distil is not None
+    teacher = pipeline.distil.teacher
+    return ensemble_work(paths, costs) if teacher == ENSEMBLE else teachers_work([teacher], pipeline, spec)
 
 
 def ensemble_work(paths: Sequence[Sequence[int]], costs: Sequence[LayerCost]) -> float:

@@ -138,3 +138,22 @@ def test_faults_leave_stdout_empty() -> None:
     assert (done.exit_code, done.stdout) == (2, "")
     assert "did you mean 'epochs'?" in done.stderr
     assert show().exit_code == 2
+
+
+def multiply_adds(*changes: str) -> float:
+    return Preview.of(
+        load_pipeline(DIGITS, ["method.preset=baseline", 'run.average={kind="ema"}', *changes])
+    ).multiply_adds
+
+
+def test_a_frozen_teacher_costs_a_forward_pass() -> None:
+    """Forward and backward is three forward passes, but for the first layer, whose input needs no gradient."""
+    assert multiply_adds('method.teachers=["average"]') / multiply_adds() == pytest.approx(4 / 3, rel=0.01)
+
+
+def test_a_distillation_is_shown_and_a_missing_teacher_is_an_error() -> None:
+    assert "distillation                   5 epochs more" in show(DIGITS, "--set", "distil={epochs=5}").stdout
+    for change in ('method.teachers=["nobody"]', 'distil={epochs=5, from="nobody"}'):
+        done = show(DIGITS, "--set", change)
+        assert done.exit_code == 2
+        assert "the teacher 'nobody' is neither a file nor a run" in done.stderr
