@@ -39,7 +39,7 @@ from cgl_ignite.bench.race import Race, RaceOver, make_clock, train
 from cgl_ignite.cli.render import LiveScreen
 from cgl_ignite.data import AUGMENTATIONS, Samples, data_root
 from cgl_ignite.handlers.checkpoint import Checkpointer
-from cgl_ignite.handlers.recording import Recorder
+from cgl_ignite.handlers.recording import MetricsRecorder
 from cgl_ignite.pipeline.device import cpu_threads, find_device
 from cgl_ignite.seeding import stream
 from cgl_ignite.tracking import Journal, SystemMetrics
@@ -177,7 +177,7 @@ def records(rounds: int, clock: str, root: Path, sizes: MachinerySizes) -> dict[
     """Train the digits with everything a run has, and time the handlers that write and draw."""
     ledger = Ledger(make_clock(clock, torch.device("cpu")))
     watched = {
-        "recorder": (Recorder, "__call__"),
+        "recorder": (MetricsRecorder, "__call__"),
         "journal": (Journal, "log"),
         "mlflow": (MLflowTracker, "log"),
         "checkpoint": (Checkpointer, "save"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from cgl_ignite.analysis.canvas import ACCENT, INK, MUTED, SECOND, headline, new_figure, styled
@@ -54,7 +54,7 @@ class Verdict(NamedTuple):
 
 def lines_of(parts: Mapping[str, Any]) -> list[Verdict]:
     """Return the lines of all parts that were measured."""
-    readers = {
+    readers: dict[str, Callable[[Any], Iterator[Verdict]]] = {
         "baseline": _baseline,
         "cgl": _cgl,
         "floor": _floor,
@@ -238,8 +238,9 @@ def suite_figure(lines: Sequence[Verdict]) -> Figure:
     for place, line in enumerate(shown):
         value = line.value["median"]
         color = {None: MUTED, True: ACCENT, False: SECOND}[line.reached]
-        for asked in {line.target, line.least} - {None}:
-            axes.plot(asked, place, "|", color=INK, markersize=13, markeredgewidth=1.6)
+        for asked in {line.target, line.least}:
+            if asked is not None:
+                axes.plot(asked, place, "|", color=INK, markersize=13, markeredgewidth=1.6)
         axes.plot([line.value.get("low", value), line.value.get("high", value)], [place] * 2, color=color, linewidth=2)
         axes.plot(value, place, "o", color=color, markersize=5)
         if line.arithmetic is not None:

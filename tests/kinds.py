@@ -23,7 +23,8 @@ NEEDS_DOWNLOAD = ("cifar10", "cifar100")
 
 def write_rows(kind: str, root: Path) -> dict[str, Any]:
     """Write a few rows below a data root, and return the options of ``[data]`` that read them."""
-    return {"kind": kind, "root": str(root), **_WRITERS.get(kind, lambda _: {})(root)}
+    options = _WRITERS[kind](root) if kind in _WRITERS else {}
+    return {"kind": kind, "root": str(root), **options}
 
 
 def small_pipeline(kind: str, root: Path, folder: Path, **changes: Any) -> dict[str, Any]:

@@ -62,6 +62,13 @@ def test_what_is_required_is_constrained_to_a_version_that_fits(extra: str) -> N
         assert need.specifier.contains(pin.version), f"{pins[need.name]} does not satisfy {need}"
 
 
+def test_the_hooks_have_the_constrained_versions() -> None:
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text("utf-8")
+    found = [Requirement(text) for text in re.findall(r"\w+==[\w.]+", hooks)]
+    assert {need.name for need in found} == {"ruff", "codespell"}
+    assert all(need.specifier == constraints()[need.name].specifier for need in found)
+
+
 @under_tox
 def test_the_constrained_versions_are_installed() -> None:
     pins = constraints()

@@ -61,6 +61,8 @@ def header(summary: Summary) -> Text:
     ]
     for part in parts:
         text.append(" · ", "dim").append(part)
+    if summary.distillation:
+        text.append("  distillation", "green")
     if summary.resumed:
         text.append(f"  resumed after epoch {summary.resumed}", "yellow")
     return text

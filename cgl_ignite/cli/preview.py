@@ -14,6 +14,7 @@ from cgl_ignite.errors import InputError
 from cgl_ignite.pipeline.assemble import blueprint, build_aggregator, count_parameters
 from cgl_ignite.pipeline.device import find_device, find_precision
 from cgl_ignite.pipeline.forecast import Forecast, forecast
+from cgl_ignite.pipeline.teachers import ENSEMBLE, ensemble_work
 from cgl_ignite.pool import follow, modular_layers
 from cgl_ignite.pool.cost import LayerCost, measure_layers
 from cgl_ignite.seeding import stream
@@ -142,6 +143,11 @@ class Preview:
             yield f"student passes     {self.forward_passes:>13,.0f} per epoch, of {size} rows: {mean.own} own and"
             yield f"                                 {mean.imitated:.2f} imitated in an iteration, on average"
             yield f"multiply-adds      {self.multiply_adds:>13.3g} per epoch, forward and backward"
+        if (distil := self.pipeline.distil) is not None:
+            own = sum(cost.forward + cost.backward for cost in self.costs)
+            taught = ensemble_work(self.paths, self.costs) if distil.teacher == ENSEMBLE else 0.0
+            yield f"distillation       {distil.epochs:>13,} epochs more, of one student; {distil.teacher!r} teaches:"
+            yield f"                   {own + taught:>13.3g} multiply-adds a sample, forward and backward"
         saved = 1 - mean.multiply_adds / mean.without_sharing
         students = mean.multiply_adds / mean.alone
         yield f"  of an iteration  {mean.multiply_adds:>13.3g} = {students:.2f} times that of one student alone;"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -13,8 +13,10 @@ from cgl_ignite.data import ENCODINGS, SUBSETS, DataSource, Subsets, iterations_
 from cgl_ignite.imitation import turns_of
 from cgl_ignite.pipeline.assemble import blueprint
 from cgl_ignite.pipeline.forecast import forecast
-from cgl_ignite.pool import modular_layers
+from cgl_ignite.pipeline.teachers import ENSEMBLE, ensemble_work, teachers_work
+from cgl_ignite.pool import Routing, modular_layers
 from cgl_ignite.pool.cost import LayerCost, measure_layers
+from cgl_ignite.seeding import stream
 from cgl_ignite.spec import InputSpec
 
 __all__ = ["Equal", "budget", "budgets", "form_of_inputs", "steps_of_a_pass", "with_epochs", "with_passes"]
@@ -34,15 +36,36 @@ def budget(pipeline: Pipeline, source: DataSource, costs: Sequence[LayerCost] = 
     costs = costs or measure_layers(modular_layers(backbone), spec)
     subsets = _subsets(pipeline, source)
     mean = forecast(pipeline, routing, subsets.group_of, costs, pipeline.seeds[0], torch.device("cpu"))
-    passes = pipeline.run.epochs * pipeline.run.passes_per_epoch
-    iterations = passes * iterations_of_a_pass(max(subsets.sizes), pipeline.optim.batch_size)
+    passes, rows = pipeline.run.epochs * pipeline.run.passes_per_epoch, pipeline.optim.batch_size
+    iterations = passes * iterations_of_a_pass(max(subsets.sizes), rows)
+    together = len(subsets.sizes) * rows
+    mean_work = mean.multiply_adds + together * teachers_work(pipeline.method.teachers, pipeline, spec)
+    distil_steps, distil_work = _distillation(pipeline, source, spec, routing, costs)
     return Cost(
-        steps=passes * steps_of_a_pass(pipeline, source),
+        steps=passes * steps_of_a_pass(pipeline, source) + distil_steps,
         passes=pipeline.run.passes_per_epoch,
-        multiply_adds=mean.multiply_adds / (len(subsets.sizes) * pipeline.optim.batch_size),
-        work=iterations * mean.multiply_adds,
+        multiply_adds=mean_work / together,
+        work=iterations * mean_work + distil_work,
         epochs=pipeline.run.epochs,
     )
+
+
+def _distillation(
+    pipeline: Pipeline, source: DataSource, spec: InputSpec, routing: Routing, costs: Sequence[LayerCost]
+) -> tuple[int, float]:
+    """Count the optimizer steps of the distillation at the end, and its multiply-adds."""
+    distil = pipeline.distil
+    if distil is None:
+        return 0, 0.0
+    rows, seed = pipeline.optim.batch_size, pipeline.seeds[0]
+    passes = distil.epochs * pipeline.run.passes_per_epoch
+    steps = passes * iterations_of_a_pass(_training_rows(pipeline, source), rows)
+    own = sum(cost.forward + cost.backward for cost in costs)
+    if distil.teacher == ENSEMBLE:
+        taught = ensemble_work(routing.sample(stream(seed, "paths")).tolist(), costs)
+    else:
+        taught = teachers_work([distil.teacher], pipeline, spec)
+    return steps, steps * rows * (own + taught)
 
 
 def budgets(pipelines: Mapping[str, Pipeline], source: DataSource, equal: Equal = "epochs") -> dict[str, Cost]:
@@ -79,8 +102,15 @@ def with_passes(pipeline: Pipeline, passes: int) -> Pipeline:
 
 
 def with_epochs(pipeline: Pipeline, epochs: int) -> Pipeline:
-    """Return the pipeline with another number of epochs; what is given as a fraction of them stretches with it."""
-    return pipeline.model_copy(update={"run": pipeline.run.model_copy(update={"epochs": epochs})})
+    """Return the pipeline with another number of epochs.
+
+    What is given as a fraction of them stretches with it, and so does the distillation.
+    """
+    changed: dict[str, Any] = {"run": pipeline.run.model_copy(update={"epochs": epochs})}
+    if pipeline.distil is not None:
+        stretched = max(1, round(pipeline.distil.epochs * epochs / pipeline.run.epochs))
+        changed["distil"] = pipeline.distil.model_copy(update={"epochs": stretched})
+    return pipeline.model_copy(update=changed)
 
 
 def steps_of_a_pass(pipeline: Pipeline, source: DataSource) -> int:
@@ -96,10 +126,13 @@ def steps_of_a_pass(pipeline: Pipeline, source: DataSource) -> int:
 
 
 def _subsets(pipeline: Pipeline, source: DataSource) -> Subsets:
+    targets = torch.zeros(_training_rows(pipeline, source), dtype=torch.int64)
+    subsets: Subsets = SUBSETS.build(pipeline.method.subsets, targets, pipeline.method.students, pipeline.seeds[0])
+    return subsets
+
+
+def _training_rows(pipeline: Pipeline, source: DataSource) -> int:
     data = pipeline.data
     rows = len(ENCODINGS.build(data.encoding).targets(source.train))
     used = min(data.limit or rows, rows)
-    held_out = 0 if source.holdout else rows_held_out(data.holdout, used, data.limit)
-    targets = torch.zeros(used - held_out, dtype=torch.int64)
-    subsets: Subsets = SUBSETS.build(pipeline.method.subsets, targets, pipeline.method.students, pipeline.seeds[0])
-    return subsets
+    return used - (0 if source.holdout else rows_held_out(data.holdout, used, data.limit))

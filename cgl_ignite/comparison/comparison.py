@@ -25,8 +25,8 @@ from cgl_ignite.pipeline.data import RunData, read_data, refuse_changed_data
 from cgl_ignite.pipeline.device import find_device
 from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.hand_over import sync_run
+from cgl_ignite.pipeline.record import run_info
 from cgl_ignite.pipeline.result import RunResult, average_over_seeds, read_result
-from cgl_ignite.pipeline.train import run_info
 from cgl_ignite.tracking import Group, RunInfo, Status, Tracker
 
 __all__ = ["Comparison"]

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
 
 __all__ = [
     "BackboneTable",
     "CheckpointEvery",
     "Chooses",
     "Data",
+    "Distil",
     "Loss",
     "Method",
     "Optim",
@@ -144,7 +145,8 @@ class Method(Table):
     """How the students learn together: whom they share modules with, what they read, whom they imitate.
 
     ``update``: whether all students make one optimizer step together, or one after another in every iteration, each
-    with what the others say after their own step.
+    with what the others say after their own step. ``teachers``: student files or runs whose students all of them
+    imitate as well; they are not trained.
     """
 
     preset: str
@@ -159,6 +161,7 @@ class Method(Table):
     update: Literal["together", "in turn"] = "together"
     ramp: Ramp = Ramp()
     selection: Annotated[Part, Chooses("selection")]
+    teachers: list[str] = []
 
 
 class Optim(Part):
@@ -211,6 +214,25 @@ class Run(Table):
     checkpoint_every: CheckpointEvery = CheckpointEvery(epochs=1)
 
 
+class Distil(create_model("Distil", __base__=Table, **{"from": (str, "ensemble")})):  # type: ignore[misc]
+    """A distillation at the end: one student learns from frozen teachers, and is handed over.
+
+    ``from``: ``ensemble``, all students at the selected epoch, or a student file, or a run. ``weight``: of the
+    divergence from the mean prediction of the teachers; the cross-entropy with the labels gets the rest. ``start``:
+    whether the student begins with new weights, or with those of the selected student.
+    """
+
+    epochs: Count
+    temperature: Annotated[float, Field(gt=0)] = 2.0
+    weight: Fraction = 0.5
+    start: Literal["scratch", "selected"] = "scratch"
+
+    @property
+    def teacher(self) -> str:
+        """What ``from`` says, which Python cannot name."""
+        return str(getattr(self, "from"))
+
+
 class Tracking(Table):
     """Where runs are recorded: ``folder`` holds checkpoints and, unless ``uri`` is set, the MLflow store."""
 
@@ -230,6 +252,7 @@ class Pipeline(Table):
     method: Method
     optim: Annotated[Optim, Chooses("optimizer")]
     run: Run
+    distil: Distil | None = None
     tracking: Tracking = Tracking()
 
 
@@ -244,7 +267,7 @@ def fixed_keys(*table: str) -> frozenset[str]:
     """
     model: type[BaseModel] = Pipeline
     if table[:1] == ("methods",):
-        table = table[2:] if table[2:3] in (("data",), ("optim",), ("run",)) else ("method", *table[2:])
+        table = table[2:] if table[2:3] in (("data",), ("distil",), ("optim",), ("run",)) else ("method", *table[2:])
     for name in table:
         field = model.model_fields.get(name)
         if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, Table)):

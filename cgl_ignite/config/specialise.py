@@ -37,7 +37,7 @@ def specialise(model: type[Model], tree: Any, registries: Registries) -> type[Mo
             fields.append((name, GenericAlias(tuple, items)))
             continue
         special = _special(single, field, value, registries)
-        if special is not field.annotation:
+        if special is not single:
             fields.append((name, special))
     return _variant(model, tuple(fields))
 

@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 METHODS_TABLE = "methods"
-COMMON = ("data", "optim", "run")
+COMMON = ("data", "distil", "optim", "run")
 """Tables that all methods share; ``[methods.NAME.optim]`` changes one for that method alone."""
 OF_DATA = {"augment"}
 """What of ``[data]`` a method may change: it must read the rows that all read."""

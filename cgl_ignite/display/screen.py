@@ -27,6 +27,7 @@ class Summary:
         parameters: of all students together.
         resumed: the epoch after which a run goes on, 0 for a fresh one.
         modality: what the students read.
+        distillation: whether one student learns from frozen teachers, after the training of the pool.
     """
 
     pipeline: Pipeline
@@ -39,6 +40,7 @@ class Summary:
     tracking_uri: str
     resumed: int = 0
     modality: str = "image"
+    distillation: bool = False
 
     @property
     def students(self) -> int:

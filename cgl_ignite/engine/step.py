@@ -8,6 +8,7 @@ from functools import partial
 import torch
 from ignite.engine import Engine
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from cgl_ignite.config.schema import Loss
@@ -15,7 +16,7 @@ from cgl_ignite.data import Batch
 from cgl_ignite.engine.replay import GraphRecorder, Replay, launch
 from cgl_ignite.engine.work import OnDevice, Tables, Turn, Work, lay_out
 from cgl_ignite.handlers.state import StudentLosses, TrainerState, state_of
-from cgl_ignite.imitation import ForwardOutputs
+from cgl_ignite.imitation import ForwardOutputs, FrozenTeachers, with_frozen
 from cgl_ignite.objective import MIXES, batch_mean, cross_entropy, teacher_logits
 from cgl_ignite.pool import ModularNetwork, padded
 
@@ -44,6 +45,7 @@ class CollaborativeStep:
         recorder: records iterations that come again, to replay them (:mod:`cgl_ignite.engine.replay`).
         turns: the students of each turn, in the order of their numbers; by default one turn with all.
         clip_norm: the largest norm of the gradient of a turn; by default there is none.
+        teachers: frozen ones, which every student imitates as well.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class CollaborativeStep:
         recorder: GraphRecorder | None = None,
         turns: Sequence[Sequence[int]] | None = None,
         clip_norm: float | None = None,
+        teachers: FrozenTeachers | None = None,
     ) -> None:
         self.pool = pool
         self.aggregator = aggregator
@@ -66,6 +69,7 @@ class CollaborativeStep:
         self.batches_per_chunk = batches_per_chunk
         self.turns = [range(len(group_of))] if turns is None else turns
         self.clip_norm = clip_norm
+        self.teachers = teachers
         self._run = Replay(recorder, optimizer) if recorder else launch
         self._separate = recorder is not None and len(set(group_of)) > 1
 
@@ -131,13 +135,15 @@ class CollaborativeStep:
         own = padded([output.logits[node] for node in outputs.own])
         targets = padded([given.labels[self.group_of[k]] for k in work.learners])
         ce = batch_mean(cross_entropy(own, targets, self.loss.label_smoothing), sizes)
-        if not work.imitates:
+        if not work.imitates and self.teachers is None:
             return ce, torch.zeros_like(ce), 0.0
-        kl, teacher_ce = self._imitate(outputs, own, targets)
-        mask = tables.imitated.any(dim=1).to(ce)
+        kl, teacher_ce = self._imitate(outputs, own, targets, given.rows)
+        mask = tables.imitated.any(dim=1).to(ce) if self.teachers is None else torch.ones_like(ce)
         return ce, batch_mean(kl, sizes) * mask, batch_mean(teacher_ce, sizes) * mask
 
-    def _imitate(self, outputs: ForwardOutputs, own: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def _imitate(
+        self, outputs: ForwardOutputs, own: Tensor, targets: Tensor, rows: Sequence[Tensor]
+    ) -> tuple[Tensor, Tensor]:
         """Return each sample's divergence from its teacher, and the teacher's cross-entropy."""
         loss, logits = self.loss, padded(outputs.output.logits)
         weights = self.aggregator(outputs).to(logits)
@@ -146,4 +152,17 @@ class CollaborativeStep:
             teacher_ce = cross_entropy(teacher_logits(weights, logits), targets, loss.label_smoothing)
         kept = weights.detach() if loss.teacher_gradient == "stopped" else weights
         mixed = logits if loss.teacher_gradient == "flows" else logits.detach()
+        if self.teachers is not None:
+            kept, mixed = self._with_teachers(self.teachers, kept, mixed, outputs, rows)
         return MIXES[loss.mixes](kept, mixed, own, loss.temperature, loss.temperature_squared), teacher_ce
+
+    def _with_teachers(
+        self, teachers: FrozenTeachers, weights: Tensor, logits: Tensor, outputs: ForwardOutputs, rows: Sequence[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Add what the frozen teachers say about the batch of each learner."""
+        groups = [self.group_of[k] for k in outputs.learners]
+        read = list(dict.fromkeys(groups))
+        frozen = [teachers(rows[group]).to(logits) for group in read]
+        missing = [logits.shape[1] - each.shape[1] for each in frozen]
+        frozen = [F.pad(each, (0, 0, 0, count)) for each, count in zip(frozen, missing, strict=True)]
+        return with_frozen(weights, logits, outputs.imitated, frozen, [read.index(group) for group in groups])

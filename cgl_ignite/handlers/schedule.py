@@ -13,12 +13,16 @@ __all__ = ["LearningRate"]
 
 
 class LearningRate:
-    """Set the learning rate of every iteration from its number alone, so that a resumed run has the right one."""
+    """Set the learning rate of every iteration from its number alone, so that a resumed run has the right one.
 
-    def __init__(self, optimizer: Optimizer, learning_rate: float, schedule: Schedule) -> None:
+    ``start``: the epochs before the schedule begins, those of an earlier stage.
+    """
+
+    def __init__(self, optimizer: Optimizer, learning_rate: float, schedule: Schedule, start: int = 0) -> None:
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.schedule = schedule
+        self.start = start
         self._set: float | None = None
 
     def attach(self, engine: Engine) -> None:
@@ -38,4 +42,4 @@ class LearningRate:
 
     def at(self, iteration: int, epoch_length: int) -> float:
         """Return the rate of an iteration, counted from 1 over the whole training."""
-        return self.learning_rate * self.schedule((iteration - 1) / epoch_length)
+        return self.learning_rate * self.schedule((iteration - 1) / epoch_length - self.start)

@@ -27,11 +27,13 @@ class WeightAverage:
     Args:
         pool: the network that is trained; its students are established when the run starts.
         keep: the share that the average keeps of itself after an iteration.
+        start: the epochs of an earlier stage, which do not count.
     """
 
-    def __init__(self, pool: nn.Module, keep: KeptShare) -> None:
+    def __init__(self, pool: nn.Module, keep: KeptShare, start: int = 0) -> None:
         self.pool = pool
         self.keep = keep
+        self.start = start
         self.weights: dict[str, Tensor] = {}
         self._pairs: tuple[list[Tensor], list[Tensor]] = ([], [])
 
@@ -42,9 +44,10 @@ class WeightAverage:
 
     def __call__(self, engine: Engine) -> None:
         state = state_of(engine)
-        total = (state.epoch_length or 1) * (state.max_epochs or 1)
+        length, before = state.epoch_length or 1, self.start * (state.epoch_length or 1)
+        done, total = state.iteration - before, length * (state.max_epochs or 1) - before
         averaged, trained = self._pairs
-        get_ema_multi_avg_fn(self.keep(state.iteration, total))(averaged, trained, None)
+        get_ema_multi_avg_fn(self.keep(done, total))(averaged, trained, None)
 
     def judged(self, judge: Callable[[], T]) -> Callable[[], T]:
         """Return a function that judges the average."""

@@ -3,6 +3,7 @@
 from cgl_ignite.imitation import attention, gate
 from cgl_ignite.imitation.aggregate import AGGREGATIONS
 from cgl_ignite.imitation.choose import CHOICES, Choice
+from cgl_ignite.imitation.frozen import FrozenTeachers, with_frozen
 from cgl_ignite.imitation.outputs import ForwardOutputs, View
 from cgl_ignite.imitation.units import imitation_units, turns_of
 
@@ -11,9 +12,11 @@ __all__ = [
     "CHOICES",
     "Choice",
     "ForwardOutputs",
+    "FrozenTeachers",
     "View",
     "attention",
     "gate",
     "imitation_units",
     "turns_of",
+    "with_frozen",
 ]

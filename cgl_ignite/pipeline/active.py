@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -14,14 +14,19 @@ from cgl_ignite.config.dump import fingerprint, values
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import Normaliser, dump_tokenizer
 from cgl_ignite.display import Screen, Summary
+from cgl_ignite.engine.trainer import Handler
 from cgl_ignite.handlers.averages import TrainingAverages
 from cgl_ignite.handlers.selection import StudentSelector
 from cgl_ignite.pipeline.assemble import Parts
 from cgl_ignite.pipeline.data import RunData
 from cgl_ignite.pipeline.folder import RunFolder
+from cgl_ignite.pipeline.teachers import identify_teachers
+from cgl_ignite.selection import SELECTIONS
 from cgl_ignite.tracking import Journal, Tracker
 
-__all__ = ["ActiveRun", "RunContext"]
+__all__ = ["DISTILLATION", "ActiveRun", "Before", "RunContext", "begin"]
+
+DISTILLATION = "distillation"
 
 
 @dataclass(frozen=True)
@@ -50,15 +55,32 @@ class RunContext:
         return self.tags.get("method", self.pipeline.method.preset)
 
 
+class Before(NamedTuple):
+    """What a run did before its present stage: epochs, trained parameters, samples of all students, seconds."""
+
+    epochs: int = 0
+    parameters: int = 0
+    samples: int = 0
+    seconds: float = 0.0
+
+
+FRESH = Before()
+"""Nothing: the first stage of a run."""
+
+
 @dataclass(frozen=True)
 class ActiveRun:
-    """A run that is under way: what its trainer, its checkpoints and its hand-over need.
+    """A run that is under way, in one of its stages: what its trainer, its checkpoints and its hand-over need.
 
     Attributes:
+        pipeline: of the stage.
         resumed: the epoch after which it goes on, 0 for a fresh one.
+        before: the stages that are over.
+        initial: handlers that change the weights before the first iteration.
     """
 
     context: RunContext
+    pipeline: Pipeline
     seed: int
     parts: Parts
     folder: RunFolder
@@ -66,11 +88,20 @@ class ActiveRun:
     averages: TrainingAverages
     selector: StudentSelector
     resumed: int = 0
+    before: Before = FRESH
+    initial: list[Handler] = field(default_factory=list)
 
     @property
-    def pipeline(self) -> Pipeline:
-        """The pipeline, which is that of all runs of the invocation."""
-        return self.context.pipeline
+    def samples(self) -> int:
+        """The own samples of all students, over all stages up to the end of this one."""
+        subsets, training = self.parts.subsets, self.pipeline.run
+        rows = sum(subsets.sizes[group] for group in subsets.group_of)
+        return self.before.samples + rows * training.passes_per_epoch * (training.epochs - self.before.epochs)
+
+    @property
+    def parameters(self) -> int:
+        """All that is trained, in all stages up to this one."""
+        return self.before.parameters + self.parts.parameters
 
     @cached_property
     def facts(self) -> dict[str, Any]:
@@ -79,9 +110,11 @@ class ActiveRun:
         return {
             "run_id": self.journal.run_id,
             "pipeline": values(self.pipeline),
-            "fingerprint": fingerprint(self.pipeline),
+            "fingerprint": fingerprint(self.context.pipeline),
+            **self._stage(),
             "seed": self.seed,
             "data": dict(self.context.data.identity),
+            **({"teachers": teachers} if (teachers := identify_teachers(self.context.pipeline)) else {}),
             "classes": list(splits.classes),
             "modality": splits.spec.modality,
             "shape": list(splits.spec.shape),
@@ -89,6 +122,9 @@ class ActiveRun:
             "reads": list(self.parts.subsets.group_of),
             "batches_per_chunk": self.parts.batches_per_chunk,
         }
+
+    def _stage(self) -> dict[str, Any]:
+        return {"stage": DISTILLATION, "method": f"{self.context.method}, distilled"} if self.before.epochs else {}
 
     def _inputs(self) -> dict[str, Any]:
         """Tell what has to be done to raw inputs: how images are normalised, how texts are encoded."""
@@ -113,4 +149,28 @@ class ActiveRun:
             tracking_uri=self.context.tracker.uri,
             resumed=self.resumed,
             modality=splits.spec.modality,
+            distillation=self.before.epochs > 0,
         )
+
+
+def begin(
+    context: RunContext,
+    pipeline: Pipeline,
+    seed: int,
+    parts: Parts,
+    journal: Journal,
+    folder: RunFolder,
+    checkpoint: Mapping[str, Any] | None,
+    before: Before = FRESH,
+) -> ActiveRun:
+    """Start a stage of a run, fresh or from its checkpoint."""
+    method = pipeline.method
+    averages = TrainingAverages(method.students, context.device)
+    averages.seconds = before.seconds
+    if parts.average is not None:
+        parts.average.start = before.epochs
+    rule = SELECTIONS.build(method.selection, method.students, seed)
+    selector = StudentSelector(parts.pool, rule, parts.average.pool_weights if parts.average else None)
+    selector.judged = before.epochs
+    resumed = checkpoint["selector"]["judged"] if checkpoint else 0
+    return ActiveRun(context, pipeline, seed, parts, folder, journal, averages, selector, resumed, before)

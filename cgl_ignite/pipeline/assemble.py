@@ -21,10 +21,11 @@ from cgl_ignite.handlers.checkpoint import Stateful
 from cgl_ignite.handlers.interruption import Interruption
 from cgl_ignite.handlers.state import Scores
 from cgl_ignite.handlers.weight_average import WeightAverage
-from cgl_ignite.imitation import AGGREGATIONS, CHOICES, Choice, View, turns_of
+from cgl_ignite.imitation import AGGREGATIONS, CHOICES, Choice, FrozenTeachers, View, turns_of
 from cgl_ignite.pipeline.data import RunData
 from cgl_ignite.pipeline.device import find_precision
 from cgl_ignite.pipeline.forecast import forecast
+from cgl_ignite.pipeline.teachers import PoolTeachers, load_teachers
 from cgl_ignite.pool import ROUTINGS, ModularNetwork, Routing, add_classifier, modular_layers, trunk_of
 from cgl_ignite.pool.cost import LayerCost, measure_layers
 from cgl_ignite.seeding import global_stream
@@ -54,6 +55,7 @@ class Parts:
     aggregator: nn.Module
     optimizer: Optimizer
     average: WeightAverage | None
+    teachers: FrozenTeachers | None
     batches_per_chunk: int
     recorder: GraphRecorder | None
     evaluate_holdout: Callable[[], Scores]
@@ -61,9 +63,11 @@ class Parts:
 
     @property
     def trained(self) -> dict[str, Stateful]:
-        """What training changes, by name."""
-        average = {} if self.average is None else {"average": self.average}
-        return {"pool": self.pool, "weigher": self.aggregator, "optimizer": self.optimizer, **average}
+        """What training changes, by name, and the pool that teaches, which no file holds."""
+        more: dict[str, Stateful] = {} if self.average is None else {"average": self.average}
+        if isinstance(self.teachers, PoolTeachers):
+            more["teachers"] = self.teachers.pool
+        return {"pool": self.pool, "weigher": self.aggregator, "optimizer": self.optimizer, **more}
 
     @property
     def parameters(self) -> int:
@@ -95,8 +99,15 @@ def build_aggregator(
     return aggregator
 
 
-def assemble(pipeline: Pipeline, data: RunData, seed: int, device: torch.device, interruption: Interruption) -> Parts:
-    """Build every part of one run from its registered builder."""
+def assemble(
+    pipeline: Pipeline,
+    data: RunData,
+    seed: int,
+    device: torch.device,
+    interruption: Interruption,
+    teachers: FrozenTeachers | None = None,
+) -> Parts:
+    """Build every part of one run from its registered builder; ``teachers`` in the place of those that it names."""
     method, optim = pipeline.method, pipeline.optim
     splits = data.splits(seed)
     subsets: Subsets = SUBSETS.build(method.subsets, splits.train.targets, method.students, seed)
@@ -126,6 +137,7 @@ def assemble(pipeline: Pipeline, data: RunData, seed: int, device: torch.device,
         aggregator=aggregator,
         optimizer=OPTIMIZERS.build(optim, parameter_groups([pool, aggregator], optim.decay), optim.learning_rate),
         average=WeightAverage(pool, keep) if keep else None,
+        teachers=teachers or load_teachers(method.teachers, pipeline, splits, device),
         batches_per_chunk=forecast(pipeline, routing, subsets.group_of, costs, seed, device).batches_per_chunk,
         recorder=find_recorder(pipeline.run.graphs, device, pool),
         evaluate_holdout=lambda: scores(holdout),
@@ -146,6 +158,7 @@ def build_step(pipeline: Pipeline, parts: Parts) -> CollaborativeStep:
         parts.recorder,
         turns_of(method.update, method.students),
         pipeline.optim.clip_norm,
+        parts.teachers,
     )
 
 

@@ -57,17 +57,17 @@ def _result(run: ActiveRun, state: TrainerState, parameters: int) -> RunResult:
         method=run.context.method,
         dataset=pipeline.data.kind,
         backbone=pipeline.backbone.kind,
-        students=pipeline.method.students,
+        students=run.context.pipeline.method.students,
         selected_student=selected.student,
         selected_epoch=selected.epoch,
         holdout_accuracy=selected.score,
         test_accuracy=test.accuracy[selected.student],
         mean_test_accuracy=fmean(test.accuracy),
         diversity=test.diversity,
-        parameters=parts.parameters,
+        parameters=run.parameters,
         parameters_student=parameters,
         train_seconds=seconds,
-        samples_per_second=_samples(run) / max(seconds, 1e-9),
+        samples_per_second=run.samples / max(seconds, 1e-9),
         checkpoint=str(folder.checkpoint),
         tracking_uri=run.journal.tracker.uri,
         student=str(folder.student),
@@ -158,10 +158,3 @@ def _is_finite(student: Student, holdout: Examples, device: torch.device) -> boo
     except InputError:
         return False
     return True
-
-
-def _samples(run: ActiveRun) -> int:
-    """Count the own samples of all students over the whole training."""
-    subsets, training = run.parts.subsets, run.pipeline.run
-    rows = sum(subsets.sizes[group] for group in subsets.group_of)
-    return rows * training.passes_per_epoch * training.epochs

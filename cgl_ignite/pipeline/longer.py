@@ -17,9 +17,10 @@ from cgl_ignite.handlers.checkpoint import read_checkpoint
 from cgl_ignite.handlers.ramp import RampUp
 from cgl_ignite.pipeline.active import RunContext
 from cgl_ignite.pipeline.artifacts import DATA_FILES, keep_setting
+from cgl_ignite.pipeline.distil import distilling
 from cgl_ignite.pipeline.find import all_runs
 from cgl_ignite.pipeline.folder import RunFolder, start_run_folder
-from cgl_ignite.pipeline.train import run_info
+from cgl_ignite.pipeline.record import run_info
 from cgl_ignite.schedules import SCHEDULES
 from cgl_ignite.tracking import Journal
 from cgl_ignite.tracking.files import read_rows, write_atomically, write_rows
@@ -61,6 +62,8 @@ def longer_run(context: RunContext, seed: int, held: ExitStack) -> RunFolder | N
     begun = -(-trainer["iteration"] // trainer["epoch_length"])
     reason = first_difference(context.pipeline, shorter.epochs, begun)
     run = f"run {shorter.folder.run_id[:8]} of {shorter.epochs} epochs"
+    if distilling(checkpoint):
+        reason = "its pool is trained, and its distillation has begun"
     if reason is not None:
         context.warn(f"{run} cannot go on: {reason}; a new run begins")
         return None

@@ -18,8 +18,9 @@ from cgl_ignite.pipeline.find import take_run
 from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.hand_over import sync_run
 from cgl_ignite.pipeline.longer import longer_run
+from cgl_ignite.pipeline.record import run_info
 from cgl_ignite.pipeline.result import RunResult, average_over_seeds
-from cgl_ignite.pipeline.train import run_info, run_seed
+from cgl_ignite.pipeline.train import run_seed
 from cgl_ignite.tracking import Group, Tracker, is_finished, locate, make_tracker, recorded_in
 
 __all__ = ["run"]

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import torch
 from ignite.engine import Engine
 
-from cgl_ignite.config.dump import fingerprint, flat
-from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.data import DataReport
 from cgl_ignite.engine.trainer import Handler, build_trainer, train
-from cgl_ignite.errors import Interrupted, RunFailed
-from cgl_ignite.handlers.averages import TrainingAverages
+from cgl_ignite.errors import InputError, Interrupted
 from cgl_ignite.handlers.checkpoint import Checkpointer, read_checkpoint
 from cgl_ignite.handlers.evaluation import HoldoutEvaluation, TestEvaluation
 from cgl_ignite.handlers.interruption import Interruption
@@ -24,26 +19,23 @@ from cgl_ignite.handlers.paths import PathSampler
 from cgl_ignite.handlers.ramp import RampUp
 from cgl_ignite.handlers.recording import MetricsRecorder, TestRecorder
 from cgl_ignite.handlers.schedule import LearningRate
-from cgl_ignite.handlers.selection import StudentSelector
-from cgl_ignite.handlers.state import state_of
+from cgl_ignite.handlers.state import TrainerState, state_of
 from cgl_ignite.handlers.subgroups import SubgroupResampler
 from cgl_ignite.handlers.watching import Watcher
-from cgl_ignite.pipeline.active import ActiveRun, RunContext
-from cgl_ignite.pipeline.artifacts import keep_data, keep_routing, keep_setting
-from cgl_ignite.pipeline.assemble import Parts, assemble, build_step
-from cgl_ignite.pipeline.folder import RunFolder, exclusive, start_run_folder
+from cgl_ignite.pipeline.active import ActiveRun, RunContext, begin
+from cgl_ignite.pipeline.artifacts import keep_routing
+from cgl_ignite.pipeline.assemble import assemble, build_step
+from cgl_ignite.pipeline.distil import distilling, next_stage
+from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.hand_over import hand_over
+from cgl_ignite.pipeline.record import recorded
 from cgl_ignite.pipeline.result import RunResult
+from cgl_ignite.pipeline.teachers import identify_teachers
 from cgl_ignite.schedules import SCHEDULES
-from cgl_ignite.selection import SELECTIONS
-from cgl_ignite.tracking import Journal, RunInfo, Status, SystemMetrics
+from cgl_ignite.tracking import SystemMetrics
 
-__all__ = ["run_info", "run_seed"]
+__all__ = ["run_seed"]
 
-_OUT_OF_MEMORY = (
-    "out of memory; fewer batches at a time (run.batches_per_chunk = 1 changes no result), a smaller optim.batch_size"
-    " or a narrower backbone need less; cgl show says how much"
-)
 _AT_CHANCE = (
     "the selected student is no better than always answering the most frequent class"
     " ({result.holdout_accuracy:.2f} % on the holdout, of which that class has {result.chance_accuracy:.2f} %,"
@@ -58,23 +50,23 @@ def run_seed(context: RunContext, seed: int, again: RunFolder | None) -> RunResu
     pipeline, screen = context.pipeline, context.screen
     interruption = Interruption()
     checkpoint = read_checkpoint(again.checkpoint) if again else None
+    if again and checkpoint:
+        _refuse_changed_teachers(checkpoint["facts"].get("teachers", {}), identify_teachers(pipeline), again.run_id)
     parts = assemble(pipeline, context.data, seed, context.device, interruption)
-    if checkpoint and not pipeline.run.batches_per_chunk:
+    if checkpoint and not pipeline.run.batches_per_chunk and not distilling(checkpoint):
         parts = replace(parts, batches_per_chunk=checkpoint["facts"]["batches_per_chunk"])
     report = context.data.report(seed)
-    with interruption.listening(), _recorded(context, seed, again, checkpoint, report) as (journal, folder):
-        run = _begin(context, seed, parts, journal, folder, checkpoint)
-        every = pipeline.run.checkpoint_every
-        checkpointer = Checkpointer(folder.path, parts.trained, run.averages, run.selector, every, run.facts)
-        trainer = _trainer(run, checkpointer, interruption)
-        if checkpoint:
-            checkpointer.resume(trainer, checkpoint)
+    with interruption.listening(), recorded(context, seed, again, checkpoint, report) as (journal, folder):
         if screen:
             screen.data(report)
-            screen.start(run.summary)
-        with _saving(checkpointer, trainer):
-            train(trainer, parts.batches, pipeline.run.epochs, run.selector)
-        result = hand_over(run, state_of(trainer))
+        state, stage = None, begin(context, pipeline, seed, parts, journal, folder, checkpoint)
+        if not distilling(checkpoint):
+            state, checkpoint = _train(stage, checkpoint, interruption), None
+        if pipeline.distil is not None:
+            stage = next_stage(stage, checkpoint, interruption)
+            state = _train(stage, checkpoint, interruption)
+        assert state is not None
+        result = hand_over(stage, state)
     if screen:
         screen.finish(result, result.model)
     if result.at_chance:
@@ -82,35 +74,51 @@ def run_seed(context: RunContext, seed: int, again: RunFolder | None) -> RunResu
     return result
 
 
-def _begin(
-    context: RunContext,
-    seed: int,
-    parts: Parts,
-    journal: Journal,
-    folder: RunFolder,
-    checkpoint: dict[str, Any] | None,
-) -> ActiveRun:
-    method = context.pipeline.method
-    averages = TrainingAverages(method.students, context.device)
-    rule = SELECTIONS.build(method.selection, method.students, seed)
-    selector = StudentSelector(parts.pool, rule, parts.average.pool_weights if parts.average else None)
-    resumed = checkpoint["selector"]["judged"] if checkpoint else 0
-    return ActiveRun(context, seed, parts, folder, journal, averages, selector, resumed)
+def _refuse_changed_teachers(before: Mapping[str, str], now: Mapping[str, str], run: str) -> None:
+    """Make sure that the files of the teachers are those with which a run began."""
+    if changed := [name for name, digest in now.items() if before.get(name) != digest]:
+        raise InputError(
+            f"the teacher {changed[0]!r} has changed since run {run} began; restore it, or leave out --resume to begin"
+            " anew"
+        )
+
+
+def _train(run: ActiveRun, checkpoint: dict[str, Any] | None, interruption: Interruption) -> TrainerState:
+    """Train a stage of a run to its end, from where it stands."""
+    every, parts = run.pipeline.run.checkpoint_every, run.parts
+    checkpointer = Checkpointer(run.folder.path, parts.trained, run.averages, run.selector, every, run.facts)
+    trainer = _trainer(run, checkpointer, interruption)
+    if checkpoint:
+        checkpointer.resume(trainer, checkpoint)
+    elif run.before.epochs:
+        done, length = run.before.epochs, parts.batches.epoch_length
+        epochs = run.pipeline.run.epochs
+        trainer.load_state_dict({"iteration": done * length, "epoch_length": length, "max_epochs": epochs})
+    if run.context.screen:
+        run.context.screen.start(run.summary)
+    with _saving(checkpointer, trainer):
+        train(trainer, parts.batches, run.pipeline.run.epochs, run.selector)
+    return state_of(trainer)
 
 
 def _trainer(run: ActiveRun, checkpointer: Checkpointer, interruption: Interruption) -> Engine:
     """Attach the handlers; their order is the story of a run."""
     context, parts, pipeline = run.context, run.parts, run.pipeline
-    method, optim, epochs = pipeline.method, pipeline.optim, pipeline.run.epochs
-    publish = partial(keep_routing, journal=run.journal)
+    method, optim, before = pipeline.method, pipeline.optim, run.before.epochs
+    epochs = pipeline.run.epochs - before
+    last: list[Handler] = []
+    if pipeline.distil is None:
+        last = [TestEvaluation(parts.evaluate_test, run.selector), TestRecorder(run.journal)]
+    publish = [] if before else [partial(keep_routing, journal=run.journal)]
     average = parts.average
     system = SystemMetrics(cuda=context.device.type == "cuda")
     for note in system.notes:
         context.warn(note)
     handlers: list[Handler] = [
-        PathSampler(parts.pool, parts.routing, parts.subsets.group_of, method.statistics, run.seed, publish),
+        PathSampler(parts.pool, parts.routing, parts.subsets.group_of, method.statistics, run.seed, *publish),
+        *run.initial,
         RampUp(method.ramp, epochs),
-        LearningRate(parts.optimizer, optim.learning_rate, SCHEDULES.build(optim.schedule, epochs)),
+        LearningRate(parts.optimizer, optim.learning_rate, SCHEDULES.build(optim.schedule, epochs), before),
         SubgroupResampler(parts.choice, run.seed),
         run.averages,
         *([average] if average else []),
@@ -120,8 +128,7 @@ def _trainer(run: ActiveRun, checkpointer: Checkpointer, interruption: Interrupt
         checkpointer,
         *([Watcher(context.screen)] if context.screen else []),
         interruption,
-        TestEvaluation(parts.evaluate_test, run.selector),
-        TestRecorder(run.journal),
+        *last,
     ]
     return build_trainer(build_step(pipeline, parts), handlers)
 
@@ -134,76 +141,3 @@ def _saving(checkpointer: Checkpointer, trainer: Engine) -> Iterator[None]:
     except Interrupted:
         checkpointer.save(trainer)
         raise
-
-
-@contextmanager
-def _recorded(
-    context: RunContext, seed: int, again: RunFolder | None, checkpoint: dict[str, Any] | None, report: DataReport
-) -> Iterator[tuple[Journal, RunFolder]]:
-    """Open the record of a run, and end it with the status that is true: in the tracker, its folder, on the screen."""
-    with ExitStack() as held:
-        journal = _open_journal(context, seed, again, checkpoint)
-        folder = again
-        try:
-            folder = again.working() if again else _new_folder(context, seed, journal, held)
-            if again is None:
-                keep_setting(context.pipeline, journal)
-                keep_data(report, context.data.identity, journal)
-            yield journal, folder
-        except BaseException as error:
-            stopped = isinstance(error, (Interrupted, KeyboardInterrupt))
-            with suppress(OSError):
-                _close(context, journal, folder, "KILLED" if stopped else "FAILED")
-            if context.screen and isinstance(error, Interrupted):
-                context.screen.interrupted()
-            elif context.screen:
-                context.screen.failed()
-            if _is_out_of_memory(error):
-                raise RunFailed(_OUT_OF_MEMORY) from error
-            raise
-        _close(context, journal, folder, "FINISHED")
-
-
-def _close(context: RunContext, journal: Journal, folder: RunFolder | None, status: Status) -> None:
-    """Note how a run ended; its folder knows it even if the record cannot be closed."""
-    try:
-        journal.close(status)
-    except OSError as error:
-        context.warn(f"tracking: the record of run {journal.run_id} is not closed: {error}")
-    finally:
-        if folder is not None:
-            folder.note(status=status)
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    refused = isinstance(error, RuntimeError) and "allocate memory" in str(error)
-    return refused or isinstance(error, (MemoryError, torch.OutOfMemoryError))
-
-
-def run_info(pipeline: Pipeline, seed: int | None, group: str | None, method: str | None = None) -> RunInfo:
-    """Describe a run to the tracker; without a seed, the group of all of them."""
-    parameters = {"seed": seed, **flat(pipeline)} if seed is not None else {}
-    method = method or pipeline.method.preset
-    return RunInfo(
-        experiment=pipeline.tracking.experiment or pipeline.name,
-        name=f"{pipeline.name} {method}" if seed is None else f"{method} seed {seed}",
-        seed=seed,
-        parameters={key: str(value) for key, value in parameters.items()},
-        tags={"cgl.method": method, "cgl.fingerprint": fingerprint(pipeline)},
-        parent=group,
-    )
-
-
-def _open_journal(
-    context: RunContext, seed: int, again: RunFolder | None, checkpoint: dict[str, Any] | None
-) -> Journal:
-    info = run_info(context.pipeline, seed, context.group, context.method)
-    if again and checkpoint:
-        return Journal.resume(again.path, context.tracker, info, checkpoint["selector"]["judged"], context.warn)
-    return Journal.create(context.runs, context.tracker, info, context.warn)
-
-
-def _new_folder(context: RunContext, seed: int, journal: Journal, held: ExitStack) -> RunFolder:
-    held.enter_context(exclusive(journal.folder, lambda: f"run {journal.run_id} is being worked on already"))
-    facts = {"group": context.group, "data": context.data.identity, **context.tags}
-    return start_run_folder(journal.folder, context.pipeline, seed, **facts)

@@ -97,7 +97,7 @@ class Card(Table):
             dataset=Chosen.of(tree, "data"),
             backbone=Chosen.of(tree, "backbone"),
             classifier=tree["method"]["classifier"],
-            method=tree["method"]["preset"],
+            method=facts.get("method", tree["method"]["preset"]),
             students=tree["method"]["students"],
             student=student,
             epoch=epoch,

@@ -60,7 +60,9 @@ def outcome(folder: Path, run_id: str) -> dict[str, Any]:
         (row.epoch, row.final, {key: value for key, value in row.values.items() if not key.startswith(TIMINGS)})
         for row in read_rows(place.path / "metrics.jsonl")
     ]
-    tensors = {name: state[name] for name in ("pool", "optimizer", "selector", "trainer", "average") if name in state}
+    tensors: dict[str, Any] = {
+        name: state[name] for name in ("pool", "optimizer", "selector", "trainer", "average") if name in state
+    }
     tensors["sums"] = state["averages"]["sums"]
     named = (
         "selected_student",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from ignite.engine import Engine, State
 
 from cgl_ignite.backbones import BACKBONES, channel_means
 from cgl_ignite.config.schema import Loss
@@ -50,16 +50,17 @@ def train(shape: tuple[int, int, int], classifier: str = "module") -> Trained:
     backbone = BACKBONES.get("resnet8")(InputSpec("image", shape), CLASSES, width=4)
     paths = torch.tensor(PATHS[classifier])
     pool = ModularNetwork(modular_layers(backbone), (paths.amax(0) + 1).tolist(), seed=5)
-    pool.to(memory_format=torch.channels_last)
+    pool.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     pool.route(paths, group_of=[0, 1, 2])
     optimizer = torch.optim.SGD(pool.parameters(), 0.1)
     step = CollaborativeStep(pool, Mean(3, others(3), View(channel_means, None, 16)), optimizer, (0, 1, 2), Loss(), 3)
-    generator = torch.Generator().manual_seed(1)
+    engine, generator = Engine(step), torch.Generator().manual_seed(1)
     imitated = torch.ones(3, 3, dtype=torch.bool).fill_diagonal_(False)
     for iteration in (1, 2):
         inputs = normaliser(torch.randint(256, (12, *shape), generator=generator, dtype=torch.uint8))
         batch = Batch(inputs, torch.randint(CLASSES, (12,), generator=generator), (4, 4, 4))
-        step(SimpleNamespace(state=SimpleNamespace(imitated=imitated, ramp=0.5, iteration=iteration)), batch)
+        engine.state = State(imitated=imitated, ramp=0.5, iteration=iteration)
+        step(engine, batch)
     tree = {
         "plugins": [],
         "data": {"kind": "digits", "holdout": 100, "limit": 600, "augment": {"kind": "none"}},

@@ -2,7 +2,9 @@
 
 from cgl_ignite.data.augment.base import AUGMENTATIONS, Augmentation, Samples, build_augmentations, none
 from cgl_ignite.data.augment.crop_flip import crop_flip
+from cgl_ignite.data.augment.erasing import random_erasing
 from cgl_ignite.data.augment.mixing import cutmix, mixup
+from cgl_ignite.data.augment.trivial import rand_augment, trivial_augment
 
 __all__ = [
     "AUGMENTATIONS",
@@ -13,4 +15,7 @@ __all__ = [
     "cutmix",
     "mixup",
     "none",
+    "rand_augment",
+    "random_erasing",
+    "trivial_augment",
 ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import Tensor
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["Block", "Corpus", "files_identity"]
 
 
-class Block(NamedTuple):
+@dataclass(frozen=True)
+class Block:
     """A chunk of rows: an arrow array of their texts, their classes (N,), and how much of all has been read."""
 
     texts: pa.StringArray

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -11,7 +13,7 @@ from cgl_ignite.registry import Registry
 from cgl_ignite.seeding import stream
 from tests.data.augment.samples import samples_of
 
-IMAGE, TEXT = InputSpec("image", (2, 5, 6)), InputSpec("text", (12,), vocabulary=20)
+IMAGE, TEXT = InputSpec("image", (3, 5, 6)), InputSpec("text", (12,), vocabulary=20)
 
 
 def inputs_of(kind: str) -> tuple[InputSpec, torch.Tensor]:
@@ -30,6 +32,16 @@ def test_every_augmentation_repeats_itself_at_an_address(kind: str) -> None:
     assert first.targets.equal(again.targets)
     assert (first.inputs.shape, first.inputs.dtype) == (inputs.shape, inputs.dtype)
     assert inputs.equal(before)
+
+
+@pytest.mark.parametrize("kind", AUGMENTATIONS.kinds())
+def test_no_augmentation_waits_for_the_device(kind: str) -> None:
+    """Tensors on the meta device have no values to wait for."""
+    spec, inputs = inputs_of(kind)
+    samples = samples_of(inputs.to("meta"))
+    changed = AUGMENTATIONS.get(kind)(spec)(replace(samples, targets=samples.targets.to("meta")), stream(5, "augment"))
+    assert (changed.inputs.device.type, changed.targets.device.type) == ("meta", "meta")
+    assert changed.inputs.shape == inputs.shape
 
 
 def test_none_changes_nothing() -> None:
@@ -81,4 +93,5 @@ def test_augmentations_follow_one_another_with_draws_of_their_own() -> None:
 
 def test_kinds_are_registered_once() -> None:
     assert isinstance(AUGMENTATIONS, Registry)
-    assert {"none", "crop_flip", "mixup", "cutmix"} <= set(AUGMENTATIONS.kinds())
+    named = {"none", "crop_flip", "mixup", "cutmix", "random_erasing", "trivial_augment", "rand_augment"}
+    assert named <= set(AUGMENTATIONS.kinds())

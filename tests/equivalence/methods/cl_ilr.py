@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from torch import nn
+
 from tests.equivalence.methods.branches import features_of, logits_of, trunk_of
-from tests.equivalence.methods.formulas import cross_entropy, divergence
+from tests.equivalence.methods.formulas import Batches, Imitated, Losses, cross_entropy, divergence, total
+from tests.equivalence.methods.networks import Network
 
 STUDENTS = {"image": 3, "text": 5}
 
 
 class CLILR:
-    def __init__(self, network, epochs):
+    def __init__(self, network: Network, epochs: int) -> None:
         self.layers = network.grow(STUDENTS[network.task], shared=network.trunk)
         self.trunk = network.trunk
-        self.aggregator = []
+        self.aggregator: list[nn.Parameter] = []
 
-    def losses(self, batches, epoch, imitated):
+    def losses(self, batches: Batches, epoch: int, imitated: Imitated) -> Losses:
         ((inputs, labels),) = batches
         shared = trunk_of(self.layers, self.trunk, inputs)
         shared.register_hook(lambda gradient: gradient / len(self.layers[-1]))
@@ -23,5 +26,5 @@ class CLILR:
         kl = []
         for k, own in enumerate(logits):
             others = logits[:k] + logits[k + 1 :]
-            kl.append(4 * divergence((sum(others) / len(others)).detach(), own, 2))
-        return ce, kl, 0.5 * sum(ce) + 0.5 * sum(kl)
+            kl.append(4 * divergence((total(others) / len(others)).detach(), own, 2))
+        return ce, kl, 0.5 * total(ce) + 0.5 * total(kl)

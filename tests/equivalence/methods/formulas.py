@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
+import torch
 from torch import Tensor
+
+Batches: TypeAlias = Sequence[tuple[Tensor, Tensor]]
+"""Inputs and labels of every group."""
+
+Imitated: TypeAlias = Sequence[Sequence[bool]]
+"""Who imitates whom, (K, K)."""
+
+Losses: TypeAlias = tuple[list[Tensor], list[Tensor], Tensor]
+"""Cross-entropy and divergence of every student, and the loss that is trained."""
+
+
+def total(values: Iterable[Tensor]) -> Tensor:
+    return functools.reduce(torch.add, values)
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ def run(modules: Iterable[nn.Module], values: Tensor) -> Tensor:
 
 
 class Block(nn.Module):
-    def __init__(self, channels: int, width: int, stride: int):
+    def __init__(self, channels: int, width: int, stride: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(channels, width, 3, stride, 1, bias=False)
         self.norm1 = nn.BatchNorm2d(width)
@@ -47,40 +47,41 @@ class Block(nn.Module):
         if stride != 1 or channels != width:
             self.shortcut = nn.Sequential(nn.Conv2d(channels, width, 1, stride, bias=False), nn.BatchNorm2d(width))
 
-    def forward(self, values):
+    def forward(self, values: Tensor) -> Tensor:
         inner = self.norm1(self.conv1(values)).clamp(min=0)
-        return (self.norm2(self.conv2(inner)) + self.shortcut(values)).clamp(min=0)
+        summed: Tensor = self.norm2(self.conv2(inner)) + self.shortcut(values)
+        return summed.clamp(min=0)
 
 
 class Mean(nn.Module):
-    def __init__(self, *dims: int):
+    def __init__(self, *dims: int) -> None:
         super().__init__()
         self.dims = dims
 
-    def forward(self, values):
+    def forward(self, values: Tensor) -> Tensor:
         return values.mean(self.dims)
 
 
 class Embedding(nn.Module):
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.places = nn.Parameter(torch.empty(POSITIONS, WIDTH))
         self.table = nn.Parameter(torch.empty(TOKENS, WIDTH))
 
-    def forward(self, tokens):
+    def forward(self, tokens: Tensor) -> Tensor:
         return self.table[tokens] + self.places
 
 
 class Attention(nn.Module):
     """A Transformer block, norms last, with the parameters in PyTorch's order."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         sizes = [(3 * WIDTH, WIDTH), (3 * WIDTH,), (WIDTH, WIDTH), (WIDTH,), (HIDDEN, WIDTH), (HIDDEN,)]
         sizes += [(WIDTH, HIDDEN), (WIDTH,), *[(WIDTH,)] * 4]
         self.weights = nn.ParameterList(torch.empty(size) for size in sizes)
 
-    def forward(self, values):
+    def forward(self, values: Tensor) -> Tensor:
         into, into_bias, out, out_bias, up, up_bias, down, down_bias, *norms = self.weights
         rows, places, _ = values.shape
         heads = (values @ into.T + into_bias).view(rows, places, 3, HEADS, WIDTH // HEADS)

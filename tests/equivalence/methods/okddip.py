@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from tests.equivalence.methods.branches import features_of, logits_of, trunk_of
-from tests.equivalence.methods.formulas import cross_entropy, divergence, ramp
+from tests.equivalence.methods.formulas import Batches, Imitated, Losses, cross_entropy, divergence, ramp, total
+from tests.equivalence.methods.networks import Network
 
 STUDENTS = {"image": 3, "text": 5}
 
@@ -14,7 +15,7 @@ STUDENTS = {"image": 3, "text": 5}
 class OKDDip:
     flows = True
 
-    def __init__(self, network, epochs):
+    def __init__(self, network: Network, epochs: int) -> None:
         self.layers = network.grow(STUDENTS[network.task], shared=network.trunk)
         self.trunk, self.pooled = network.trunk, network.pooled
         narrow = network.width // 8
@@ -22,7 +23,7 @@ class OKDDip:
         self.aggregator = [self.query, self.key]
         self.ramp = 80 / 300 * epochs
 
-    def losses(self, batches, epoch, imitated):
+    def losses(self, batches: Batches, epoch: int, imitated: Imitated) -> Losses:
         ((inputs, labels),) = batches
         features = features_of(self.layers, self.trunk, trunk_of(self.layers, self.trunk, inputs))
         logits = logits_of(self.layers, features)
@@ -33,8 +34,8 @@ class OKDDip:
         for own, look in zip(peers, looks, strict=True):
             energy = torch.stack([((look @ self.query.T) * (other @ self.key.T)).sum(1) for other in looks], dim=1)
             alpha = energy.softmax(1)
-            teacher = sum(alpha[:, b : b + 1] * peer for b, peer in enumerate(spoken))
+            teacher = total(alpha[:, b : b + 1] * peer for b, peer in enumerate(spoken))
             kl.append(9 * divergence(teacher, own, 3))
-        kl.append(9 * divergence(sum(spoken) / len(spoken), leader, 3))
+        kl.append(9 * divergence(total(spoken) / len(spoken), leader, 3))
         ce = [cross_entropy(own, labels) for own in logits]
-        return ce, kl, sum(ce) + ramp(epoch, self.ramp) * sum(kl)
+        return ce, kl, total(ce) + ramp(epoch, self.ramp) * total(kl)

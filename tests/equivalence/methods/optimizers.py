@@ -9,12 +9,12 @@ from torch import Tensor
 class SGD:
     rate, momentum = 0.05, 0.9
 
-    def __init__(self, parameters: list[Tensor]):
+    def __init__(self, parameters: list[Tensor]) -> None:
         self.parameters = parameters
         self.speeds = [torch.zeros_like(parameter) for parameter in parameters]
 
     @torch.no_grad()
-    def step(self):
+    def step(self) -> None:
         for parameter, speed in zip(self.parameters, self.speeds, strict=True):
             if parameter.grad is not None:
                 speed.mul_(self.momentum).add_(parameter.grad)
@@ -24,14 +24,14 @@ class SGD:
 class Adam:
     rate, first, second, eps = 0.01, 0.9, 0.999, 1e-8
 
-    def __init__(self, parameters: list[Tensor]):
+    def __init__(self, parameters: list[Tensor]) -> None:
         self.parameters = parameters
         self.means = [torch.zeros_like(parameter) for parameter in parameters]
         self.squares = [torch.zeros_like(parameter) for parameter in parameters]
         self.steps = 0
 
     @torch.no_grad()
-    def step(self):
+    def step(self) -> None:
         self.steps += 1
         for parameter, mean, square in zip(self.parameters, self.means, self.squares, strict=True):
             if parameter.grad is not None:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
 import torch
-from ignite.engine import Engine, Events
+from ignite.engine import Engine, Events, State
 from torch import Tensor, nn
 
 from cgl_ignite.catalogue import load_pipeline
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import DATASETS, Batch
 from cgl_ignite.engine.step import CollaborativeStep
-from cgl_ignite.engine.trainer import build_trainer
+from cgl_ignite.engine.trainer import Handler, build_trainer
 from cgl_ignite.handlers.interruption import Interruption
 from cgl_ignite.handlers.paths import PathSampler
 from cgl_ignite.handlers.ramp import RampUp
@@ -30,14 +30,17 @@ CPU = torch.device("cpu")
 EPOCHS = 15
 """80 of 300 epochs are 4 of these, and 20 % are 3."""
 
-PARTS = {
+PARTS: dict[str, dict[str, Any]] = {
     "image": {"data": {"kind": "digits", "holdout": 20, "limit": 80}, "backbone": {"kind": "resnet8", "width": 4}},
     "text": {
         "data": {"kind": "toy_tokens", "holdout": 20, "encoding": {"kind": "toy_ids"}},
         "backbone": {"kind": "toy_transformer"},
     },
 }
-OPTIMIZERS = {"sgd": {"kind": "sgd", "learning_rate": 0.05}, "adam": {"kind": "adam", "learning_rate": 0.01}}
+OPTIMIZERS: dict[str, dict[str, Any]] = {
+    "sgd": {"kind": "sgd", "learning_rate": 0.05},
+    "adam": {"kind": "adam", "learning_rate": 0.01},
+}
 
 
 def pipeline_of(preset: str, task: str = "image", optimizer: str = "sgd", changes: Sequence[str] = ()) -> Pipeline:
@@ -85,12 +88,15 @@ class World:
         method, parts = self.pipeline.method, self.parts
         parts.pool.route(parts.routing.sample(stream(1, "paths")), parts.subsets.group_of, method.statistics)
         drawn = parts.choice.at(1, 1) if imitated is None else imitated
-        return self.step()(SimpleNamespace(state=SimpleNamespace(imitated=drawn, ramp=ramp, iteration=1)), batch)
+        step = self.step()
+        engine = Engine(step)
+        engine.state = State(imitated=drawn, ramp=ramp, iteration=1)
+        return step(engine, batch)
 
     def train(self, batches: Sequence[Batch], watch: Callable[[Engine], None] = lambda engine: None) -> Engine:
         """Train an epoch a batch, and have a look after each."""
         method, parts = self.pipeline.method, self.parts
-        handlers = [
+        handlers: list[Handler] = [
             PathSampler(parts.pool, parts.routing, parts.subsets.group_of, method.statistics, seed=1),
             RampUp(method.ramp, self.pipeline.run.epochs),
             SubgroupResampler(parts.choice, seed=1),

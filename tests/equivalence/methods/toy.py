@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from cgl_ignite.backbones import Backbone
 from cgl_ignite.data import DataSource, Examples
+from cgl_ignite.data.base import Rows
 from cgl_ignite.data.encoding import Preprocessor
 from cgl_ignite.data.normalise import PadTokens
 from cgl_ignite.spec import InputSpec
@@ -14,29 +18,38 @@ from tests.equivalence.methods.networks import HEADS, HIDDEN, POSITIONS, TOKENS,
 
 CLASSES = 4
 SPEC = InputSpec("text", (POSITIONS,), TOKENS)
-FACTS = {"title": "Toy", "shape": (POSITIONS,), "classes": CLASSES, "rows": (80, 20), "files": None, "where": "here"}
+FACTS: dict[str, Any] = {
+    "title": "Toy",
+    "shape": (POSITIONS,),
+    "classes": CLASSES,
+    "rows": (80, 20),
+    "files": None,
+    "where": "here",
+}
 
 
 class Embedding(nn.Module):
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.tokens = nn.Embedding(TOKENS, WIDTH)
         self.places = nn.Parameter(torch.zeros(POSITIONS, WIDTH))
 
-    def forward(self, values):
-        return self.tokens(values) + self.places
+    def forward(self, values: Tensor) -> Tensor:
+        tokens: Tensor = self.tokens(values)
+        return tokens + self.places
 
 
 class Head(nn.Module):
-    def __init__(self, classes):
+    def __init__(self, classes: int) -> None:
         super().__init__()
         self.linear = nn.Linear(WIDTH, classes)
 
-    def forward(self, values):
-        return self.linear(values.mean(dim=1))
+    def forward(self, values: Tensor) -> Tensor:
+        logits: Tensor = self.linear(values.mean(dim=1))
+        return logits
 
 
-def block():
+def block() -> nn.Module:
     return nn.TransformerEncoderLayer(WIDTH, HEADS, HIDDEN, dropout=0.0, batch_first=True)
 
 
@@ -50,10 +63,10 @@ def toy_transformer(spec: InputSpec, classes: int) -> Backbone:
     )
 
 
-def toy_tokens(root) -> DataSource:
+def toy_tokens(root: Path) -> DataSource:
     generator = torch.Generator().manual_seed(0)
 
-    def rows(count):
+    def rows(count: int) -> Examples:
         tokens = torch.randint(TOKENS, (count, POSITIONS), generator=generator, dtype=torch.uint8)
         return Examples(tokens, torch.arange(count) % CLASSES)
 
@@ -65,12 +78,19 @@ class Ids:
 
     spec = SPEC
 
-    def targets(self, part):
-        return part.targets
+    def targets(self, part: Rows) -> Tensor:
+        return examples_of(part).targets
 
-    def fit(self, source, training):
-        return Preprocessor(SPEC, read=lambda part, rows: part.take(rows), normaliser=lambda train: PadTokens())
+    def fit(self, source: DataSource, training: Tensor) -> Preprocessor:
+        return Preprocessor(
+            SPEC, read=lambda part, rows: examples_of(part).take(rows), normaliser=lambda train: PadTokens()
+        )
 
 
-def toy_ids():
+def examples_of(part: Rows) -> Examples:
+    assert isinstance(part, Examples)
+    return part
+
+
+def toy_ids() -> Ids:
     return Ids()

@@ -1,0 +1,98 @@
+"""The record of a run: its journal and its folder, opened before the training and closed with its true status."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
+
+import torch
+
+from cgl_ignite.config.dump import fingerprint, flat
+from cgl_ignite.config.schema import Pipeline
+from cgl_ignite.data import DataReport
+from cgl_ignite.errors import Interrupted, RunFailed
+from cgl_ignite.pipeline.active import RunContext
+from cgl_ignite.pipeline.artifacts import keep_data, keep_setting
+from cgl_ignite.pipeline.folder import RunFolder, exclusive, start_run_folder
+from cgl_ignite.tracking import Journal, RunInfo, Status
+
+__all__ = ["recorded", "run_info"]
+
+_OUT_OF_MEMORY = (
+    "out of memory; fewer batches at a time (run.batches_per_chunk = 1 changes no result), a smaller optim.batch_size"
+    " or a narrower backbone need less; cgl show says how much"
+)
+
+
+@contextmanager
+def recorded(
+    context: RunContext, seed: int, again: RunFolder | None, checkpoint: dict[str, Any] | None, report: DataReport
+) -> Iterator[tuple[Journal, RunFolder]]:
+    """Open the record of a run, and end it with the status that is true: in the tracker, its folder, on the screen."""
+    with ExitStack() as held:
+        journal = _open_journal(context, seed, again, checkpoint)
+        folder = again
+        try:
+            folder = again.working() if again else _new_folder(context, seed, journal, held)
+            if again is None:
+                keep_setting(context.pipeline, journal)
+                keep_data(report, context.data.identity, journal)
+            yield journal, folder
+        except BaseException as error:
+            stopped = isinstance(error, (Interrupted, KeyboardInterrupt))
+            with suppress(OSError):
+                _close(context, journal, folder, "KILLED" if stopped else "FAILED")
+            if context.screen and isinstance(error, Interrupted):
+                context.screen.interrupted()
+            elif context.screen:
+                context.screen.failed()
+            if _is_out_of_memory(error):
+                raise RunFailed(_OUT_OF_MEMORY) from error
+            raise
+        _close(context, journal, folder, "FINISHED")
+
+
+def _close(context: RunContext, journal: Journal, folder: RunFolder | None, status: Status) -> None:
+    """Note how a run ended; its folder knows it even if the record cannot be closed."""
+    try:
+        journal.close(status)
+    except OSError as error:
+        context.warn(f"tracking: the record of run {journal.run_id} is not closed: {error}")
+    finally:
+        if folder is not None:
+            folder.note(status=status)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    refused = isinstance(error, RuntimeError) and "allocate memory" in str(error)
+    return refused or isinstance(error, (MemoryError, torch.OutOfMemoryError))
+
+
+def run_info(pipeline: Pipeline, seed: int | None, group: str | None, method: str | None = None) -> RunInfo:
+    """Describe a run to the tracker; without a seed, the group of all of them."""
+    parameters = {"seed": seed, **flat(pipeline)} if seed is not None else {}
+    method = method or pipeline.method.preset
+    return RunInfo(
+        experiment=pipeline.tracking.experiment or pipeline.name,
+        name=f"{pipeline.name} {method}" if seed is None else f"{method} seed {seed}",
+        seed=seed,
+        parameters={key: str(value) for key, value in parameters.items()},
+        tags={"cgl.method": method, "cgl.fingerprint": fingerprint(pipeline)},
+        parent=group,
+    )
+
+
+def _open_journal(
+    context: RunContext, seed: int, again: RunFolder | None, checkpoint: dict[str, Any] | None
+) -> Journal:
+    info = run_info(context.pipeline, seed, context.group, context.method)
+    if again and checkpoint:
+        return Journal.resume(again.path, context.tracker, info, checkpoint["selector"]["judged"], context.warn)
+    return Journal.create(context.runs, context.tracker, info, context.warn)
+
+
+def _new_folder(context: RunContext, seed: int, journal: Journal, held: ExitStack) -> RunFolder:
+    held.enter_context(exclusive(journal.folder, lambda: f"run {journal.run_id} is being worked on already"))
+    facts = {"group": context.group, "data": context.data.identity, **context.tags}
+    return start_run_folder(journal.folder, context.pipeline, seed, **facts)
