@@ -141,7 +141,8 @@ def open_pool(which: str, folder: Path) -> RunFiles:
         raise InputError(f"{which} holds one student; give the run with all of its students, {card.run_id[:8]}")
     run = open_run(which, folder)
     if run.students == 1:
-        raise InputError(f"run {run.facts['run_id']} has one student, which is no ensemble")
+        which = "keeps its distilled student only" if run.facts.get("stage") else "has one student"
+        raise InputError(f"run {run.facts['run_id']} {which}, which is no ensemble")
     return run
 
 
