@@ -12,7 +12,7 @@ import pytest
 
 from cgl_ignite.catalogue import load_pipeline
 from cgl_ignite.config.dump import toml_value
-from cgl_ignite.data import DATASETS, ENCODINGS
+from cgl_ignite.data import AUGMENTATIONS, DATASETS, ENCODINGS
 from cgl_ignite.errors import InputError
 from cgl_ignite.pipeline.data import read_data
 
@@ -84,6 +84,14 @@ def test_all_options_are_listed_with_their_defaults() -> None:
     for kind in ("characters", "sentencepiece"):
         for name, option in ENCODINGS.options(kind).items():
             assert f"`{name} = {toml_value(option.default)}`" in rows[kind]
+
+
+def test_all_augmentations_of_texts_are_listed_with_their_defaults() -> None:
+    for kind in AUGMENTATIONS.kinds():
+        if AUGMENTATIONS.facts(kind).get("modality") == "text":
+            row = re.search(rf"^\| `{kind}` \|.*$", PAGE, re.MULTILINE)[0]
+            for name, option in AUGMENTATIONS.options(kind).items():
+                assert f"`{name} = {toml_value(option.default)}`" in row
 
 
 def test_the_python_block_runs(workdir: Path) -> None:

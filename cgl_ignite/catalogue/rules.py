@@ -202,6 +202,13 @@ def _check_schedule(draft: Draft) -> None:
     draft.build("schedule", keys, draft.get("optim", "schedule"), draft.get("run", "epochs"))
 
 
+def _check_average(draft: Draft) -> None:
+    teaches = "average" in draft.get("method", "teachers")
+    if teaches and REGISTRIES["average"].build(draft.get("run", "average")) is None:
+        message = "'average' is the average of the weights, and there is none; set run.average = { kind = 'ema' }"
+        raise Contradiction(("method.teachers", "run.average"), message)
+
+
 def _check_holdout(draft: Draft) -> None:
     own = DATASETS.facts(draft.get("data", "kind")).get("own_holdout")
     if draft.get("data", "holdout") is None and not own:
@@ -239,6 +246,7 @@ RULES: tuple[Rule, ...] = (
     _check_augmentation,
     _check_optimizer,
     _check_schedule,
+    _check_average,
     _check_holdout,
     _check_rows,
 )

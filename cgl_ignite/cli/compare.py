@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -15,6 +17,7 @@ from cgl_ignite.cli.options import json_option
 from cgl_ignite.errors import ConfigError, InputError, Interrupted, RunFailed, choices, nearest
 
 if TYPE_CHECKING:
+    from cgl_ignite.comparison.budget import Equal
     from cgl_ignite.comparison.report import ComparisonReport
     from cgl_ignite.comparison.rows import Tuning
     from cgl_ignite.config.load import Document
@@ -95,7 +98,7 @@ def compare(
     jobs: int,
     overrides: tuple[str, ...],
     device: str | None,
-    equal: Literal["epochs", "steps", "cost"],
+    equal: Equal,
     lengths: tuple[int, ...] | None,
     tune: Tuning | None,
     as_json: bool,
@@ -108,48 +111,64 @@ def compare(
     same command goes on where it was stopped. Prints the table, or with --json everything.
     """
     from cgl_ignite.catalogue import bind_methods
-    from cgl_ignite.cli.board import make_board
     from cgl_ignite.cli.reading import reading
-    from cgl_ignite.cli.render import make_screen
-    from cgl_ignite.comparison.compare import compare as compare_methods
-    from cgl_ignite.comparison.rows import stretched
+    from cgl_ignite.comparison.rows import derived_rows
     from cgl_ignite.config.load import load_document
-    from cgl_ignite.config.variants import deviations
 
     if lengths is not None and equal == "cost":
         raise InputError("--lengths compares trainings of different cost; leave out --equal cost")
     changes = [*overrides, *([f"run.device={device}"] if device else [])]
     document = load_document(pipeline, changes)
     names = _chosen(methods, document)
-    pipelines = bind_methods(document, names)
-    seeds = seeds or (tuple(next(iter(pipelines.values())).seeds) if "seeds" in document.tree else SEEDS)
+    rows = bind_methods(document, names)
+    chosen_seeds = seeds or (next(iter(rows.values())).seeds if "seeds" in document.tree else SEEDS)
+    run = partial(_run, equal=equal, jobs=jobs, quiet=quiet)
+    with reading(quiet=quiet), _told_how_to_go_on():
+        if tune is not None:
+            bind = partial(_bound_with, pipeline, changes, names)
+            best = tune.choose(names, bind, lambda rows: run(rows, chosen_seeds[:1]))
+            document = load_document(pipeline, [*changes, *tune.overrides(best)])
+        rows, changed = derived_rows(document, names, lengths or ())
+        report = run(rows, chosen_seeds, changed)
+    _conclude(report, output, as_json=as_json, quiet=quiet)
 
-    def run(
-        pipelines: Mapping[str, Pipeline], seeds: Sequence[int], deviations: Mapping[str, Any] | None = None
-    ) -> ComparisonReport:
-        board, screen = make_board(quiet=quiet, live=jobs > 1), make_screen(quiet=quiet, brief=True)
-        more: Any = {"equal": equal, "jobs": jobs, "screen": screen, "deviations": deviations}
-        return compare_methods(pipelines, seeds, board, **more)
 
+@contextmanager
+def _told_how_to_go_on() -> Iterator[None]:
+    """Say with an interruption which command goes on."""
     try:
-        with reading(quiet=quiet):
-            if tune is not None:
-                chosen = tune.choose(
-                    names,
-                    lambda more: bind_methods(load_document(pipeline, [*changes, *more]), names),
-                    lambda rows: run(rows, seeds[:1]),
-                )
-                document = load_document(pipeline, [*changes, *tune.overrides(chosen)])
-                pipelines = bind_methods(document, names)
-            changed = {name: deviations(document, name) for name in names}
-            if lengths is not None:
-                pipelines = stretched(pipelines, lengths)
-                changed = {row: changed[row.rpartition(" x")[0]] for row in pipelines}
-            report = run(pipelines, seeds, changed)
+        yield
     except Interrupted as error:
         command = shlex.join(_command(click.get_current_context()))
         raise Interrupted(f"{error}; the state is saved, go on with the same command: {command}") from None
-    _conclude(report, output, as_json=as_json, quiet=quiet)
+
+
+def _run(
+    rows: Mapping[str, Pipeline],
+    seeds: Sequence[int],
+    deviations: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    equal: Equal,
+    jobs: int,
+    quiet: bool,
+) -> ComparisonReport:
+    """Compare rows, with a board for all of them and a screen for the one that trains."""
+    from cgl_ignite.cli.board import make_board
+    from cgl_ignite.cli.render import make_screen
+    from cgl_ignite.comparison.compare import compare
+
+    board, screen = make_board(quiet=quiet, live=jobs > 1), make_screen(quiet=quiet, brief=True)
+    return compare(rows, seeds, board, equal=equal, jobs=jobs, screen=screen, deviations=deviations)
+
+
+def _bound_with(
+    pipeline: str, changes: Sequence[str], names: Sequence[str], more: Sequence[str]
+) -> dict[str, Pipeline]:
+    """Bind the methods of a pipeline with further changes."""
+    from cgl_ignite.catalogue import bind_methods
+    from cgl_ignite.config.load import load_document
+
+    return bind_methods(load_document(pipeline, [*changes, *more]), names)
 
 
 def _chosen(text: str, document: Document) -> tuple[str, ...]:

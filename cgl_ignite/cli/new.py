@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from cgl_ignite.config.dump import toml_lines
-from cgl_ignite.config.presets import METHODS
+from cgl_ignite.config.presets import METHODS, preset
 from cgl_ignite.config.recipes import BACKBONES, DATASETS, recipe
 from cgl_ignite.errors import InputError
 
@@ -26,7 +26,8 @@ __all__ = ["new"]
 def new(dataset: str, backbone: str, method: str, output: Path | None, force: bool) -> None:
     """Write a pipeline file that stands by itself, with the paper's settings where the paper has them."""
     head = f"# {backbone} on {dataset}. Every key with its value: cgl show FILE; all kinds: cgl show --kinds"
-    text = f"{head}\n{_commented(recipe(dataset, backbone, method), DATASETS[dataset].comments)}"
+    comments = {**DATASETS[dataset].comments, **_on_method(method, DATASETS[dataset].modality)}
+    text = f"{head}\n{_commented(recipe(dataset, backbone, method), comments)}"
     if output is None:
         click.echo(text, nl=False)
         return
@@ -34,6 +35,18 @@ def new(dataset: str, backbone: str, method: str, output: Path | None, force: bo
         raise InputError(f"{output} exists already; choose another name, or replace it with --force")
     _write(output, text)
     click.echo(f"wrote {output}; next: cgl run {output}", err=True)
+
+
+def _on_method(method: str, modality: str) -> dict[str, str]:
+    """Say that students with rows of their own make few optimizer steps."""
+    table = preset(method, modality)
+    if table["subsets"]["kind"] != "disjoint":
+        return {}
+    students = table["students"]
+    return {
+        "method.preset": f"each of {students} students reads 1/{students} of the rows, so an epoch has {students} times"
+        " fewer optimizer steps; a short training under-fits: raise run.passes_per_epoch, or take cgl_whole"
+    }
 
 
 def _commented(tree: Mapping[str, Any], comments: Mapping[str, str]) -> str:

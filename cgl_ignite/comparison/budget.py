@@ -13,7 +13,7 @@ from cgl_ignite.data import ENCODINGS, SUBSETS, DataSource, Subsets, iterations_
 from cgl_ignite.imitation import turns_of
 from cgl_ignite.pipeline.assemble import blueprint
 from cgl_ignite.pipeline.forecast import forecast
-from cgl_ignite.pipeline.teachers import ENSEMBLE, ensemble_work, teachers_work
+from cgl_ignite.pipeline.teachers import AVERAGE, ENSEMBLE, ensemble_work, teachers_work
 from cgl_ignite.pool import Routing, modular_layers
 from cgl_ignite.pool.cost import LayerCost, measure_layers
 from cgl_ignite.seeding import stream
@@ -39,7 +39,11 @@ def budget(pipeline: Pipeline, source: DataSource, costs: Sequence[LayerCost] = 
     passes, rows = pipeline.run.epochs * pipeline.run.passes_per_epoch, pipeline.optim.batch_size
     iterations = passes * iterations_of_a_pass(max(subsets.sizes), rows)
     together = len(subsets.sizes) * rows
-    mean_work = mean.multiply_adds + together * teachers_work(pipeline.method.teachers, pipeline, spec)
+    teachers = pipeline.method.teachers
+    frozen = teachers_work(teachers, pipeline, spec)
+    if AVERAGE in teachers:
+        frozen += ensemble_work(routing.sample(stream(pipeline.seeds[0], "paths")).tolist(), costs)
+    mean_work = mean.multiply_adds + together * frozen
     distil_steps, distil_work = _distillation(pipeline, source, spec, routing, costs)
     return Cost(
         steps=passes * steps_of_a_pass(pipeline, source) + distil_steps,

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from cgl_ignite.catalogue import bind_methods
 from cgl_ignite.comparison.budget import with_epochs
 from cgl_ignite.comparison.report import ComparisonReport
 from cgl_ignite.config.dump import toml_value
-from cgl_ignite.config.load import load_document
+from cgl_ignite.config.load import Document, load_document
 from cgl_ignite.config.schema import Pipeline
+from cgl_ignite.config.variants import deviations
 from cgl_ignite.errors import InputError, RunFailed
 
-__all__ = ["Tuning", "stretched"]
+__all__ = ["Tuning", "derived_rows", "stretched"]
 
 
 def stretched(pipelines: Mapping[str, Pipeline], lengths: Sequence[int]) -> dict[str, Pipeline]:
@@ -25,6 +27,17 @@ def stretched(pipelines: Mapping[str, Pipeline], lengths: Sequence[int]) -> dict
         for name, one in pipelines.items()
         for length in lengths
     }
+
+
+def derived_rows(
+    document: Document, names: Sequence[str], lengths: Sequence[int]
+) -> tuple[dict[str, Pipeline], dict[str, dict[str, Any]]]:
+    """Return the rows of a comparison, each method once or once for every length, and how each deviates."""
+    rows = bind_methods(document, names)
+    changed = {name: deviations(document, name) for name in names}
+    if not lengths:
+        return rows, changed
+    return stretched(rows, lengths), {f"{name} x{length}": changed[name] for name in names for length in lengths}
 
 
 @dataclass(frozen=True)

@@ -146,7 +146,7 @@ class Method(Table):
 
     ``update``: whether all students make one optimizer step together, or one after another in every iteration, each
     with what the others say after their own step. ``teachers``: student files or runs whose students all of them
-    imitate as well; they are not trained.
+    imitate as well, without training them; ``average`` stands for the averaged weights of the students themselves.
     """
 
     preset: str

@@ -22,6 +22,7 @@ from cgl_ignite.data.text.ragged import Ragged
 from cgl_ignite.data.text.tokenizers.characters import CharacterTokenizer, characters
 from cgl_ignite.data.text.tokenizers.files import dump_tokenizer, parse_tokenizer
 from cgl_ignite.data.text.tokenizers.subwords import SubwordTokenizer, sentencepiece
+from cgl_ignite.spec import WordMarks
 
 __all__ = [
     "AUGMENTATIONS",
@@ -51,6 +52,7 @@ __all__ = [
     "Subsets",
     "SubwordTokenizer",
     "Tokenizer",
+    "WordMarks",
     "amazon_review_full",
     "as_they_are",
     "build_augmentations",

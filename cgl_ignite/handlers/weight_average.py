@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from ignite.engine import Engine, Events
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from cgl_ignite.averaging import KeptShare
 from cgl_ignite.handlers.state import state_of
+from cgl_ignite.pool import ModularNetwork
 
 __all__ = ["WeightAverage"]
 
@@ -20,6 +22,8 @@ T = TypeVar("T")
 
 class WeightAverage:
     """Average the parameters of the pool and the running statistics of its students over the iterations.
+
+    ``averaged`` is a copy of the pool that holds the average, once the run has started.
 
     Running statistics are averaged like the parameters, each student's by itself; they are not measured anew on the
     training part. Counters of batches are those of the training.
@@ -30,10 +34,11 @@ class WeightAverage:
         start: the epochs of an earlier stage, which do not count.
     """
 
-    def __init__(self, pool: nn.Module, keep: KeptShare, start: int = 0) -> None:
+    def __init__(self, pool: ModularNetwork, keep: KeptShare, start: int = 0) -> None:
         self.pool = pool
         self.keep = keep
         self.start = start
+        self.averaged: ModularNetwork | None = None
         self.weights: dict[str, Tensor] = {}
         self._pairs: tuple[list[Tensor], list[Tensor]] = ([], [])
 
@@ -82,10 +87,12 @@ class WeightAverage:
             value.copy_(state[name])
 
     def _start(self, engine: Engine) -> None:
+        self.averaged = copy.deepcopy(self.pool).requires_grad_(False).eval()
+        kept = self.averaged.state_dict()
         live = {name: value for name, value in self.pool.state_dict().items() if value.is_floating_point()}
-        self.weights = {name: value.detach().clone() for name, value in live.items()}
+        self.weights = {name: kept[name] for name in live}
         self._pairs = list(self.weights.values()), list(live.values())
 
 
-def _copy(pool: nn.Module) -> dict[str, Tensor]:
+def _copy(pool: ModularNetwork) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in pool.state_dict().items()}

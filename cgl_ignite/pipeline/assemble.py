@@ -118,14 +118,10 @@ def assemble(
     pool.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     costs = measure_layers(layers, splits.spec, precision)
     aggregator = build_aggregator(pipeline, backbone, routing, costs, seed).to(device)
-    evaluator = build_evaluator(pool, device)
-    interruption.attach(evaluator)
-
-    def scores(examples: Examples) -> Scores:
-        return evaluate(evaluator, examples, splits.normaliser, device)
-
+    scores = _scores(pool, splits, device, interruption)
     holdout = splits.holdout.to(device)
     keep = WEIGHT_AVERAGES.build(pipeline.run.average)
+    average = WeightAverage(pool, keep) if keep else None
     return Parts(
         splits=splits,
         subsets=subsets,
@@ -136,13 +132,22 @@ def assemble(
         choice=CHOICES.build(method.choose, method.students),
         aggregator=aggregator,
         optimizer=OPTIMIZERS.build(optim, parameter_groups([pool, aggregator], optim.decay), optim.learning_rate),
-        average=WeightAverage(pool, keep) if keep else None,
-        teachers=teachers or load_teachers(method.teachers, pipeline, splits, device),
+        average=average,
+        teachers=teachers or load_teachers(method.teachers, pipeline, splits, device, average),
         batches_per_chunk=forecast(pipeline, routing, subsets.group_of, costs, seed, device).batches_per_chunk,
         recorder=find_recorder(pipeline.run.graphs, device, pool),
         evaluate_holdout=lambda: scores(holdout),
         evaluate_test=lambda: scores(splits.test().to(device)),
     )
+
+
+def _scores(
+    pool: ModularNetwork, splits: Splits, device: torch.device, interruption: Interruption
+) -> Callable[[Examples], Scores]:
+    """Return what scores all students on some rows."""
+    evaluator = build_evaluator(pool, device)
+    interruption.attach(evaluator)
+    return lambda examples: evaluate(evaluator, examples, splits.normaliser, device)
 
 
 def build_step(pipeline: Pipeline, parts: Parts) -> CollaborativeStep:

@@ -14,6 +14,7 @@ from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import Normaliser, Splits, dump_tokenizer
 from cgl_ignite.engine.evaluate import pool_logits
 from cgl_ignite.errors import InputError
+from cgl_ignite.handlers.weight_average import WeightAverage
 from cgl_ignite.imitation import FrozenTeachers
 from cgl_ignite.pipeline.find import find_run
 from cgl_ignite.pool import ModularNetwork, Unit, follow, plan_forward
@@ -24,6 +25,7 @@ from cgl_ignite.spec import InputSpec
 from cgl_ignite.student import Card, read_student, tokenizer_of
 
 __all__ = [
+    "AVERAGE",
     "ENSEMBLE",
     "PoolTeachers",
     "ensemble_work",
@@ -34,6 +36,8 @@ __all__ = [
 ]
 
 
+AVERAGE = "average"
+"""What ``method.teachers`` calls the averaged weights of the run itself."""
 ENSEMBLE = "ensemble"
 """What ``distil.from`` calls all students of the run itself."""
 
@@ -47,6 +51,18 @@ class PoolTeachers:
     def __call__(self, inputs: Tensor) -> Tensor:
         """Return the logits of all students, (K, B, C)."""
         return pool_logits(self.pool, inputs)
+
+
+class AverageTeachers:
+    """The averaged weights of all students of the run itself (Tarvainen & Valpola 2017)."""
+
+    def __init__(self, average: WeightAverage) -> None:
+        self.average = average
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """Return the logits of all averaged students, (K, B, C)."""
+        assert self.average.averaged is not None
+        return pool_logits(self.average.averaged, inputs)
 
 
 class StudentTeachers:
@@ -71,23 +87,34 @@ class StudentTeachers:
 
 
 def load_teachers(
-    teachers: Sequence[str], pipeline: Pipeline, splits: Splits, device: torch.device
+    teachers: Sequence[str],
+    pipeline: Pipeline,
+    splits: Splits,
+    device: torch.device,
+    average: WeightAverage | None = None,
 ) -> FrozenTeachers | None:
     """Read the students that ``method.teachers`` names; None if it names none.
+
+    ``average``: that of the run, which ``average`` stands for.
 
     Raises:
         InputError: no such file or run, or a student that reads other inputs or knows other classes.
     """
-    if not teachers:
-        return None
-    students = []
-    for name in teachers:
+    students, names = [], [name for name in teachers if name != AVERAGE]
+    for name in names:
         student, card = read_student(teacher_file(name, pipeline), device)
         if fault := _unfit(student, card, splits):
             raise InputError(f"the teacher {name!r} {fault}", key="method.teachers")
         students.append(student.to(device))
     normaliser = splits.normaliser.to(device)
-    return StudentTeachers(students, normaliser if isinstance(normaliser, Normaliser) else None)
+    found: list[FrozenTeachers] = []
+    if students:
+        found.append(StudentTeachers(students, normaliser if isinstance(normaliser, Normaliser) else None))
+    if AVERAGE in teachers and average is not None:
+        found.append(AverageTeachers(average))
+    if len(found) > 1:
+        return lambda inputs: torch.cat([each(inputs) for each in found])
+    return found[0] if found else None
 
 
 def teacher_file(name: str, pipeline: Pipeline) -> Path:
@@ -109,13 +136,15 @@ def teacher_file(name: str, pipeline: Pipeline) -> Path:
 
 
 def teachers_work(teachers: Sequence[str], pipeline: Pipeline, spec: InputSpec) -> float:
-    """Count the multiply-adds of the forward passes of students that ``method.teachers`` names, for one sample.
+    """Count the multiply-adds of the forward passes of the students in files that are named, for one sample.
 
     Raises:
         InputError: no such file or run.
     """
     inputs, work = inputs_for(spec), 0
     for name in teachers:
+        if name == AVERAGE:
+            continue
         student, _ = read_student(teacher_file(name, pipeline))
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             student(inputs)
@@ -138,6 +167,7 @@ def identify_teachers(pipeline: Pipeline) -> dict[str, str]:
     """
     last = pipeline.distil.teacher if pipeline.distil else ENSEMBLE
     names = [*pipeline.method.teachers, *([] if last == ENSEMBLE else [last])]
+    names = [name for name in names if name != AVERAGE]
     files = {name: teacher_file(name, pipeline) for name in names}
     return {name: blake2b(path.read_bytes(), digest_size=8).hexdigest() for name, path in files.items()}
 

@@ -56,3 +56,9 @@ def test_a_pipeline_for_own_texts_names_the_columns_for_the_user_to_change(workd
         assert [line for line in lines if line.startswith(f"{key} = ") and "  # " in line]
     options = load_pipeline("mine.toml").data.model_dump()
     assert (options["label"], options["text"], options["header"]) == ("label", ["text"], True)
+
+
+@pytest.mark.parametrize(("method", "told"), [("cgl", True), ("cgl_whole", False), ("dml", False)])
+def test_few_steps_are_told_where_students_have_rows_of_their_own(workdir: Path, method: str, told: bool) -> None:
+    shown = CliRunner().invoke(cgl, ["new", "--dataset", "digits", "--backbone", "resnet8", "--method", method]).stdout
+    assert ("8 times fewer optimizer steps" in shown and "run.passes_per_epoch" in shown) == told

@@ -15,7 +15,7 @@ import torch
 from cgl_ignite.catalogue import load_pipeline
 from cgl_ignite.comparison.budget import budget, budgets, with_epochs
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.errors import InputError
+from cgl_ignite.errors import ConfigError, InputError
 from cgl_ignite.handlers.checkpoint import read_checkpoint
 from cgl_ignite.pipeline import RunResult, run
 from cgl_ignite.pipeline.data import read_data
@@ -131,6 +131,33 @@ def test_a_student_of_an_earlier_run_teaches(tmp_path: Path, distilled: tuple[Pa
 def test_every_sort_of_method_may_have_teachers(tmp_path: Path, distilled: tuple[Path, RunResult], preset: str) -> None:
     _, teacher = distilled
     trained(tmp_path, f"method.preset={preset}", f'method.teachers=["{teacher.student}"]', "run.epochs=1")
+
+
+def test_the_average_of_a_student_teaches_it(tmp_path: Path) -> None:
+    """The first epoch imitates already, and its cost is that of one more forward pass."""
+    changes = ["method.preset=baseline", 'run.average={kind="ema", decay=0.9}']
+    taught = [*changes, 'method.teachers=["average"]', "method.ramp={start=0.0, end=0.0}"]
+    result = trained(tmp_path, *taught)
+    values = read_rows(tmp_path / "runs" / result.run_id / "metrics.jsonl")[0].values
+    assert values["training/imitation_mean"] > 0
+    costs = [budget(pipeline(tmp_path, *more), read_data(pipeline(tmp_path)).source).work for more in (changes, taught)]
+    assert costs[1] / costs[0] == pytest.approx(4 / 3, rel=0.03)
+
+
+def test_a_run_whose_average_teaches_resumes(tmp_path: Path) -> None:
+    changes = ['run.average={kind="ema", decay=0.9}', 'method.teachers=["average"]']
+    whole = trained(tmp_path / "whole", *changes)
+    setting = pipeline(tmp_path / "stopped", *changes, "run.checkpoint_every={iterations = 3}")
+    tracker = MemoryTracker()
+    with pytest.raises(Stop):
+        run(setting, screen=StoppingScreen(LENGTH + 4, Stop), tracker=tracker)
+    (result,) = run(setting, resume=True, tracker=tracker)
+    assert_identical(outcome(tmp_path / "stopped", result.run_id), outcome(tmp_path / "whole", whole.run_id))
+
+
+def test_an_average_teaches_only_where_there_is_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="'average' is the average of the weights, and there is none"):
+        pipeline(tmp_path, 'method.teachers=["average"]')
 
 
 def test_teachers_that_do_not_fit_are_refused(tmp_path: Path, distilled: tuple[Path, RunResult]) -> None:

@@ -4,6 +4,7 @@ from cgl_ignite.data.augment.base import AUGMENTATIONS, Augmentation, Samples, b
 from cgl_ignite.data.augment.crop_flip import crop_flip
 from cgl_ignite.data.augment.erasing import random_erasing
 from cgl_ignite.data.augment.mixing import cutmix, mixup
+from cgl_ignite.data.augment.texts import token_dropout, word_dropout
 from cgl_ignite.data.augment.trivial import rand_augment, trivial_augment
 
 __all__ = [
@@ -17,5 +18,7 @@ __all__ = [
     "none",
     "rand_augment",
     "random_erasing",
+    "token_dropout",
     "trivial_augment",
+    "word_dropout",
 ]

@@ -14,7 +14,7 @@ from cgl_ignite.errors import InputError
 from cgl_ignite.registry import Registry
 from cgl_ignite.spec import InputSpec
 
-__all__ = ["AUGMENTATIONS", "Augmentation", "Samples", "build_augmentations", "images_only"]
+__all__ = ["AUGMENTATIONS", "Augmentation", "Samples", "build_augmentations", "images_only", "texts_only"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +71,16 @@ def images_only(kind: str, spec: InputSpec) -> None:
     """
     if spec.modality != "image":
         raise InputError(f"{kind!r} is for images, the data set holds {spec.modality}", key="data.augment.kind")
+
+
+def texts_only(kind: str, spec: InputSpec) -> None:
+    """Refuse a data set that does not hold texts.
+
+    Raises:
+        InputError: it does not.
+    """
+    if spec.modality != "text":
+        raise InputError(f"{kind!r} is for texts, the data set holds {spec.modality}", key="data.augment.kind")
 
 
 @AUGMENTATIONS.register("none")

@@ -47,6 +47,21 @@ class Ragged:
         parts = zip(self.starts.split(rows), self.lengths.split(rows), strict=True)
         return [replace(self, starts=starts, lengths=lengths) for starts, lengths in parts]
 
+    def positions(self) -> Tensor:
+        """Tell where the tokens of these rows lie, those of one row behind those of the other, on the CPU.
+
+        Shape: (sum(lengths),).
+        """
+        ends = self.lengths.cumsum(0)
+        shift = self.starts - (ends - self.lengths)
+        return shift.repeat_interleave(self.lengths) + torch.arange(int(ends[-1]) if len(self) else 0)
+
+    def packed(self) -> Ragged:
+        """Copy the tokens of these rows, and of no others, one row behind the other behind the padding."""
+        ends = 1 + self.lengths.cumsum(0)
+        positions = send(torch.cat([torch.zeros(1, dtype=torch.int64), self.positions()]), self.tokens.device)
+        return replace(self, tokens=self.tokens[positions], starts=ends - self.lengths)
+
     def padded(self) -> Tensor:
         """Lay the rows out as int64 (N, T) on the device of the tokens, without waiting for it."""
         device = self.tokens.device
@@ -65,8 +80,6 @@ class Ragged:
         packed = torch.zeros(int(ends[-1]), dtype=self.tokens.dtype, device=device)
         moved = replace(self, tokens=packed, starts=ends - self.lengths)
         for old, new in zip(self.split(_ROWS_AT_ONCE), moved.split(_ROWS_AT_ONCE), strict=True):
-            shift = (old.starts - new.starts).repeat_interleave(new.lengths)
-            first = int(new.starts[0])
-            positions = torch.arange(first, first + len(shift))
-            packed[first : first + len(shift)] = self.tokens[positions + shift].to(device)
+            first, positions = int(new.starts[0]), old.positions()
+            packed[first : first + len(positions)] = self.tokens[positions].to(device)
         return moved

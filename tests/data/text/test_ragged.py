@@ -38,6 +38,15 @@ def test_parts_are_rows_in_order(rows: list[list[int]], size: int) -> None:
     assert [len(part) for part in parts[:-1]] == [size] * (len(parts) - 1)
 
 
+@given(ROWS, st.data())
+def test_packed_rows_hold_their_own_tokens_only(rows: list[list[int]], data: st.DataObject) -> None:
+    chosen = data.draw(st.lists(st.integers(0, len(rows) - 1)))
+    packed = ragged(rows, 9).index_select(0, torch.tensor(chosen, dtype=torch.int64)).packed()
+    assert packed.tokens.tolist() == [0, *(token for row in chosen for token in rows[row])]
+    assert packed.padded().tolist() == [rows[row] + [0] * (9 - len(rows[row])) for row in chosen]
+    assert packed.tokens.dtype == torch.uint8
+
+
 def test_lengths_matter_where_batches_differ_in_width() -> None:
     rows = [[1, 2], [3]]
     targets = torch.zeros(2)

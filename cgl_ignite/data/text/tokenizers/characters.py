@@ -17,6 +17,7 @@ from cgl_ignite.data.base import DataSource, Examples, InputSpec, Rows
 from cgl_ignite.data.encoding import ENCODINGS, Pad, Preprocessing, Preprocessor, Tokenizer, corpus_of
 from cgl_ignite.data.normalise import PadTokens
 from cgl_ignite.data.text.cache.store import encoded
+from cgl_ignite.spec import UNKNOWN, WordMarks
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,7 +28,6 @@ __all__ = ["ALPHABET", "CharacterTokenizer", "characters"]
 ALPHABET = " abcdefghijklmnopqrstuvwxyz0123456789-,;.!?:'\"/|_#$%^&*~`+=<>()[]{}"
 """The characters with the ids from 2 on."""
 
-UNKNOWN = 1
 _CONTINUING = bytes(range(0x80, 0xC0))
 """The bytes of UTF-8 that go on with a character; as signed numbers, all others are at least -64."""
 
@@ -56,7 +56,8 @@ class CharacterTokenizer(Tokenizer):
 
     @property
     def spec(self) -> InputSpec:
-        return InputSpec("text", (self.length,), vocabulary=2 + len(self.alphabet))
+        spaces = (2 + self.alphabet.index(" "),) if " " in self.alphabet else ()
+        return InputSpec("text", (self.length,), 2 + len(self.alphabet), WordMarks(spaces=spaces))
 
     @property
     def dtype(self) -> type[np.integer[Any]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from hashlib import blake2b
 from itertools import chain
@@ -27,6 +27,7 @@ from cgl_ignite.data.text.cache.store import encoded, read_targets
 from cgl_ignite.data.text.corpus import Corpus
 from cgl_ignite.data.text.progress import report
 from cgl_ignite.errors import InputError
+from cgl_ignite.spec import WordMarks
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,6 +41,8 @@ _FILE = "sentencepiece.model"
 _LONGEST = 2**24
 _FOLDS_CASE, _KEEPS_CASE = "nmt_nfkc_cf", "nmt_nfkc"
 """SentencePiece's rules of Unicode normalisation."""
+_SPACE = "\N{LOWER ONE EIGHTH BLOCK}"
+"""What SentencePiece writes for the space in front of a word."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,11 @@ class SubwordTokenizer(Tokenizer):
         """Write the pieces of ids (N, T), padding as nothing."""
         texts: list[str] = self._processor.decode([[token for token in row if token] for row in ids.tolist()])
         return texts
+
+    def word_marks(self) -> WordMarks:
+        """Tell which pieces begin a word: those with a space in front."""
+        pieces = self._processor.id_to_piece(list(range(self._processor.get_piece_size())))
+        return WordMarks(starts=tuple(token for token, piece in enumerate(pieces) if piece.startswith(_SPACE)))
 
     def state(self) -> dict[str, Any]:
         return {
@@ -147,7 +155,8 @@ class _Subwords(Preprocessing):
         def read(part: Rows, rows: Tensor) -> Examples:
             return encoded(corpus_of(part).only(rows), tokenizer, settings)
 
-        return Preprocessor(self.spec, read, normaliser=lambda train: PadTokens(), tokenizer=tokenizer)
+        spec = replace(self.spec, words=tokenizer.word_marks())
+        return Preprocessor(spec, read, normaliser=lambda train: PadTokens(), tokenizer=tokenizer)
 
 
 def _learn(corpus: Corpus, vocabulary: int, lower: bool, folder: Path) -> None:
