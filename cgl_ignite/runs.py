@@ -9,21 +9,25 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cgl_ignite.backbones import Backbone
 from cgl_ignite.catalogue import bind
 from cgl_ignite.config.load import Document
-from cgl_ignite.data import Normaliser, PadTokens, parse_tokenizer
+from cgl_ignite.config.schema import Pipeline
+from cgl_ignite.data import Normaliser, PadTokens, Tokenizer, parse_tokenizer
 from cgl_ignite.errors import InputError
 from cgl_ignite.handlers.checkpoint import read_checkpoint
 from cgl_ignite.pipeline.assemble import blueprint
 from cgl_ignite.pipeline.find import find_run
-from cgl_ignite.pool import ModularNetwork, modular_layers
+from cgl_ignite.pool import ModularNetwork, Routing, modular_layers
 from cgl_ignite.spec import InputSpec
 from cgl_ignite.student import Card, Student, read_student
 from cgl_ignite.tracking.files import read_rows
 
 __all__ = [
     "RunFiles",
+    "design_of",
     "load_student",
+    "open_pool",
     "open_run",
     "rebuild_pool",
     "take_student",
@@ -77,6 +81,21 @@ class RunFiles:
             return PadTokens()
         return Normaliser(torch.tensor(self.facts["mean"]), torch.tensor(self.facts["std"]))
 
+    @property
+    def students(self) -> int:
+        """How many learned together."""
+        return len(self.facts["paths"])
+
+    @property
+    def spec(self) -> InputSpec:
+        """The form of one input."""
+        return InputSpec(self.facts["modality"], tuple(self.facts["shape"]), self.facts.get("vocabulary", 0))
+
+    @property
+    def tokenizer(self) -> Tokenizer | None:
+        """What makes token ids of texts; None for images."""
+        return parse_tokenizer(self.facts["encoder"], self.path) if self.facts["modality"] == "text" else None
+
     def card(self, student: int) -> Card:
         """Describe a student at the selected epoch, with the accuracies that were recorded."""
         epoch, selected, score = self.selected
@@ -108,6 +127,35 @@ def open_run(which: str, folder: Path) -> RunFiles:
     return RunFiles(path, checkpoint, {0 if row.final else row.epoch: dict(row.values) for row in rows})
 
 
+def open_pool(which: str, folder: Path) -> RunFiles:
+    """Open a run whose students are wanted together, as :func:`open_run`.
+
+    Raises:
+        InputError: no such run, one of a single student, or the file of a student.
+    """
+    path = Path(which)
+    if path.suffix and not path.exists():
+        raise InputError(f"there is no file {which}")
+    if path.is_file() and not _is_checkpoint(path):
+        _, card = read_student(path)
+        raise InputError(f"{which} holds one student; give the run with all of its students, {card.run_id[:8]}")
+    run = open_run(which, folder)
+    if run.students == 1:
+        which = "keeps its distilled student only" if run.facts.get("stage") else "has one student"
+        raise InputError(f"run {run.facts['run_id']} {which}, which is no ensemble")
+    return run
+
+
+def design_of(run: RunFiles) -> tuple[Pipeline, Backbone, Routing]:
+    """Return the pipeline of a run, and the backbone and the routing of its pool as they are registered now.
+
+    Raises:
+        InputError: parts that are not registered here.
+    """
+    pipeline = bind(Document(run.facts["pipeline"], {}, run.path))
+    return pipeline, *blueprint(pipeline, run.spec, len(run.facts["classes"]))
+
+
 def rebuild_pool(run: RunFiles) -> ModularNetwork:
     """Build the pool of a run from its checkpoint alone, with the weights of the selected epoch.
 
@@ -115,9 +163,7 @@ def rebuild_pool(run: RunFiles) -> ModularNetwork:
         InputError: parts that are not registered here, no selection yet, weights that do not fit.
     """
     facts, weights = run.facts, run.weights
-    pipeline = bind(Document(facts["pipeline"], {}, run.path))
-    spec = InputSpec(facts["modality"], tuple(facts["shape"]), facts.get("vocabulary", 0))
-    backbone, routing = blueprint(pipeline, spec, len(facts["classes"]))
+    pipeline, backbone, routing = design_of(run)
     pool = ModularNetwork(modular_layers(backbone), routing.modules, facts["seed"])
     pool.route(torch.tensor(facts["paths"]), facts["reads"], pipeline.method.statistics)
     try:
@@ -136,12 +182,9 @@ def take_student(run: RunFiles, student: int | None = None) -> tuple[Student, Ca
         InputError: an index that no student has.
     """
     chosen = run.selected[1] if student is None else student
-    students = len(run.facts["paths"])
-    if not 0 <= chosen < students:
-        raise InputError(f"{run.path}: there is no student {chosen}, only 0 to {students - 1}")
-    pool, facts = rebuild_pool(run), run.facts
-    tokenizer = parse_tokenizer(facts["encoder"], run.path) if facts["modality"] == "text" else None
-    return Student.of(pool, chosen, run.normaliser, tokenizer), run.card(chosen)
+    if not 0 <= chosen < run.students:
+        raise InputError(f"{run.path}: there is no student {chosen}, only 0 to {run.students - 1}")
+    return Student.of(rebuild_pool(run), chosen, run.normaliser, run.tokenizer), run.card(chosen)
 
 
 def load_student(which: str, folder: Path, device: torch.device | str = "cpu") -> tuple[nn.Module, Card]:

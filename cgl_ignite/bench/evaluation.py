@@ -14,10 +14,10 @@ from cgl_ignite.bench.progress import take_turns
 from cgl_ignite.bench.race import make_clock
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import Batch, Splits, evaluation_batches, evaluation_order
-from cgl_ignite.engine.evaluate import ROWS, pool_logits
+from cgl_ignite.engine.evaluate import ROWS, evaluation_plan, pool_logits
 from cgl_ignite.pipeline.assemble import Parts
 from cgl_ignite.pipeline.device import cpu_threads, find_device, find_precision
-from cgl_ignite.pool import ModularNetwork, Unit, extract_student, plan_forward
+from cgl_ignite.pool import ModularNetwork, extract_student
 from cgl_ignite.pool.cost import LayerCost, plan_cost
 from cgl_ignite.pool.precision import full, lowered
 
@@ -75,10 +75,8 @@ def measure_evaluation(pipeline: Pipeline, rounds: int, clock: str) -> dict[str,
 
 def arithmetic_of(pool: ModularNetwork, costs: Sequence[LayerCost]) -> float:
     """Return the multiply-adds of all students in one pass, as a share of those of the students one by one."""
-    students = range(pool.routes.students)
-    units = [Unit(student, 0, own=False, gradient=False) for student in students]
-    together = plan_cost(plan_forward(pool.routes, units, training=False), costs, [1]).multiply_adds
-    return together / (len(students) * sum(cost.forward for cost in costs))
+    together = plan_cost(evaluation_plan(pool), costs, [1]).multiply_adds
+    return together / (pool.routes.students * sum(cost.forward for cost in costs))
 
 
 def differs(pool: ModularNetwork, students: Sequence[nn.Module], inputs: Tensor, precision: torch.dtype) -> float:

@@ -11,7 +11,8 @@ from rich.live import Live
 from rich.segment import SegmentLines
 from rich.text import Text
 
-from cgl_ignite.cli.frame import StudentTable, bars, facts, header, plain_line, results
+from cgl_ignite.cli.ending import results
+from cgl_ignite.cli.frame import StudentTable, bars, facts, header, plain_line
 from cgl_ignite.cli.report import show_data
 from cgl_ignite.display import NoScreen
 

@@ -13,23 +13,27 @@ from cgl_ignite.data import Examples, Normaliser, PadTokens, evaluation_batches,
 from cgl_ignite.handlers.state import Scores
 from cgl_ignite.metrics import mean_diversity
 from cgl_ignite.metrics.averages import student_metrics
-from cgl_ignite.pool import ModularNetwork, Unit, plan_forward
+from cgl_ignite.pool import ModularNetwork, Plan, Unit, plan_forward
 
-__all__ = ["build_evaluator", "evaluate", "pool_logits"]
+__all__ = ["build_evaluator", "evaluate", "evaluation_plan", "pool_logits"]
 
 ROWS = 128
 PREDICTED = "predicted"
 
 
+def evaluation_plan(pool: ModularNetwork) -> Plan:
+    """Plan one pass of every student on one batch."""
+    units = [Unit(student, 0, own=False, gradient=False) for student in range(pool.routes.students)]
+    return plan_forward(pool.routes, units, training=False)
+
+
 def pool_logits(pool: ModularNetwork, inputs: Tensor) -> Tensor:
     """Run every student on one batch. Shape: inputs (B, ...), result (K, B, C)."""
-    students = pool.routes.students
-    units = [Unit(student, 0, own=False, gradient=False) for student in range(students)]
-    plan = plan_forward(pool.routes, units, training=False)
+    plan = evaluation_plan(pool)
     pool.eval()
     with torch.no_grad():
         nodes = pool([inputs], plan)
-    return torch.stack([nodes.logits[row] for row in plan.rows(range(students), 0)])
+    return torch.stack([nodes.logits[row] for row in plan.rows(range(pool.routes.students), 0)])
 
 
 def build_evaluator(pool: ModularNetwork, device: torch.device) -> Engine:

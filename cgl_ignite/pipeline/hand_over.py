@@ -19,6 +19,7 @@ from cgl_ignite.handlers.state import TrainerState
 from cgl_ignite.pipeline.active import ActiveRun
 from cgl_ignite.pipeline.artifacts import keep_pictures, keep_predictions
 from cgl_ignite.pipeline.assemble import count_parameters
+from cgl_ignite.pipeline.diagnosis import diagnose_run
 from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.result import RunResult, read_result
 from cgl_ignite.student import Card, Student, example_inputs, logits, read_student, write_student
@@ -38,7 +39,7 @@ def hand_over(run: ActiveRun, state: TrainerState) -> RunResult:
     """
     journal, folder, selected = run.journal, run.folder, state.selected
     student, card = _write_student(run, state)
-    result = _result(run, state, count_parameters(student))
+    result = _result(run, state, student)
     write_atomically(folder.result, result.json().encode())
     journal.attempt("the card", lambda: journal.text("card.md", card.markdown()))
     journal.attempt("the pictures", lambda: keep_pictures(state.test, selected.student, journal))
@@ -47,10 +48,12 @@ def hand_over(run: ActiveRun, state: TrainerState) -> RunResult:
     return _keep_model(folder, result, model, journal.tracker.uri)
 
 
-def _result(run: ActiveRun, state: TrainerState, parameters: int) -> RunResult:
-    """Tell what a run has reached; ``parameters``: those of its student."""
-    pipeline, parts, folder = run.pipeline, run.parts, run.folder
+def _result(run: ActiveRun, state: TrainerState, student: Student) -> RunResult:
+    """Tell what a run has reached; without a diagnosis if that fails."""
+    pipeline, folder, holdout = run.pipeline, run.folder, run.parts.splits.holdout
     selected, test, seconds = state.selected, state.test, run.averages.seconds
+    sure = certainty((selected.score, holdout.targets), (test.accuracy[selected.student], test.targets))
+    diagnosed = run.journal.attempt("the diagnosis", lambda: diagnose_run(run, selected, student, sure["at_chance"]))
     return RunResult(
         run_id=folder.run_id,
         seed=run.seed,
@@ -65,14 +68,15 @@ def _result(run: ActiveRun, state: TrainerState, parameters: int) -> RunResult:
         mean_test_accuracy=fmean(test.accuracy),
         diversity=test.diversity,
         parameters=run.parameters,
-        parameters_student=parameters,
+        parameters_student=count_parameters(student),
         train_seconds=seconds,
         samples_per_second=run.samples / max(seconds, 1e-9),
         checkpoint=str(folder.checkpoint),
         tracking_uri=run.journal.tracker.uri,
         student=str(folder.student),
         model=None,
-        **certainty((selected.score, parts.splits.holdout.targets), (test.accuracy[selected.student], test.targets)),
+        **sure,
+        **(diagnosed or {}),
     )
 
 

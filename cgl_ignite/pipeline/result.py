@@ -33,6 +33,8 @@ class RunResult:
         chance_accuracy: on the holdout, of always answering its most frequent class.
         at_chance: whether the selected student exceeds, on the holdout or on the test part, the accuracy of always
             answering the most frequent class there by at most a standard error.
+        training_accuracy: of the selected student on at most 2,000 training rows that it has learned, not augmented.
+        diagnosis: one sentence on how it has learned, and what that suggests (:mod:`cgl_ignite.analysis.diagnosis`).
 
     What older results do not hold is None.
     """
@@ -60,6 +62,8 @@ class RunResult:
     holdout_standard_error: float | None = None
     chance_accuracy: float | None = None
     at_chance: bool | None = None
+    training_accuracy: float | None = None
+    diagnosis: str | None = None
 
     def json(self) -> str:
         """Write the result as one JSON object."""

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
 from cgl_ignite.cli.main import cgl
 from cgl_ignite.data import DATASETS
 from cgl_ignite.pipeline import RunResult
+from tests.student.runs import finished_run
 
 
 def evaluate(*arguments: object) -> Result:
@@ -71,3 +73,73 @@ def test_files_and_devices_that_are_not_there(result: RunResult, workdir: Path) 
     missing = evaluate(result.student, "digits", "--plugin", "no_such_parts")
     assert missing.exit_code == 2
     assert "cannot import 'no_such_parts'" in missing.stderr
+
+
+def test_the_ensemble_of_a_run_on_the_rows_it_was_tested_on(result: RunResult, folder: Path) -> None:
+    done = evaluate("latest", "--ensemble", "--folder", folder, "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    named = (found["run_id"], found["epoch"], found["data"], found["students"], found["n"])
+    assert named == (result.run_id, result.selected_epoch, "digits", 3, 360)
+    assert found["selected"]["student"] == result.selected_student
+    assert found["selected"]["accuracy"] == pytest.approx(result.test_accuracy, abs=1e-4)
+    assert found["mean"]["accuracy"] == pytest.approx(result.mean_test_accuracy, abs=1e-4)
+    assert found["best"]["accuracy"] >= found["selected"]["accuracy"]
+    difference = found["ensemble_minus_selected"]
+    assert difference["accuracy"] == pytest.approx(found["ensemble"]["accuracy"] - found["selected"]["accuracy"])
+    low, high = difference["interval"]
+    assert low <= difference["accuracy"] <= high
+    assert found["cost"] == found["multiply_adds"] / found["multiply_adds_student"] == 3
+
+
+def test_a_run_with_a_limit_is_measured_on_its_own_rows(tmp_path: Path) -> None:
+    run = finished_run(tmp_path, "data.limit=150", "data.holdout=50", "run.epochs=1")
+    own = json.loads(evaluate("latest", "--ensemble", "--folder", tmp_path, "--json").stdout)
+    assert (own["n"], own["selected"]["accuracy"]) == (150, pytest.approx(run.test_accuracy, abs=1e-4))
+    named = evaluate("latest", "digits", "--ensemble", "--folder", tmp_path, "--json", "--limit", 40)
+    assert json.loads(named.stdout)["n"] == 40
+
+
+def test_lines_about_an_ensemble(result: RunResult, folder: Path) -> None:
+    lines = evaluate(result.checkpoint, "digits", "--ensemble", "--folder", folder).stdout.splitlines()
+    found = json.loads(evaluate("latest", "--ensemble", "--folder", folder, "--json").stdout)
+    names = ["", "ensemble", "selected student", "best student", "mean of students", "difference", "inference", "n"]
+    assert [line[:16].strip() for line in lines] == names
+    assert lines[1].split()[1] == f"{found['ensemble']['accuracy']:.2f}"
+    assert lines[2].split()[2:] == [
+        f"{result.test_accuracy:.2f}", "%", f"{found['selected']['cross_entropy']:.4f}",
+        "student", str(result.selected_student),
+    ]  # fmt: skip
+    assert lines[6].startswith("inference         3.00 times the multiply-adds of one student (")
+
+
+def test_an_ensemble_of_no_pool(result: RunResult, folder: Path, tmp_path: Path) -> None:
+    finished_run(tmp_path, 'method.preset="baseline"', "method.students=1", "run.epochs=1")
+    for which, place, message in (
+        (result.student, folder, "holds one student; give the run"),
+        ("latest", tmp_path, "has one student, which is no ensemble"),
+        ("nobody", folder, "no run 'nobody'"),
+    ):
+        failed = evaluate(which, "digits", "--ensemble", "--folder", place)
+        assert (failed.exit_code, failed.stdout, len(failed.stderr.splitlines())) == (2, "", 1)
+        assert message in failed.stderr
+
+
+def test_a_run_that_is_not_finished(result: RunResult, folder: Path, tmp_path: Path) -> None:
+    """As for one student: the selection so far is measured, and without any there is an error."""
+    state = torch.load(result.checkpoint, weights_only=True)
+    torch.save(state, tmp_path / "stopped.pt")
+    found = json.loads(evaluate(tmp_path / "stopped.pt", "--ensemble", "--json").stdout)
+    assert found["selected"]["accuracy"] == pytest.approx(result.test_accuracy, abs=1e-4)
+    state["selector"]["selected"] = None
+    torch.save(state, tmp_path / "begun.pt")
+    for more in ([], ["--ensemble"]):
+        failed = evaluate(tmp_path / "begun.pt", "digits", *more)
+        assert (failed.exit_code, failed.stdout) == (2, "")
+        assert "no student is selected yet, as no epoch is finished" in failed.stderr
+
+
+def test_a_student_needs_data(result: RunResult) -> None:
+    failed = evaluate(result.student)
+    assert (failed.exit_code, failed.stdout) == (2, "")
+    assert "Missing argument 'DATA'" in failed.stderr

@@ -79,6 +79,7 @@ def result(summary):
         test_accuracy=60.914,
         mean_test_accuracy=59.8,
         diversity=0.375,
+        diagnosis=None,
         train_seconds=3671.8,
         checkpoint=str(summary.folder / "checkpoint.pt"),
         student=str(summary.folder / "student.pt"),
@@ -134,6 +135,32 @@ def test_the_end_names_every_place_and_the_commands_to_go_on_with(summary, resul
     assert commands == [
         "cgl ui", f"cgl evaluate {RUN[:8]} digits", f"cgl predict {RUN[:8]} IMAGE...", f"cgl export {RUN[:8]}"
     ]  # fmt: skip
+
+
+def test_the_diagnosis_stands_before_the_commands_its_advice_in_a_line_of_its_own(summary, result):
+    figures = "training accuracy 99.2 %, holdout 81.0 %:"
+    advice = (
+        "the students over-fit; stronger augmentation (data.augment) or more data may help,",
+        "and collaboration pays most here",
+    )
+    result.diagnosis = " ".join((figures, *advice))
+    out = console(width=40)
+    screen = make_screen(console=out)
+    screen.start(summary)
+    screen.finish(result)
+    lines = shown(out).splitlines()
+    start = lines.index(f"  diagnosis         {figures}")
+    assert " ".join(lines[start + 1 : start + 3]).split() == " ".join(advice).split()
+    assert all(line.startswith(20 * " ") and len(line) <= 104 for line in lines[start + 1 : start + 3])
+    assert lines[start + 3] == "look further"
+
+
+def test_without_a_diagnosis_there_is_no_line_for_it(summary, result):
+    out = console()
+    screen = make_screen(console=out)
+    screen.start(summary)
+    screen.finish(result)
+    assert "diagnosis" not in shown(out)
 
 
 @pytest.mark.parametrize(

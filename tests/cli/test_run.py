@@ -18,7 +18,7 @@ KEYS = {
     "run_id", "seed", "method", "dataset", "backbone", "students", "selected_student", "selected_epoch",
     "holdout_accuracy", "test_accuracy", "mean_test_accuracy", "diversity", "parameters", "parameters_student",
     "train_seconds", "samples_per_second", "checkpoint", "tracking_uri", "student", "model",
-    "holdout_standard_error", "chance_accuracy", "at_chance",
+    "holdout_standard_error", "chance_accuracy", "at_chance", "training_accuracy", "diagnosis",
 }  # fmt: skip
 
 
