@@ -151,7 +151,7 @@ def test_a_run_that_ends_while_it_is_set_up_ends_truly(
     def fails(*_: Any) -> None:
         raise error
 
-    monkeypatch.setattr(f"cgl_ignite.pipeline.train.{where}", fails)
+    monkeypatch.setattr(f"cgl_ignite.pipeline.record.{where}", fails)
     tracker = MemoryTracker()
     with pytest.raises(error):
         run(pipeline(tmp_path), tracker=tracker)

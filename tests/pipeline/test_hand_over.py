@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cgl_ignite.catalogue import load_pipeline
-from cgl_ignite.pipeline import abandoned, artifacts, hand_over, read_result, run, session, train
+from cgl_ignite.pipeline import abandoned, artifacts, hand_over, read_result, record, run, session
 from cgl_ignite.pipeline import folder as folders
 from cgl_ignite.tracking import ModelRefused, own_store
 from cgl_ignite.tracking.memory import MemoryTracker
@@ -139,7 +139,7 @@ def test_a_run_that_is_killed_during_its_hand_over_is_completed_on_resume(settin
     tracker = MemoryTracker()
     with monkeypatch.context() as patch:
         patch.setattr(hand_over, point, kill)
-        patch.setattr(train, "_close", lambda *_: None)
+        patch.setattr(record, "_close", lambda *_: None)
         patch.setattr(session, "_ending", lambda *_: nullcontext())
         with pytest.raises(Killed):
             run(setting, tracker=tracker, screen=notes)
