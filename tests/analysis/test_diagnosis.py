@@ -92,11 +92,8 @@ def test_what_helps_against_over_fitting() -> None:
     )
     group = replace(one, students=8)
     assert diagnose(group) == f"{figures}the students over-fit; {augment} or more data may help, {most}"
-    assert (
-        diagnose(replace(group, divided=True))
-        == f"{figures}the students over-fit; {augment} or {data} may help, {most}"
-    )
-    assert diagnose(replace(group, modality="text")) == f"{figures}the students over-fit; more data may help, {most}"
+    divided = replace(group, divided=True)
+    assert diagnose(divided) == f"{figures}the students over-fit; {augment} or {data} may help, {most}"
     distilled = replace(one, distilled=True)
     assert diagnose(distilled) == f"{figures}the student over-fits; {augment} or more data may help"
 
