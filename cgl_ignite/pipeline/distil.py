@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from ignite.engine import Engine, Events
 from torch import Tensor
 
 from cgl_ignite.catalogue import load_pipeline
 from cgl_ignite.config.dump import values
 from cgl_ignite.config.schema import ENSEMBLE, Pipeline
+from cgl_ignite.data import Splits
 from cgl_ignite.handlers.interruption import Interruption
 from cgl_ignite.pipeline.active import DISTILLATION, ActiveRun, Before, begin
 from cgl_ignite.pipeline.assemble import assemble
@@ -18,7 +20,14 @@ from cgl_ignite.pipeline.teachers import PoolTeachers, load_teachers
 from cgl_ignite.pool import ModularNetwork
 from cgl_ignite.seeding import stream
 
-__all__ = ["StartFrom", "distilling", "next_stage", "pipeline_of_distillation", "student_weights"]
+__all__ = [
+    "StartFrom",
+    "distilling",
+    "next_stage",
+    "pipeline_of_distillation",
+    "refuse_unfit_teacher",
+    "student_weights",
+]
 
 
 def distilling(checkpoint: Mapping[str, Any] | None) -> bool:
@@ -54,6 +63,16 @@ def pipeline_of_distillation(pipeline: Pipeline) -> Pipeline:
     tree["run"]["epochs"] = pipeline.run.epochs + distil.epochs
     del tree["distil"]
     return load_pipeline(tree)
+
+
+def refuse_unfit_teacher(pipeline: Pipeline, splits: Splits) -> None:
+    """Make sure before the pool is trained that the teacher of its distillation is there and fits the data.
+
+    Raises:
+        InputError: it is not there, or does not fit.
+    """
+    if pipeline.distil is not None and pipeline.distil.teacher != ENSEMBLE:
+        load_teachers([pipeline.distil.teacher], pipeline, splits, torch.device("cpu"))
 
 
 def next_stage(first: ActiveRun, checkpoint: Mapping[str, Any] | None, interruption: Interruption) -> ActiveRun:

@@ -25,7 +25,7 @@ from cgl_ignite.handlers.watching import Watcher
 from cgl_ignite.pipeline.active import ActiveRun, RunContext, begin
 from cgl_ignite.pipeline.artifacts import keep_routing
 from cgl_ignite.pipeline.assemble import assemble, build_step
-from cgl_ignite.pipeline.distil import distilling, next_stage
+from cgl_ignite.pipeline.distil import distilling, next_stage, refuse_unfit_teacher
 from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.hand_over import hand_over
 from cgl_ignite.pipeline.record import recorded
@@ -55,11 +55,13 @@ def run_seed(context: RunContext, seed: int, again: RunFolder | None) -> RunResu
     parts = assemble(pipeline, context.data, seed, context.device, interruption)
     if checkpoint and not pipeline.run.batches_per_chunk and not distilling(checkpoint):
         parts = replace(parts, batches_per_chunk=checkpoint["facts"]["batches_per_chunk"])
+    refuse_unfit_teacher(pipeline, parts.splits)
     report = context.data.report(seed)
     with interruption.listening(), recorded(context, seed, again, checkpoint, report) as (journal, folder):
         if screen:
             screen.data(report)
         state, stage = None, begin(context, pipeline, seed, parts, journal, folder, checkpoint)
+        del parts  # its optimizer is not needed in a second stage
         if not distilling(checkpoint):
             state, checkpoint = _train(stage, checkpoint, interruption), None
         if pipeline.distil is not None:

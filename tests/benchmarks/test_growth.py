@@ -10,6 +10,7 @@ from growth_figure import growth_figure
 from cgl_ignite.bench.bare import Given, loop_over_students
 from cgl_ignite.bench.passes import ready
 from cgl_ignite.errors import ConfigError
+from cgl_ignite.pipeline.data import RunData
 
 SMALL = GrowthSetting(batch_size=2)
 
@@ -30,7 +31,8 @@ def test_nobody_imitates_more_than_there_are() -> None:
 
 @pytest.mark.parametrize("students", [8, 64])
 def test_batches_are_full_however_many_students_read(students: int) -> None:
-    parts = ready(SMALL.pipeline(SMALL_GROUPS, students), SMALL.source())
+    pipeline = SMALL.pipeline(SMALL_GROUPS, students)
+    parts = ready(pipeline, RunData(SMALL.source(), pipeline.data))
     assert next(parts.batches.stream(0)).sizes == (2,) * students
     assert len(parts.splits.train) == 64 * 2 * 4
     assert parts.batches_per_chunk == 8
@@ -38,8 +40,8 @@ def test_batches_are_full_however_many_students_read(students: int) -> None:
 
 def test_a_pool_trains_as_a_loop_over_its_students_does() -> None:
     pipeline, device = SMALL.pipeline(SMALL_GROUPS, 8), torch.device("cpu")
-    mine = training(pipeline, ready(pipeline, SMALL.source()))
-    given = Given.of(ready(pipeline, SMALL.source()))
+    mine = training(pipeline, ready(pipeline, RunData(SMALL.source(), pipeline.data)))
+    given = Given.of(ready(pipeline, RunData(SMALL.source(), pipeline.data)))
     theirs = loop_over_students(pipeline, given, pipeline.seeds[0], device, at_once=False)
     for _ in range(2):
         losses, (ce, kl) = next(mine), next(theirs)

@@ -121,7 +121,7 @@ def test_files_are_those_of_the_comparison(whole: Any) -> None:
     names = {path.name for path in place.iterdir()} - {".lock"}
     assert names == {
         "cells.json", "comparison.md", "comparison.tex", "comparison.csv", "comparison.json",
-        "accuracy.png", "holdout.png", "diversity.png", "agreement.png",
+        "accuracy.png", "cost.png", "holdout.png", "diversity.png", "agreement.png",
     }  # fmt: skip
     assert json.loads((place / "comparison.json").read_text()) == json.loads(json.dumps(report.tree()))
 
@@ -130,7 +130,7 @@ def test_the_pictures_are_drawn(whole: Any, pictures: None) -> None:
     _, _, folder = whole
     report = start(folder)
     drawn = {path.name: path.read_bytes()[:4] for path in report.folder.glob("*.png")}
-    names = ("accuracy.png", "holdout.png", "diversity.png", "agreement.png")
+    names = ("accuracy.png", "cost.png", "holdout.png", "diversity.png", "agreement.png")
     assert drawn == dict.fromkeys(names, b"\x89PNG")
 
 

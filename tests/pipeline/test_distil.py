@@ -23,6 +23,7 @@ from cgl_ignite.pipeline.distil import pipeline_of_distillation
 from cgl_ignite.pipeline.teachers import load_teachers
 from cgl_ignite.runs import open_run, rebuild_pool, take_student
 from cgl_ignite.spec import InputSpec
+from cgl_ignite.student import Student, read_student, write_student
 from cgl_ignite.tracking import RunInfo
 from cgl_ignite.tracking.files import read_rows
 from cgl_ignite.tracking.memory import MemoryTracker
@@ -170,6 +171,20 @@ def test_teachers_that_do_not_fit_are_refused(tmp_path: Path, distilled: tuple[P
         load(splits=replace(splits, spec=InputSpec("image", (3, 8, 8))))
     with pytest.raises(InputError, match="answers 10 classes that are not the 10 of the data, in their order"):
         load(splits=replace(splits, classes=splits.classes[::-1]))
+
+
+def test_the_teacher_of_a_distillation_is_looked_at_before_the_training(
+    tmp_path: Path, distilled: tuple[Path, RunResult]
+) -> None:
+    """It is a network for images of another size; no epoch is trained before that is said."""
+    _, teacher = distilled
+    student, card = read_student(Path(teacher.student))
+    assert isinstance(student, Student)
+    other = tmp_path / "other.pt"
+    write_student(other, student, card.model_copy(update={"classes": card.classes[::-1]}))
+    with pytest.raises(InputError, match="answers 10 classes that are not the 10 of the data"):
+        trained(tmp_path, f'distil={{epochs=1, from="{other}"}}')
+    assert not list(tmp_path.rglob("metrics.jsonl"))
 
 
 def test_a_teacher_that_has_changed_is_noticed(tmp_path: Path, distilled: tuple[Path, RunResult]) -> None:

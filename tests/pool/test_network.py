@@ -182,7 +182,7 @@ def test_what_is_normalised_together_depends_on_the_device(device: str, large: i
 
 
 @pytest.mark.parametrize(
-    ("paths", "reads", "reading", "slots"),
+    ("paths", "group_of", "reading", "slots"),
     [
         ([[0, 0, 0], [0, 1, 0]], [0, 1], "shared", [[0, 0, 0], [0, 0, 0]]),
         ([[0, 0, 0], [0, 0, 0]], [0, 1], "student", [[0, 0, 0], [1, 1, 0]]),
