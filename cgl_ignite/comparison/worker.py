@@ -31,6 +31,7 @@ class Reporter(NoScreen):
     def __init__(self, file: TextIO) -> None:
         self.file = file
         self._next = 0.0
+        self._later = 0
 
     def say(self, event: str, **facts: Any) -> None:
         """Write one event."""
@@ -41,15 +42,19 @@ class Reporter(NoScreen):
             os.kill(os.getpid(), signal.SIGTERM)
 
     def start(self, summary: Summary) -> None:
-        """Tell that the training begins."""
-        self.say("progress", share=summary.resumed / summary.epochs)
+        """Tell that a stage of the training begins; epochs of a distillation at the end come later."""
+        distil = summary.pipeline.distil
+        self._later = 0 if distil is None else distil.epochs
+        if summary.resumed or not summary.distillation:
+            self.say("progress", share=summary.resumed / (summary.epochs + self._later))
 
     def iteration(self, state: Progress) -> None:
         """Tell how far it is, now and then."""
         now = time.monotonic()
         if now >= self._next:
             self._next = now + SECONDS
-            self.say("progress", share=state.iteration / ((state.epoch_length or 1) * (state.max_epochs or 1)))
+            epochs = (state.max_epochs or 1) + self._later
+            self.say("progress", share=state.iteration / ((state.epoch_length or 1) * epochs))
 
     def note(self, text: str) -> None:
         """Pass a warning on."""

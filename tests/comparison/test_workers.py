@@ -73,6 +73,20 @@ def test_progress_is_told_now_and_then() -> None:
     assert others[-1] == {"event": "note", "text": "careful"} and len(others) < 5
 
 
+def test_a_distillation_at_the_end_is_a_part_of_the_whole(monkeypatch) -> None:
+    """Three epochs of the pool, one of the distillation: after two epochs half is done, and the last begins at 3/4."""
+    monkeypatch.setattr("cgl_ignite.comparison.worker.SECONDS", 0.0)
+    file = io.StringIO()
+    reporter = Reporter(file)
+    pool = SimpleNamespace(distil=SimpleNamespace(epochs=1))
+    reporter.start(SimpleNamespace(pipeline=pool, resumed=0, epochs=3, distillation=False))
+    reporter.iteration(SimpleNamespace(iteration=20, epoch_length=10, max_epochs=3))
+    reporter.start(SimpleNamespace(pipeline=SimpleNamespace(distil=None), resumed=0, epochs=4, distillation=True))
+    reporter.iteration(SimpleNamespace(iteration=61, epoch_length=20, max_epochs=4))
+    shares = [json.loads(line)["share"] for line in file.getvalue().splitlines()]
+    assert shares == [0.0, 0.5, 61 / 80]
+
+
 def test_without_a_parent_the_run_is_stopped(monkeypatch) -> None:
     class Broken(io.StringIO):
         def write(self, text: str) -> int:
