@@ -117,7 +117,7 @@ def test_the_whole_suite(tmp_path: Path) -> None:
     command = [sys.executable, str(BENCHMARKS / "suite.py"), "--tiny", "--rounds", "2", "--root", str(tmp_path)]
     subprocess.run([*command, "--output", str(tmp_path)], capture_output=True, check=True)
     parts = json.loads((tmp_path / "suite.json").read_text("utf-8"))["parts"]
-    assert len(parts) == 8
+    assert len(parts) == 9
     assert parts["growth"]["flat"]["parameters"] == 1
     assert parts["growth"]["flat"]["memory"]["8"]["growth_mib"] > 0
     assert (tmp_path / "growth.png").exists()

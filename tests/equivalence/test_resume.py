@@ -183,6 +183,7 @@ def finish(folder: Path, *more: str) -> RunResult:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_killed_by_the_system(tmp_path: Path) -> None:
     """SIGKILL at ten random moments of a run that saves every two iterations."""
     whole = finish(tmp_path / "whole")
