@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -16,6 +17,7 @@ from cgl_ignite.config.load import Document, load_document
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.config.variants import deviations
 from cgl_ignite.errors import InputError, RunFailed
+from cgl_ignite.tracking.files import read_rows
 
 __all__ = ["Tuning", "derived_rows", "stretched"]
 
@@ -77,7 +79,7 @@ class Tuning:
         bind: Callable[[Sequence[str]], Mapping[str, Pipeline]],
         run: Callable[[Mapping[str, Pipeline]], ComparisonReport],
     ) -> dict[str, Any]:
-        """Train every method with every value, and choose; the first of equally good values wins.
+        """Train every method with every value, and choose by holdout accuracy, ties by lower holdout cross-entropy.
 
         Args:
             names: of the methods.
@@ -92,14 +94,26 @@ class Tuning:
             for value in self.values
             for name, one in bind(self.overrides(dict.fromkeys(names, value))).items()
         }
-        runs = {row.name: [run.holdout_accuracy for run in row.runs.values()] for row in run(rows).methods}
+        scores = {row.name: _scores(list(row.runs.values())) for row in run(rows).methods if row.runs}
         chosen = {}
         for name in names:
-            found = {self._row(name, value): value for value in self.values if runs[self._row(name, value)]}
+            found = {self._row(name, value): value for value in self.values if self._row(name, value) in scores}
             if not found:
                 raise RunFailed(f"{name} failed with every value of {self.key}")
-            chosen[name] = found[max(found, key=lambda row: fmean(runs[row]))]
+            chosen[name] = found[max(found, key=lambda row: scores[row])]
         return chosen
 
     def _row(self, name: str, value: Any) -> str:
         return f"{name} {self.key}={toml_value(value)}"
+
+
+def _scores(runs: Sequence[Any]) -> tuple[float, float]:
+    """Return the mean holdout accuracy of the selected students of some runs, and their mean cross-entropy, negated."""
+    return fmean(run.holdout_accuracy for run in runs), -fmean(map(_cross_entropy, runs))
+
+
+def _cross_entropy(run: Any) -> float:
+    """Read the holdout cross-entropy of the selected student from the rows of its run."""
+    rows = read_rows(Path(run.checkpoint).parent / "metrics.jsonl")
+    key = f"holdout/cross_entropy/student_{run.selected_student}"
+    return next(row.values[key] for row in rows if row.epoch == run.selected_epoch and not row.final)

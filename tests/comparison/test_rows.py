@@ -14,6 +14,8 @@ from cgl_ignite.comparison.rows import Tuning, derived_rows
 from cgl_ignite.config.load import load_document
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.errors import InputError, RunFailed
+from cgl_ignite.tracking import MetricsRow
+from cgl_ignite.tracking.files import write_rows
 
 DIGITS = Path(__file__).resolve().parents[2] / "pipelines" / "digits_resnet.toml"
 RATES = "optim.learning_rate=[0.001, 0.01]"
@@ -56,31 +58,63 @@ def bind(more: Sequence[str]) -> Mapping[str, Pipeline]:
     return bind_methods(load_document(DIGITS, more), ["baseline", "dml"])
 
 
-def chosen(scores: Mapping[tuple[str, float], Sequence[float]]) -> dict[str, Any]:
-    """Choose rates where a row has these holdout accuracies, one for each of its runs."""
+def chosen(folder: Path, scores: Mapping[tuple[str, float], Sequence[tuple[float, float]]]) -> dict[str, Any]:
+    """Choose rates where a row has these holdout accuracies and cross-entropies, a pair for each of its runs."""
+
+    def finished(number: str, accuracy: float, cross_entropy: float) -> Any:
+        values = {"holdout/cross_entropy/student_2": cross_entropy}
+        (folder / number).mkdir(exist_ok=True)
+        write_rows(folder / number / "metrics.jsonl", [MetricsRow(1, 0, {}), MetricsRow(2, 0, values)])
+        return SimpleNamespace(
+            holdout_accuracy=accuracy,
+            selected_student=2,
+            selected_epoch=2,
+            checkpoint=str(folder / number / "checkpoint.pt"),
+        )
 
     def run(rows: Mapping[str, Pipeline]) -> Any:
         found = [
-            SimpleNamespace(name=name, runs=dict(enumerate(SimpleNamespace(holdout_accuracy=score) for score in runs)))
+            SimpleNamespace(
+                name=name,
+                runs={
+                    seed: finished(f"{name} {seed}", *pair)
+                    for seed, pair in enumerate(scores[name.split()[0], row.optim.learning_rate])
+                },
+            )
             for name, row in rows.items()
-            if (runs := scores[name.split()[0], row.optim.learning_rate]) is not None
         ]
         return SimpleNamespace(methods=found)
 
     return Tuning.read(RATES).choose(["baseline", "dml"], bind, run)
 
 
-def test_each_method_gets_the_value_that_is_best_on_the_holdout() -> None:
-    scores = {("baseline", 0.001): [70], ("baseline", 0.01): [80], ("dml", 0.001): [90], ("dml", 0.01): [85]}
-    assert chosen(scores) == {"baseline": 0.01, "dml": 0.001}
+GOOD, BETTER, BEST = (70.0, 0.9), (80.0, 0.8), (90.0, 0.7)
 
 
-def test_equal_values_keep_the_first_and_failed_runs_do_not_count() -> None:
-    scores = {("baseline", 0.001): [70], ("baseline", 0.01): [70], ("dml", 0.001): [], ("dml", 0.01): [5]}
-    assert chosen(scores) == {"baseline": 0.001, "dml": 0.01}
+def test_each_method_gets_the_value_that_is_best_on_the_holdout(tmp_path: Path) -> None:
+    scores = {
+        ("baseline", 0.001): [GOOD],
+        ("baseline", 0.01): [BETTER],
+        ("dml", 0.001): [BEST],
+        ("dml", 0.01): [BETTER],
+    }
+    assert chosen(tmp_path, scores) == {"baseline": 0.01, "dml": 0.001}
 
 
-def test_a_method_that_fails_with_every_value_is_an_error() -> None:
-    scores = {("baseline", 0.001): [70], ("baseline", 0.01): [70], ("dml", 0.001): [], ("dml", 0.01): []}
+def test_equal_accuracies_are_told_apart_by_cross_entropy(tmp_path: Path) -> None:
+    scores = {
+        ("baseline", 0.001): [(100.0, 0.02)], ("baseline", 0.01): [(100.0, 0.01)],
+        ("dml", 0.001): [(100.0, 0.01)], ("dml", 0.01): [(100.0, 0.01)],
+    }  # fmt: skip
+    assert chosen(tmp_path, scores) == {"baseline": 0.01, "dml": 0.001}
+
+
+def test_failed_runs_do_not_count(tmp_path: Path) -> None:
+    scores = {("baseline", 0.001): [GOOD], ("baseline", 0.01): [], ("dml", 0.001): [], ("dml", 0.01): [GOOD]}
+    assert chosen(tmp_path, scores) == {"baseline": 0.001, "dml": 0.01}
+
+
+def test_a_method_that_fails_with_every_value_is_an_error(tmp_path: Path) -> None:
+    scores = {("baseline", 0.001): [GOOD], ("baseline", 0.01): [GOOD], ("dml", 0.001): [], ("dml", 0.01): []}
     with pytest.raises(RunFailed, match=r"dml failed with every value of optim\.learning_rate"):
-        chosen(scores)
+        chosen(tmp_path, scores)
