@@ -57,6 +57,6 @@ def measure_ensemble(run: RunFiles, examples: Examples, device: torch.device | s
     costs = measure_layers(modular_layers(backbone), run.spec)
     return MeasuredEnsemble(
         scores=scores,
-        multiply_adds=plan_cost(evaluation_plan(pool), costs, [1]).multiply_adds,
+        multiply_adds=plan_cost(evaluation_plan(pool.routes), costs, [1]).multiply_adds,
         multiply_adds_student=sum(layer.forward for layer in costs),
     )

@@ -75,7 +75,7 @@ def measure_evaluation(pipeline: Pipeline, rounds: int, clock: str) -> dict[str,
 
 def arithmetic_of(pool: ModularNetwork, costs: Sequence[LayerCost]) -> float:
     """Return the multiply-adds of all students in one pass, as a share of those of the students one by one."""
-    together = plan_cost(evaluation_plan(pool), costs, [1]).multiply_adds
+    together = plan_cost(evaluation_plan(pool.routes), costs, [1]).multiply_adds
     return together / (pool.routes.students * sum(cost.forward for cost in costs))
 
 

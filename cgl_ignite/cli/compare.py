@@ -120,15 +120,16 @@ def compare(
     changes = [*overrides, *([f"run.device={device}"] if device else [])]
     document = load_document(pipeline, changes)
     names = _chosen(methods, document)
-    rows = bind_methods(document, names)
-    chosen_seeds = seeds or (next(iter(rows.values())).seeds if "seeds" in document.tree else SEEDS)
+    pipelines = bind_methods(document, names)
+    chosen_seeds = seeds or (next(iter(pipelines.values())).seeds if "seeds" in document.tree else SEEDS)
     run = partial(_run, equal=equal, jobs=jobs, quiet=quiet)
     with reading(quiet=quiet), _told_how_to_go_on():
         if tune is not None:
             bind = partial(_bound_with, pipeline, changes, names)
             best = tune.choose(names, bind, lambda rows: run(rows, chosen_seeds[:1]))
             document = load_document(pipeline, [*changes, *tune.overrides(best)])
-        rows, changed = derived_rows(document, names, lengths or ())
+            pipelines = bind_methods(document, names)
+        rows, changed = derived_rows(pipelines, document, lengths or ())
         report = run(rows, chosen_seeds, changed)
     _conclude(report, output, as_json=as_json, quiet=quiet)
 

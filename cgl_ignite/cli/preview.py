@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
@@ -94,7 +95,7 @@ class Preview:
             return None
         return self.pipeline.run.passes_per_epoch * iterations_of_a_pass(self.group, self.pipeline.optim.batch_size)
 
-    @property
+    @cached_property
     def work(self) -> float:
         """Multiply-adds of an iteration.
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from cgl_ignite.catalogue import bind_methods
 from cgl_ignite.comparison.budget import with_epochs
 from cgl_ignite.comparison.report import ComparisonReport
 from cgl_ignite.config.dump import toml_value
@@ -32,14 +31,13 @@ def stretched(pipelines: Mapping[str, Pipeline], lengths: Sequence[int]) -> dict
 
 
 def derived_rows(
-    document: Document, names: Sequence[str], lengths: Sequence[int]
-) -> tuple[dict[str, Pipeline], dict[str, dict[str, Any]]]:
+    methods: Mapping[str, Pipeline], document: Document, lengths: Sequence[int]
+) -> tuple[Mapping[str, Pipeline], dict[str, dict[str, Any]]]:
     """Return the rows of a comparison, each method once or once for every length, and how each deviates."""
-    rows = bind_methods(document, names)
-    changed = {name: deviations(document, name) for name in names}
+    changed = {name: deviations(document, name) for name in methods}
     if not lengths:
-        return rows, changed
-    return stretched(rows, lengths), {f"{name} x{length}": changed[name] for name in names for length in lengths}
+        return methods, changed
+    return stretched(methods, lengths), {f"{name} x{length}": changed[name] for name in methods for length in lengths}
 
 
 @dataclass(frozen=True)

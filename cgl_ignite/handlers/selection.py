@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
 
+from cgl_ignite.handlers.lending import copied, lent
 from cgl_ignite.handlers.state import state_of
 from cgl_ignite.pool import ModularNetwork
 from cgl_ignite.selection import HoldoutMean, Rule, Selected
@@ -46,18 +47,12 @@ class StudentSelector:
         self.history.append((list(holdout.accuracy), list(holdout.cross_entropy)))
         self.selected = self.rule(self.judged, self.history, before)
         if self.selected is not before:
-            self.weights = _copy(self._judged_weights())
+            self.weights = copied(self._judged_weights())
         state_of(engine).selected = self.selected
 
-    @contextmanager
-    def selected_weights(self) -> Iterator[None]:
+    def selected_weights(self) -> AbstractContextManager[None]:
         """Lend the pool the weights of the selected epoch."""
-        current = _copy(self.pool.state_dict())
-        self.pool.load_state_dict(self.weights)
-        try:
-            yield
-        finally:
-            self.pool.load_state_dict(current)
+        return lent(self.pool, self.weights)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the selection so far with its weights, and the scores of all epochs."""
@@ -79,7 +74,3 @@ class StudentSelector:
         if state["selected"] is not None:
             epoch, student, score = state["selected"]
             self.selected = Selected(epoch, student, score, mean)
-
-
-def _copy(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {name: value.detach().clone() for name, value in weights.items()}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from ignite.engine import Engine, Events
@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from cgl_ignite.averaging import KeptShare
+from cgl_ignite.handlers.lending import lent
 from cgl_ignite.handlers.state import state_of
 from cgl_ignite.pool import ModularNetwork
 
@@ -63,15 +64,9 @@ class WeightAverage:
 
         return judge_average
 
-    @contextmanager
-    def lent(self) -> Iterator[None]:
+    def lent(self) -> AbstractContextManager[None]:
         """Lend the pool the averaged weights."""
-        trained = _copy(self.pool)
-        self.pool.load_state_dict(self.pool_weights())
-        try:
-            yield
-        finally:
-            self.pool.load_state_dict(trained)
+        return lent(self.pool, self.pool_weights())
 
     def pool_weights(self) -> Mapping[str, Tensor]:
         """Return the state of the pool with averaged weights."""
@@ -92,7 +87,3 @@ class WeightAverage:
         live = {name: value for name, value in self.pool.state_dict().items() if value.is_floating_point()}
         self.weights = {name: kept[name] for name in live}
         self._pairs = list(self.weights.values()), list(live.values())
-
-
-def _copy(pool: ModularNetwork) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in pool.state_dict().items()}

@@ -12,12 +12,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cgl_ignite.config.schema import AVERAGE, ENSEMBLE, Pipeline
 from cgl_ignite.data import Normaliser, Splits, dump_tokenizer
-from cgl_ignite.engine.evaluate import pool_logits
+from cgl_ignite.engine.evaluate import evaluation_plan, pool_logits
 from cgl_ignite.errors import InputError
 from cgl_ignite.handlers.weight_average import WeightAverage
 from cgl_ignite.imitation import FrozenTeachers
 from cgl_ignite.pipeline.find import find_run
-from cgl_ignite.pool import ModularNetwork, Unit, follow, plan_forward
+from cgl_ignite.pool import ModularNetwork, follow
 from cgl_ignite.pool.cost import LayerCost, plan_cost
 from cgl_ignite.pool.plan import RouteTable
 from cgl_ignite.pool.probe import inputs_for
@@ -175,8 +175,7 @@ def distil_teachers_work(
 def ensemble_work(paths: Sequence[Sequence[int]], costs: Sequence[LayerCost]) -> float:
     """Count the multiply-adds of one forward pass of all students for one sample; shared prefixes count once."""
     paths = [follow(row, len(costs)) for row in paths]
-    units = [Unit(student, 0, own=False, gradient=False) for student in range(len(paths))]
-    return plan_cost(plan_forward(RouteTable(paths, paths), units, training=False), costs, [1]).multiply_adds
+    return plan_cost(evaluation_plan(RouteTable(paths, paths)), costs, [1]).multiply_adds
 
 
 def identify_teachers(pipeline: Pipeline) -> dict[str, str]:

@@ -23,7 +23,7 @@ RATES = "optim.learning_rate=[0.001, 0.01]"
 
 def test_lengths_multiply_the_epochs() -> None:
     document = load_document(DIGITS, ["run.epochs=3", "methods.cgl.run.epochs=5"])
-    rows, changed = derived_rows(document, ["baseline", "cgl"], [1, 4])
+    rows, changed = derived_rows(bind_methods(document, ["baseline", "cgl"]), document, [1, 4])
     assert {name: row.run.epochs for name, row in rows.items()} == {
         "baseline x1": 3, "baseline x4": 12, "cgl x1": 5, "cgl x4": 20,
     }  # fmt: skip
@@ -31,7 +31,8 @@ def test_lengths_multiply_the_epochs() -> None:
 
 
 def test_without_lengths_rows_are_the_methods() -> None:
-    rows, _ = derived_rows(load_document(DIGITS), ["dml"], [])
+    document = load_document(DIGITS)
+    rows, _ = derived_rows(bind_methods(document, ["dml"]), document, [])
     assert list(rows) == ["dml"]
 
 
