@@ -42,7 +42,13 @@ class Given(NamedTuple):
 
 
 def plain_network(
-    pipeline: Pipeline, given: Given, seed: int, device: torch.device, *, length: int | None = None
+    pipeline: Pipeline,
+    given: Given,
+    seed: int,
+    device: torch.device,
+    *,
+    length: int | None = None,
+    compiled: bool = False,
 ) -> Iterator[Losses]:
     """Train one ordinary network; every ``next`` is an iteration and gives its cross-entropy (1,) and a zero (1,).
 
@@ -52,8 +58,11 @@ def plain_network(
         seed: the run's seed.
         device: where to train.
         length: pad every text to this many tokens; None leaves batches as long as their longest text.
+        compiled: let ``torch.compile`` make the kernels.
     """
     network = nn.Sequential(*(row[0] for row in build_modules(pipeline, given, seed, device)))
+    if compiled:
+        network.compile()
     optimizer = torch.optim.Adam(network.parameters(), pipeline.optim.learning_rate, fused=True)
     for batch in given.batches.stream(0):
         optimizer.zero_grad(set_to_none=True)
