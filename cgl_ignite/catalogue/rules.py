@@ -162,7 +162,7 @@ def _check_turns(draft: Draft) -> None:
 
 
 def _check_replay(draft: Draft) -> None:
-    if draft.get("method", "update") != "together" and draft.get("run", "graphs"):
+    if draft.get("method", "update") != "together" and draft.get("run", "graphs") is True:
         message = "only an update 'together' is replayed; leave it out, or take 'together'"
         raise Contradiction(("run.graphs", "method.update"), message)
 

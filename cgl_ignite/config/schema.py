@@ -210,6 +210,7 @@ class Run(Table):
     autocast); weights, statistics, losses and the optimizer stay in float32.
 
     ``graphs``: a GPU replays iterations that launch the same kernels as earlier ones, instead of launching them.
+    ``auto`` does so where all iterations are alike and the network has no dropout.
     """
 
     epochs: Count
@@ -218,7 +219,7 @@ class Run(Table):
     precision: Literal["float32", "bfloat16"] = "float32"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Count | None = None
-    graphs: bool = False
+    graphs: bool | Literal["auto"] = "auto"
     batches_per_chunk: Count | None = None
     checkpoint_every: CheckpointEvery = CheckpointEvery(epochs=1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -120,16 +120,27 @@ class _Recording:
         return tuple(result.clone() for result in self.results)
 
 
-def find_recorder(wanted: bool, device: torch.device, pool: nn.Module) -> GraphRecorder | None:
-    """Return a recorder if ``run.graphs`` asks for one.
+def find_recorder(
+    wanted: bool | Literal["auto"], device: torch.device, pool: nn.Module, *, alike: bool
+) -> GraphRecorder | None:
+    """Return a recorder if ``run.graphs`` asks for one, or if it is ``auto`` and iterations can be replayed.
+
+    Args:
+        wanted: ``run.graphs``.
+        device: of the run.
+        pool: whose iterations are replayed.
+        alike: whether all iterations launch the same kernels.
 
     Raises:
         InputError: there is no GPU to record for, or masks of dropout, which are drawn anew for every iteration.
     """
+    drops = any(isinstance(part, AddressedDropout) and part.p for part in pool.modules())
+    if wanted == "auto":
+        return CudaRecorder() if device.type == "cuda" and alike and not drops else None
     if not wanted:
         return None
     if device.type != "cuda":
         raise InputError("run.graphs = true: only a GPU can replay iterations; leave it out on a CPU")
-    if any(isinstance(part, AddressedDropout) and part.p for part in pool.modules()):
+    if drops:
         raise InputError("run.graphs = true: a network with dropout cannot be replayed; set backbone.dropout = 0.0")
     return CudaRecorder()

@@ -135,10 +135,15 @@ def assemble(
         average=average,
         teachers=teachers or load_teachers(method.teachers, pipeline, splits, device, average),
         batches_per_chunk=forecast(pipeline, routing, subsets.group_of, costs, seed, device).batches_per_chunk,
-        recorder=find_recorder(pipeline.run.graphs, device, pool),
+        recorder=find_recorder(pipeline.run.graphs, device, pool, alike=_are_alike(pipeline, subsets)),
         evaluate_holdout=lambda: scores(holdout),
         evaluate_test=lambda: scores(splits.test().to(device)),
     )
+
+
+def _are_alike(pipeline: Pipeline, subsets: Subsets) -> bool:
+    """Tell whether all iterations launch the same kernels: students read one batch, and learn from it together."""
+    return len(set(subsets.group_of)) == 1 and pipeline.method.update == "together"
 
 
 def _scores(

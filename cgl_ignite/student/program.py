@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import io
 import json
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,8 @@ def read(path: Path, device: torch.device | str) -> tuple[nn.Module, Card]:
     card = Card.parse(path, json.loads(extra[folder + _NUMBER]), extra[folder + CARD])
     tokenizer = parse_tokenizer(extra[folder + _ENCODER], path) if folder + _ENCODER in extra else None
     try:
-        with path.open("rb") as file:
+        with path.open("rb") as file, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The given buffer is not writable", UserWarning)
             program = torch.export.load(file)
     except Exception as error:
         raise InputError(

@@ -20,6 +20,7 @@ from cgl_ignite.data import (
     whole,
 )
 from cgl_ignite.data.augment import crop_flip
+from tests.waiting import forbid_waiting
 
 from .conftest import Numbered
 
@@ -186,11 +187,11 @@ def test_nothing_waits_for_the_device_and_batches_equal_those_of_the_cpu(numbere
     on_cpu = batches(examples, subsets, 16, crop=True)
     on_device = batches(examples, subsets, 16, crop=True, device="cuda")
     next(on_device.stream(0))
-    torch.cuda.set_sync_debug_mode("error")
+    forbid_waiting(True)
     try:
         made = list(islice(on_device.stream(0), 20))
     finally:
-        torch.cuda.set_sync_debug_mode("default")
+        forbid_waiting(False)
     for here, there in zip(on_cpu.stream(0), made, strict=False):
         torch.testing.assert_close(there.inputs.cpu(), here.inputs)
         assert there.targets.cpu().equal(here.targets)

@@ -24,6 +24,7 @@ from cgl_ignite.pipeline.assemble import Parts, assemble
 from cgl_ignite.pipeline.data import read_data
 from cgl_ignite.seeding import stream
 from tests.texts import text_pipeline
+from tests.waiting import forbid_waiting
 
 PIPELINES = Path(__file__).resolve().parents[2] / "pipelines"
 SMALL = ["backbone.width=4", "optim.batch_size=8", "data.limit=400", "data.holdout=40", "run.threads=1"]
@@ -93,8 +94,8 @@ def test_on_a_gpu(method: str, precision: str) -> None:
     pipeline = load_pipeline(PIPELINES / "digits_resnet.toml", [*SMALL, *changes])
     parts = assembled(pipeline, "cuda")
     iterate(parts, pipeline, islice(parts.batches.stream(0), ITERATIONS))
-    torch.cuda.set_sync_debug_mode("error")
+    forbid_waiting(True)
     try:
         iterate(parts, pipeline, islice(parts.batches.stream(0), ITERATIONS))
     finally:
-        torch.cuda.set_sync_debug_mode("default")
+        forbid_waiting(False)

@@ -199,11 +199,14 @@ def test_adam_reads_its_rate_on_the_device() -> None:
 
 def test_what_cannot_be_replayed() -> None:
     plain, cuda = nn.Linear(1, 1), torch.device("cuda")
-    assert replay.find_recorder(False, cuda, plain) is None
+    cpu, dropout = torch.device("cpu"), AddressedDropout(nn.Dropout(0.1), Scope())
+    assert replay.find_recorder(False, cuda, plain, alike=True) is None
     with pytest.raises(InputError, match=r"run\.graphs = true: only a GPU"):
-        replay.find_recorder(True, torch.device("cpu"), plain)
+        replay.find_recorder(True, cpu, plain, alike=True)
     with pytest.raises(InputError, match=r"backbone\.dropout = 0\.0"):
-        replay.find_recorder(True, cuda, AddressedDropout(nn.Dropout(0.1), Scope()))
+        replay.find_recorder(True, cuda, dropout, alike=True)
+    for device, pool, alike in ((cpu, plain, True), (cuda, dropout, True), (cuda, plain, False)):
+        assert replay.find_recorder("auto", device, pool, alike=alike) is None
 
 
 def test_a_cpu_cannot_replay(tmp_path: Path) -> None:
@@ -213,6 +216,11 @@ def test_a_cpu_cannot_replay(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "run.graphs = true: only a GPU can replay iterations" in " ".join(result.output.split())
     assert not any(path.is_dir() for path in tmp_path.iterdir()), "no run has begun"
+
+
+@pytest.mark.gpu
+def test_what_is_replayed_unasked() -> None:
+    assert replay.find_recorder("auto", torch.device("cuda"), nn.Linear(1, 1), alike=True) is not None
 
 
 @pytest.mark.gpu

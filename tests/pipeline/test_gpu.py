@@ -17,6 +17,7 @@ from cgl_ignite.pipeline import run
 from cgl_ignite.tracking.memory import MemoryTracker
 from tests.equivalence.test_recipe import pipeline
 from tests.equivalence.test_resume import Stop, StoppingScreen, assert_identical, outcome
+from tests.waiting import forbid_waiting
 
 pytestmark = pytest.mark.gpu
 each_method = pytest.mark.parametrize("preset", METHODS)
@@ -46,7 +47,7 @@ class NothingWaits(NoScreen):
 
     def iteration(self, state) -> None:
         number = (state.iteration - 1) % state.epoch_length + 1
-        torch.cuda.set_sync_debug_mode("error" if self.FIRST <= number < self.LAST else "default")
+        forbid_waiting(self.FIRST <= number < self.LAST)
 
 
 @pytest.mark.parametrize("changes", [(), TEACHER], ids=["students", "with a teacher"])
@@ -56,7 +57,7 @@ def test_no_handler_waits(tmp_path: Path, preset: str, changes: tuple[str, ...])
     try:
         (result,) = run(setting, screen=NothingWaits(), tracker=MemoryTracker())
     finally:
-        torch.cuda.set_sync_debug_mode("default")
+        forbid_waiting(False)
     assert result.selected_epoch in (1, 2)
 
 
