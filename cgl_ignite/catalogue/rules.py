@@ -162,7 +162,12 @@ def _check_turns(draft: Draft) -> None:
 
 
 def _check_replay(draft: Draft) -> None:
-    if draft.get("method", "update") != "together" and draft.get("run", "graphs") is True:
+    if draft.get("run", "graphs") is not True:
+        return
+    if draft.get("method", "teachers"):
+        message = "iterations with frozen teachers are not replayed; leave run.graphs out"
+        raise Contradiction(("run.graphs", "method.teachers"), message)
+    if draft.get("method", "update") != "together":
         message = "only an update 'together' is replayed; leave it out, or take 'together'"
         raise Contradiction(("run.graphs", "method.update"), message)
 

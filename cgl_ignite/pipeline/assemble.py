@@ -143,7 +143,8 @@ def assemble(
 
 def _are_alike(pipeline: Pipeline, subsets: Subsets) -> bool:
     """Tell whether all iterations launch the same kernels: students read one batch, and learn from it together."""
-    return len(set(subsets.group_of)) == 1 and pipeline.method.update == "together"
+    method = pipeline.method
+    return len(set(subsets.group_of)) == 1 and method.update == "together" and not method.teachers
 
 
 def _scores(

@@ -19,7 +19,7 @@ from cgl_ignite.errors import InputError, Interrupted
 from cgl_ignite.tracking.memory import MemoryTracker
 
 DIGITS = Path(__file__).resolve().parents[2] / "pipelines" / "digits_resnet.toml"
-SMALL = ["backbone.width=4", "run.epochs=2", "data.limit=400", "data.holdout=80"]
+SMALL = ["backbone.width=4", "run.epochs=2", "data.limit=400", "data.holdout=80", "run.device=cpu"]
 FAILING = ["methods.wild.preset=baseline", "methods.wild.optim={kind = 'sgd', learning_rate = 1e30}"]
 
 
