@@ -12,12 +12,13 @@ import torch
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import SUBSETS, InputSpec, Look, Subsets, input_of, iterations_of_a_pass, look_at
 from cgl_ignite.errors import InputError
-from cgl_ignite.pipeline.assemble import blueprint, build_aggregator, count_parameters
+from cgl_ignite.pipeline.assemble import blueprint, build_aggregator, count_parameters, routes_of
 from cgl_ignite.pipeline.device import find_device, find_precision
 from cgl_ignite.pipeline.forecast import Forecast, forecast
 from cgl_ignite.pipeline.teachers import distil_teachers_work, frozen_work
 from cgl_ignite.pool import follow, modular_layers
 from cgl_ignite.pool.cost import LayerCost, measure_layers
+from cgl_ignite.pool.plan import RouteTable
 from cgl_ignite.seeding import stream
 
 __all__ = ["Preview"]
@@ -96,14 +97,19 @@ class Preview:
         return self.pipeline.run.passes_per_epoch * iterations_of_a_pass(self.group, self.pipeline.optim.batch_size)
 
     @cached_property
+    def routes(self) -> RouteTable:
+        """The paths with the running statistics of each student."""
+        return routes_of(self.pipeline, self.paths, _fewest_subsets(self.pipeline).group_of, self.costs)
+
+    @cached_property
     def work(self) -> float:
         """Multiply-adds of an iteration.
 
         Raises:
             InputError: a frozen teacher that is not there.
         """
-        groups = len(_subsets(self.pipeline, 2 * self.pipeline.method.students).sizes)
-        frozen = frozen_work(self.pipeline, self.spec, self.paths, self.costs)
+        groups = len(_fewest_subsets(self.pipeline).sizes)
+        frozen = frozen_work(self.pipeline, self.spec, self.routes, self.costs)
         return self.forecast.multiply_adds + groups * self.pipeline.optim.batch_size * frozen
 
     @property
@@ -157,7 +163,7 @@ class Preview:
             yield f"multiply-adds      {self.multiply_adds:>13.3g} per epoch, forward and backward"
         if (distil := self.pipeline.distil) is not None:
             own = sum(cost.forward + cost.backward for cost in self.costs)
-            taught = distil_teachers_work(self.pipeline, self.spec, self.paths, self.costs)
+            taught = distil_teachers_work(self.pipeline, self.spec, self.routes, self.costs)
             yield f"distillation       {distil.epochs:>13,} epochs more, of one student; {distil.teacher!r} teaches:"
             yield f"                   {own + taught:>13.3g} multiply-adds a sample, forward and backward"
         saved = 1 - mean.multiply_adds / mean.without_sharing
@@ -182,6 +188,11 @@ def _parts(pipeline: Pipeline, look: Look) -> tuple[int, int, int] | None:
     with suppress(InputError):
         return look.rows(pipeline.data.holdout, pipeline.data.limit, pipeline.data.test_limit)
     return None
+
+
+def _fewest_subsets(pipeline: Pipeline) -> Subsets:
+    """Divide as few rows as can be divided, where only the groups count."""
+    return _subsets(pipeline, 2 * pipeline.method.students)
 
 
 def _subsets(pipeline: Pipeline, rows: int) -> Subsets:

@@ -11,11 +11,12 @@ from cgl_ignite.analysis.comparison import Cost
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import ENCODINGS, SUBSETS, DataSource, Subsets, iterations_of_a_pass, rows_held_out
 from cgl_ignite.imitation import turns_of
-from cgl_ignite.pipeline.assemble import blueprint
+from cgl_ignite.pipeline.assemble import blueprint, routes_of
 from cgl_ignite.pipeline.forecast import forecast
 from cgl_ignite.pipeline.teachers import distil_teachers_work, frozen_work
 from cgl_ignite.pool import modular_layers
 from cgl_ignite.pool.cost import LayerCost, measure_layers
+from cgl_ignite.pool.plan import RouteTable
 from cgl_ignite.seeding import stream
 from cgl_ignite.spec import InputSpec
 
@@ -40,8 +41,9 @@ def budget(pipeline: Pipeline, source: DataSource, costs: Sequence[LayerCost] = 
     iterations = passes * iterations_of_a_pass(max(subsets.sizes), rows)
     together = len(subsets.sizes) * rows
     paths = routing.sample(stream(pipeline.seeds[0], "paths")).tolist()
-    mean_work = mean.multiply_adds + together * frozen_work(pipeline, spec, paths, costs)
-    distil_steps, distil_work = _distillation(pipeline, source, spec, paths, costs)
+    routes = routes_of(pipeline, paths, subsets.group_of, costs)
+    mean_work = mean.multiply_adds + together * frozen_work(pipeline, spec, routes, costs)
+    distil_steps, distil_work = _distillation(pipeline, source, spec, routes, costs)
     return Cost(
         steps=passes * steps_of_a_pass(pipeline, source) + distil_steps,
         passes=pipeline.run.passes_per_epoch,
@@ -55,7 +57,7 @@ def _distillation(
     pipeline: Pipeline,
     source: DataSource,
     spec: InputSpec,
-    paths: Sequence[Sequence[int]],
+    routes: RouteTable,
     costs: Sequence[LayerCost],
 ) -> tuple[int, float]:
     """Count the optimizer steps of the distillation at the end, and its multiply-adds."""
@@ -66,7 +68,7 @@ def _distillation(
     passes = distil.epochs * pipeline.run.passes_per_epoch
     steps = passes * iterations_of_a_pass(_training_rows(pipeline, source), rows)
     own = sum(cost.forward + cost.backward for cost in costs)
-    taught = distil_teachers_work(pipeline, spec, paths, costs)
+    taught = distil_teachers_work(pipeline, spec, routes, costs)
     return steps, steps * rows * (own + taught)
 
 
