@@ -26,7 +26,8 @@ __all__ = ["new"]
 def new(dataset: str, backbone: str, method: str, output: Path | None, force: bool) -> None:
     """Write a pipeline file that stands by itself, with the paper's settings where the paper has them."""
     head = f"# {backbone} on {dataset}. Every key with its value: cgl show FILE; all kinds: cgl show --kinds"
-    comments = {**DATASETS[dataset].comments, **_on_method(method, DATASETS[dataset].modality)}
+    known = {**DATASETS[dataset].comments, **BACKBONES[backbone].comments}
+    comments = {**known, **_on_method(method, DATASETS[dataset].modality)}
     text = f"{head}\n{_commented(recipe(dataset, backbone, method), comments)}"
     if output is None:
         click.echo(text, nl=False)

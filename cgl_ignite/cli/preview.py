@@ -39,6 +39,7 @@ class Preview:
         classes: their number.
         certain: whether these two are known; otherwise they are assumed.
         look: what is known of the data before they are read.
+        names: what each layer holds, where the backbone tells it.
     """
 
     pipeline: Pipeline
@@ -52,6 +53,7 @@ class Preview:
     classes: int
     certain: bool
     look: Look
+    names: Sequence[str] = ()
 
     @classmethod
     def of(cls, pipeline: Pipeline, costs: Sequence[LayerCost] = (), look: Look | None = None) -> Preview:
@@ -72,7 +74,8 @@ class Preview:
         mean = forecast(pipeline, routing, subsets.group_of, costs, seed, find_device(pipeline.run.device))
         aggregator = count_parameters(build_aggregator(pipeline, backbone, routing, costs, seed))
         group = max(subsets.sizes) if rows else None
-        return cls(pipeline, paths, routing.modules, costs, aggregator, group, mean, spec, classes, certain, look)
+        sizes = pipeline, paths, routing.modules, costs, aggregator, group
+        return cls(*sizes, mean, spec, classes, certain, look, backbone.names)
 
     @property
     def parameters(self) -> int:
@@ -132,6 +135,7 @@ class Preview:
         inputs = f"colour images of {_form(self.spec.shape[1:])} in " if self.spec.modality == "image" else ""
         guess = "" if self.certain else f" (for {inputs}two classes; the files decide)"
         yield from self._data()
+        yield from self._layers()
         yield f"parameters         {self.parameters:>13,}{guess}"
         yield f"  on a path        {self.parameters_used:>13,}"
         yield f"  of one student   {self.parameters_student:>13,}"
@@ -151,6 +155,15 @@ class Preview:
         yield f"training rows      {train:>13,} in {self.classes} classes, inputs of {_form(self.spec.shape)}"
         yield f"  of the holdout   {holdout:>13,} = {'the validation part' if self.look.holdout else share}"
         yield f"  of the test part {test:>13,}"
+
+    def _layers(self) -> Iterator[str]:
+        """Yield a table of the layers, if they have names; of one module and one sample."""
+        if not self.names:
+            return
+        yield "layer   parameters  multiply-adds    kept KiB        output  holds"
+        for number, (name, cost) in enumerate(zip(self.names, self.costs, strict=True)):
+            figures = f"{cost.parameters:>12,} {cost.forward:>14,} {cost.kept / 1024:>11,.1f}"
+            yield f"{number:>5} {figures} {_form(cost.output):>13}  {name}"
 
     def _work(self) -> Iterator[str]:
         mean, size, iterations = self.forecast, self.pipeline.optim.batch_size, self.iterations

@@ -81,8 +81,8 @@ class Part(Table):
 
     @property
     def options(self) -> dict[str, Any]:
-        """The keyword arguments for the builder of this kind."""
-        return {name: getattr(self, name) for name in self.option_names}
+        """The keyword arguments for the builder of this kind, one of which may have this name too."""
+        return {name: self.__dict__[name] for name in self.option_names}
 
 
 class Data(Part):

@@ -13,7 +13,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
 from cgl_ignite.backbones.base import Backbone, LayerBuilder
-from cgl_ignite.pool.dropout import AddressedDropout
+from cgl_ignite.backbones.cutting.draws import drops_paths
+from cgl_ignite.pool.dropout import AddressedDepth, AddressedDropout
 from cgl_ignite.pool.nodes import PoolOutput
 from cgl_ignite.pool.normalisation import StudentBatchNorm
 from cgl_ignite.pool.plan import Call, Plan, RouteTable
@@ -134,4 +135,6 @@ class ModularNetwork(nn.Module):
         """Give the layers whose result depends on which rows belong together a version that knows it."""
         if isinstance(part, _BatchNorm):
             return StudentBatchNorm(part, self.scope)
+        if drops_paths(part):
+            return AddressedDepth(part, self.scope)
         return AddressedDropout(part, self.scope) if isinstance(part, _DropoutNd) else None
