@@ -46,7 +46,7 @@ def describe(annotation: Any) -> str:
     if get_origin(bare) is Literal:
         return choices(map(str, arguments))
     if get_origin(bare) in (Union, UnionType):
-        return " or ".join(map(describe, arguments))
+        return " or ".join(describe(argument) for argument in arguments if argument is not NoneType)
     if get_origin(bare) in (list, tuple):
         return _describe_list(arguments, limits)
     if bare is str and limits.get("min_length"):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from functools import reduce
-from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -44,7 +45,9 @@ class Checked(Generic[Model]):
         except ValidationError as error:
             faults = error.errors(include_url=False)
             self._faults = tuple(fault["loc"] for fault in faults)
-            self.problems = [self._problem(dict(fault)) for fault in faults]
+            found = [self._problem(dict(fault)) for fault in faults]
+            first = {problem.key: problem for problem in reversed(found)}
+            self.problems = [problem for problem in found if not problem.key or first[problem.key] is problem]
 
     def get(self, *path: str) -> Any:
         """Return the value or table at a key, whatever is wrong elsewhere.
@@ -87,6 +90,8 @@ class Checked(Generic[Model]):
         annotation: Any = self._model
         for step in location:
             bare, _ = unwrap(annotation)
+            if get_origin(bare) in (Union, UnionType):
+                break
             if isinstance(step, int):
                 key += f"[{step}]"
                 annotation = _item(bare, step)

@@ -130,8 +130,7 @@ def _check_modality(which: str, card: Card) -> None:
 
 
 def _size(card: Card) -> dict[str, Any]:
-    sides = set(card.shape[1:])
-    return {"size": sides.pop()} if len(sides) == 1 else {}
+    return {"size": card.shape[1:]} if len(card.shape) == 3 else {}
 
 
 def _built(kind: str, root: Path, options: dict[str, Any]) -> DataSource:

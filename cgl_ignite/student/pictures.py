@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from cgl_ignite.data.images import SkippedFiles, images_below, printable, read_image
+from cgl_ignite.data.images import BACKGROUND, SkippedFiles, images_below, printable, read_image
 from cgl_ignite.errors import InputError, Unreadable
 from cgl_ignite.student.card import Card
 
@@ -43,15 +43,17 @@ def read_pictures(places: Sequence[Path | Unreadable], card: Card) -> list[tuple
     if card.modality != "image" or card.shape[0] not in (1, 3):
         form = " x ".join(map(str, card.shape))
         raise InputError(f"the student reads {card.modality} of {form}, not pictures in grey or colour")
+    background = str(card.dataset.options.get("background", BACKGROUND))
     with ThreadPoolExecutor() as pool:
-        return list(pool.map(partial(_attempt, shape=card.shape), places))
+        return list(pool.map(partial(_attempt, shape=card.shape, background=background), places))
 
 
-def _attempt(place: Path | Unreadable, shape: tuple[int, ...]) -> tuple[Tensor, bool] | Unreadable:
+def _attempt(place: Path | Unreadable, shape: tuple[int, ...], background: str) -> tuple[Tensor, bool] | Unreadable:
     if isinstance(place, Unreadable):
         return place
     channels, height, width = shape
     try:
-        return read_image(place, (width, height), grey=channels == 1)
+        image = read_image(place, (width, height), channels == 1, background)
+        return image.pixels, image.fitted
     except Unreadable as fault:
         return fault

@@ -96,7 +96,7 @@ def test_a_folder_with_other_files(result: RunResult, pictures: Path, tmp_path: 
     assert (done.exit_code, len(done.stdout.splitlines())) == (0, 1)
     assert done.stderr.splitlines() == [
         "note: 1 hidden file, system file or broken link is passed over: .DS_Store",
-        "note: 1 file is no image that can be read: .txt",
+        "note: 1 file is left out, as no image that can be read: .txt",
     ]
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from cgl_ignite.data import DATASETS
 from cgl_ignite.errors import InputError, Unreadable
-from cgl_ignite.student import find_pictures, read_pictures
+from cgl_ignite.student import Chosen, find_pictures, read_pictures
 
 
 @pytest.fixture
@@ -88,10 +88,18 @@ def test_pictures_are_read_as_in_training(trained, tmp_path):
     assert torch.equal(read, taught)
 
 
-def test_wide_pixels_are_refused(grey, tmp_path):
-    Image.fromarray(np.full((8, 8), 1000, np.uint16)).save(tmp_path / "wide.png")
-    (fault,) = read_pictures([tmp_path / "wide.png"], grey)
-    assert fault.fault == "holds pixels of mode 'I;16'; save it with 8 bits per channel"
+def test_pixels_with_fractions_are_refused(grey, tmp_path):
+    Image.fromarray(np.full((8, 8), 0.5, np.float32)).save(tmp_path / "fractions.tif")
+    (fault,) = read_pictures([tmp_path / "fractions.tif"], grey)
+    assert fault.fault == "holds pixels of mode 'F'; save it with 8 or 16 bits per channel"
+
+
+def test_the_background_is_that_of_training(trained, tmp_path):
+    path = save(tmp_path / "clear.png", np.zeros((8, 8, 4)))
+    for options, colour in (({}, 255), ({"background": "black"}, 0)):
+        card = trained.card(0, dataset=Chosen(kind="local_images", options=options))
+        ((pixels, _),) = read_pictures([path], card)
+        assert pixels.unique().tolist() == [colour]
 
 
 def test_what_cannot_be_read_keeps_its_place(grey, tmp_path):
@@ -120,7 +128,7 @@ def test_folders_expand_in_order_and_other_files_are_noted(tmp_path):
     assert found == [tmp_path / "a.jpg", tmp_path / "b" / "1.PNG", tmp_path / "b" / "2.png"]
     assert notes == (
         "1 hidden file, system file or broken link is passed over: ._1.png",
-        "1 file is no image that can be read: .txt",
+        "1 file is left out, as no image that can be read: .txt",
     )
     assert find_pictures([paths[0], tmp_path / "notes.txt"]) == ([paths[0], tmp_path / "notes.txt"], ())
 

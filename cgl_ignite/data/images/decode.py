@@ -6,52 +6,116 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from cgl_ignite.data.images.files import printable
-from cgl_ignite.errors import Unreadable
+from cgl_ignite.errors import InputError, Unreadable
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["decode", "read_header", "read_image"]
+__all__ = ["BACKGROUND", "ReadImage", "check_background", "decode", "read_header", "read_image"]
 
-_GREY = ("1", "L", "LA")
+BACKGROUND = "white"
+"""The colour of transparent pixels, unless another is asked for."""
+
+_GREY = ("1", "L", "LA", "I;16", "I;16B")
 _COLOUR = ("RGB", "RGBA", "P", "PA", "CMYK", "YCbCr", "LAB", "HSV", "RGBX")
+_SIXTEEN_BITS = ("I;16", "I;16B")
+_OPAQUE = 255
 _ORIENTATION = 0x0112
 _TURNED = range(5, 9)
 
 
-def read_image(path: Path, size: tuple[int, int] | None, grey: bool | None) -> tuple[Tensor, bool]:
+class ReadImage(NamedTuple):
+    """An image that was read, uint8 (C, H, W), and what was done to it.
+
+    Attributes:
+        fitted: whether it had another size.
+        transparent: whether it has transparent pixels, which took the colour of the background.
+        brightest: its brightest value if it has 16 bits per channel, of which the upper 8 are kept; None otherwise.
+    """
+
+    pixels: Tensor
+    fitted: bool
+    transparent: bool
+    brightest: int | None
+
+
+def read_image(path: Path, size: tuple[int, int] | None, grey: bool | None, background: str = BACKGROUND) -> ReadImage:
     """Read one image upright, in grey or colour and in the size that is asked for, or as it is.
+
+    Of an animated file, the first picture is read.
 
     Args:
         path: a file that PIL can read.
         size: width and height; the image is scaled and cropped to them.
         grey: one channel, three, or (None) what the file has.
-
-    Shape: result uint8 (C, H, W), and whether it had another size.
+        background: the colour of transparent pixels, by a name or as ``#rrggbb``.
 
     Raises:
-        Unreadable: a file that is missing or no image, or one with more than 8 bits per channel.
+        Unreadable: a file that is missing or no image, or one with more than 16 bits per channel, or numbers with
+            fractions.
     """
     from PIL import Image, ImageOps
 
     try:
         with Image.open(path) as file:
             mode = _mode(path, file, grey)
-            image: Image.Image = ImageOps.exif_transpose(file).convert(mode)
+            upright = ImageOps.exif_transpose(file)
+            shallow, brightest = _eight_bits(upright)
+            flat, transparent = _on_background(shallow, background)
+            image: Image.Image = flat.convert(mode)
     except (Unreadable, MemoryError):
         raise
     except Exception as error:
         raise _cannot_read(path, error) from error
     fitted = image if size is None else ImageOps.fit(image, size, Image.Resampling.BICUBIC)
     pixels = torch.from_numpy(np.array(fitted)).view(fitted.height, fitted.width, -1).permute(2, 0, 1)
-    return pixels, image.size != fitted.size
+    return ReadImage(pixels, image.size != fitted.size, transparent, brightest)
+
+
+def check_background(colour: str) -> None:
+    """Check that a text names a colour.
+
+    Raises:
+        InputError: it does not.
+    """
+    from PIL import ImageColor
+
+    try:
+        ImageColor.getrgb(colour)
+    except ValueError as error:
+        raise InputError(f"data.background = {colour!r} is no colour; it may be 'white', '#rrggbb' ...") from error
+
+
+def _eight_bits(image: Image) -> tuple[Image, int | None]:
+    """Keep the upper 8 of 16 bits, as PIL itself does with colours, and tell the brightest value."""
+    from PIL.Image import fromarray
+
+    if image.mode not in _SIXTEEN_BITS:
+        return image, None
+    values = np.asarray(image)
+    return fromarray((values >> 8).astype(np.uint8)), int(values.max())
+
+
+def _on_background(image: Image, background: str) -> tuple[Image, bool]:
+    """Put an image with transparent pixels on a background, and tell whether it has some."""
+    from PIL import ImageColor
+    from PIL.Image import new
+
+    if image.mode not in ("RGBA", "LA", "PA") and "transparency" not in image.info:
+        return image, False
+    layered = image.convert("RGBA")
+    if layered.getchannel("A").getextrema()[0] == _OPAQUE:
+        return image, False
+    ground = new("RGBA", image.size, ImageColor.getrgb(background)[:3])
+    ground.alpha_composite(layered)
+    return ground, True
 
 
 def read_header(path: Path) -> tuple[int, int, int]:
@@ -74,25 +138,26 @@ def read_header(path: Path) -> tuple[int, int, int]:
     return 1 if grey else 3, *((width, height) if turned else (height, width))
 
 
-def decode(paths: Sequence[Path], size: int | None) -> tuple[dict[Path, Tensor], list[Unreadable]]:
+def decode(
+    paths: Sequence[Path], size: tuple[int, int] | None, background: str = BACKGROUND
+) -> tuple[dict[Path, ReadImage], list[Unreadable]]:
     """Decode images in grey or colour as they are, several at a time; those that cannot be read are returned apart.
 
     Args:
         paths: the files, each once.
-        size: scale and crop the images to squares of this size.
-
-    Shape: each image uint8 (C, H, W).
+        size: scale and crop the images to this width and height.
+        background: the colour of transparent pixels.
     """
-    read = partial(_attempt, size=None if size is None else (size, size))
+    read = partial(_attempt, size=size, background=background)
     with ThreadPoolExecutor() as pool:
         results = list(pool.map(read, paths))
     images = {path: one for path, one in zip(paths, results, strict=True) if not isinstance(one, Unreadable)}
     return images, [one for one in results if isinstance(one, Unreadable)]
 
 
-def _attempt(path: Path, size: tuple[int, int] | None) -> Tensor | Unreadable:
+def _attempt(path: Path, size: tuple[int, int] | None, background: str) -> ReadImage | Unreadable:
     try:
-        return read_image(path, size, grey=None)[0]
+        return read_image(path, size, None, background)
     except Unreadable as fault:
         return fault
 
@@ -110,5 +175,5 @@ def _cannot_read(path: Path, error: Exception) -> Unreadable:
 
 def _mode(path: Path, image: Image, grey: bool | None) -> str:
     if image.mode not in _GREY + _COLOUR:
-        raise Unreadable(printable(path), f"holds pixels of mode {image.mode!r}; save it with 8 bits per channel")
+        raise Unreadable(printable(path), f"holds pixels of mode {image.mode!r}; save it with 8 or 16 bits per channel")
     return "L" if (image.mode in _GREY if grey is None else grey) else "RGB"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +12,11 @@ from cgl_ignite.errors import InputError
 
 __all__ = ["ENDINGS", "SkippedFiles", "contents", "images_below", "printable"]
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
-"""Endings of the image files that are read, in capitals or small letters."""
+ENDINGS = (".jpg", ".jpeg", ".jfif", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif")
+"""Endings of the image files that are read, in capitals or small letters; files without one are judged by content."""
+
+_STARTS = re.compile(rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|BM|P[2356]\s|II\*\0|MM\0\*|RIFF....WEBP|GIF8[79]a", re.DOTALL)
+_START_BYTES = 12
 
 _SYSTEM = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 _SHOWN = 3
@@ -24,7 +28,7 @@ class SkippedFiles:
 
     Attributes:
         skipped: hidden and system files and folders, broken links, links to folders that were listed already.
-        others: files with an ending that is not in :data:`ENDINGS`.
+        others: files with an ending that is not in :data:`ENDINGS`, or with none and a content that is no image.
         loose: images outside the class folders.
     """
 
@@ -42,8 +46,8 @@ class SkippedFiles:
             yield f"{subject if number > 1 else '1 hidden file, system file or broken link is'} passed over: {listed}"
         if self.others:
             endings = ", ".join(sorted({path.suffix.lower() or "without ending" for path in self.others}))
-            subject = "1 file is no image" if len(self.others) == 1 else f"{len(self.others)} files are no images"
-            yield f"{subject} that can be read: {printable(endings)}"
+            subject = "1 file is" if len(self.others) == 1 else f"{len(self.others)} files are"
+            yield f"{subject} left out, as no image that can be read: {printable(endings)}"
         if self.loose:
             subject = "1 image lies" if len(self.loose) == 1 else f"{len(self.loose)} images lie"
             yield f"{subject} in no class folder and will not be read: {printable(self.loose[0])}"
@@ -67,8 +71,19 @@ def contents(folder: Path, unread: SkippedFiles) -> tuple[list[Path], list[Path]
         elif path.is_dir():
             folders.append(path)
         else:
-            (images if path.suffix.lower() in ENDINGS else unread.others).append(path)
+            (images if _is_image(path) else unread.others).append(path)
     return folders, images
+
+
+def _is_image(path: Path) -> bool:
+    """Tell an image by its ending, or by how it begins if it has none."""
+    if path.suffix:
+        return path.suffix.lower() in ENDINGS
+    try:
+        with path.open("rb") as file:
+            return _STARTS.match(file.read(_START_BYTES)) is not None
+    except OSError:
+        return False
 
 
 def images_below(folder: Path, unread: SkippedFiles) -> list[Path]:

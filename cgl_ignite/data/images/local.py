@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import torch
 from pydantic import Field
@@ -12,15 +13,18 @@ from torch import Tensor
 
 from cgl_ignite.data.base import DATASETS, DataSource, Examples, InputSpec
 from cgl_ignite.data.digest import listing_digest
-from cgl_ignite.data.images.decode import decode, read_image
+from cgl_ignite.data.images.decode import BACKGROUND, ReadImage, check_background, decode, read_image
 from cgl_ignite.data.images.files import printable
 from cgl_ignite.data.images.folders import Files, FolderLayout, Part, find_layout
-from cgl_ignite.data.images.look import TEST_FRACTION, look_at_images, rows_of_test
+from cgl_ignite.data.images.look import TEST_FRACTION, height_and_width, look_at_images, rows_of_test
 from cgl_ignite.data.splits import choose_stratified
 from cgl_ignite.errors import InputError, Unreadable, listed
 from cgl_ignite.seeding import stream
 
 __all__ = ["local_images"]
+
+Side: TypeAlias = Annotated[int, Field(ge=1)]
+_DARK = 2**12
 
 
 @DATASETS.register(
@@ -39,7 +43,8 @@ def local_images(
     root: Path,
     *,
     path: str,
-    size: Annotated[int, Field(ge=1)] | None = None,
+    size: Side | tuple[Side, Side] | None = None,
+    background: str = BACKGROUND,
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = TEST_FRACTION,
     skip_bad: bool = False,
 ) -> DataSource:
@@ -53,27 +58,33 @@ def local_images(
     Args:
         root: not used; a relative path starts at the current folder.
         path: the folder.
-        size: scale and crop all images to squares of this size; without it they must be of one size.
+        size: scale and crop all images to squares of this size, or to this height and width; without it they must be of
+            one size.
+        background: the colour of transparent pixels, by a name or as ``#rrggbb``.
         test_fraction: the share of all images, or of ``train``, that becomes the test set, the same in every run; not
             used where there is a folder ``test``. With 1 all images are training and test set at once.
         skip_bad: whether images that cannot be read are left out instead of being an error.
 
     Raises:
         InputError: a folder that is missing or laid out otherwise, a class without images, images that cannot be
-            read, all of them together, or images of different sizes.
+            read, all of them together, images of different sizes, or an unknown colour.
     """
+    check_background(background)
+    sides = height_and_width(size)
+    wanted = None if sides is None else (sides[1], sides[0])
     layout = find_layout(Path(path).expanduser())
     everything = [file for files in layout.files.values() for file, _ in files]
-    images, bad = decode(everything, size)
+    images, bad = decode(everything, wanted, background)
     if bad and not skip_bad:
         raise InputError(f"{listed(bad)}\ndata.skip_bad = true leaves out what cannot be read")
     parts = _readable(layout, images)
-    notes = [*layout.notes, *_notes(layout, bad)]
+    notes = [*layout.notes, *_notes(layout, bad), *_changes(list(images.values()), background)]
     if "test" not in parts and test_fraction < 1:
         notes.append(_cut_test(layout, parts, test_fraction))
     _check_sizes(parts, images)
-    channels = max(len(images[file]) for file, _ in parts["train"])
-    examples = {part: _examples(files, images, channels, size) for part, files in parts.items()}
+    channels = max(len(images[file].pixels) for file, _ in parts["train"])
+    read = partial(read_image, size=wanted, grey=True, background=background)
+    examples = {part: _examples(files, images, channels, read) for part, files in parts.items()}
     train, holdout = examples["train"], examples.get("holdout")
     test = examples.get("test", train)
     return DataSource(
@@ -87,7 +98,7 @@ def local_images(
     )
 
 
-def _readable(layout: FolderLayout, images: Mapping[Path, Tensor]) -> dict[Part, Files]:
+def _readable(layout: FolderLayout, images: Mapping[Path, ReadImage]) -> dict[Part, Files]:
     """Keep the files of each part that could be decoded, of each class at least one."""
     parts: dict[Part, Files] = {}
     for part, files in layout.files.items():
@@ -104,6 +115,20 @@ def _notes(layout: FolderLayout, bad: Sequence[Unreadable]) -> Iterator[str]:
         yield f"{subject} left out (data.skip_bad), the first: {bad[0]}"
     if "holdout" in layout.folders:
         yield f"the holdout is the validation part, {printable(layout.folders['holdout'])}"
+
+
+def _changes(images: Sequence[ReadImage], background: str) -> Iterator[str]:
+    """Say how many images have other pixels than their files."""
+    if count := sum(image.transparent for image in images):
+        yield f"transparent pixels of {_images(count)} become {background} (data.background)"
+    if deep := [image.brightest for image in images if image.brightest is not None]:
+        way = f"of {_images(len(deep))} with 16 bits per channel the upper 8 bits are read"
+        dark = max(deep) < _DARK
+        yield f"{way}; they are nearly black, as no value exceeds {max(deep):,} of 65,535: scale them" if dark else way
+
+
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count:,} images"
 
 
 def _cut_test(layout: FolderLayout, parts: dict[Part, Files], test_fraction: float) -> str:
@@ -123,23 +148,23 @@ def _cut_test(layout: FolderLayout, parts: dict[Part, Files], test_fraction: flo
     return f"there is no test part: {rows:,} of {len(files):,} images of {printable(place)} are the test set"
 
 
-def _check_sizes(parts: Mapping[Part, Files], images: Mapping[Path, Tensor]) -> None:
-    first = images[parts["train"][0][0]].shape[1:]
+def _check_sizes(parts: Mapping[Part, Files], images: Mapping[Path, ReadImage]) -> None:
+    first = images[parts["train"][0][0]].pixels.shape[1:]
     for file, _ in (file for files in parts.values() for file in files):
-        height, width = images[file].shape[1:]
+        height, width = images[file].pixels.shape[1:]
         if (height, width) != first:
             sizes = f"{width} x {height}, others {first[1]} x {first[0]}"
             raise InputError(f"{printable(file)} is {sizes}: set data.size to bring all images to one size")
 
 
-def _examples(files: Files, images: Mapping[Path, Tensor], channels: int, size: int | None) -> Examples:
+def _examples(
+    files: Files, images: Mapping[Path, ReadImage], channels: int, read_grey: Callable[[Path], ReadImage]
+) -> Examples:
     """Put the images of a part together, uint8 (N, C, H, W), with this number of channels."""
 
     def converted(file: Path) -> Tensor:
-        image = images[file]
-        if len(image) > channels:
-            return read_image(file, None if size is None else (size, size), grey=True)[0]
-        return image.expand(channels, -1, -1)
+        pixels = images[file].pixels
+        return read_grey(file).pixels if len(pixels) > channels else pixels.expand(channels, -1, -1)
 
     inputs = torch.stack([converted(file) for file, _ in files])
     return Examples(inputs, torch.tensor([target for _, target in files]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from cgl_ignite.data.images.decode import read_header
 from cgl_ignite.data.images.folders import find_layout
 from cgl_ignite.data.look import Look
 
-__all__ = ["TEST_FRACTION", "look_at_images", "rows_of_test"]
+__all__ = ["TEST_FRACTION", "height_and_width", "look_at_images", "rows_of_test"]
 
 TEST_FRACTION = 0.2
 _HEADERS = 64
@@ -25,13 +25,13 @@ def look_at_images(options: Mapping[str, Any], *, files: bool) -> Look:
     Raises:
         InputError: a folder that is laid out wrongly, or a damaged header.
     """
-    folder, size = Path(options["path"]).expanduser(), options.get("size")
+    folder, sides = Path(options["path"]).expanduser(), height_and_width(options.get("size"))
     if not files or not folder.is_dir():
-        return Look(shape=None if size is None else (_COLOURS, size, size), certain=False)
+        return Look(shape=None if sides is None else (_COLOURS, *sides), certain=False)
     found = find_layout(folder).files
     train, holdout, test = (len(found.get(part, ())) for part in ("train", "holdout", "test"))
     headers = [read_header(path) for path, _ in found["train"][:: -(-train // _HEADERS)]]
-    height, width = headers[0][1:] if size is None else (size, size)
+    height, width = sides or headers[0][1:]
     cut = 0 if test else rows_of_test(train, options.get("test_fraction", TEST_FRACTION))
     return Look(
         shape=(max(channels for channels, _, _ in headers), height, width),
@@ -40,6 +40,19 @@ def look_at_images(options: Mapping[str, Any], *, files: bool) -> Look:
         holdout=holdout or None,
         test=test + cut,
     )
+
+
+def height_and_width(size: int | Sequence[int] | None) -> tuple[int, int] | None:
+    """Return height and width of the option ``size``: one number for a square, or both.
+
+    Example:
+        >>> height_and_width(32), height_and_width([24, 32]), height_and_width(None)
+        ((32, 32), (24, 32), None)
+    """
+    if size is None:
+        return None
+    height, width = (size, size) if isinstance(size, int) else size
+    return height, width
 
 
 def rows_of_test(rows: int, test_fraction: float) -> int:

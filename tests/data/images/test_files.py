@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from cgl_ignite.data.images.files import SkippedFiles, contents, images_below, printable
 from cgl_ignite.errors import InputError
@@ -36,10 +37,19 @@ def test_hidden_and_system_files_are_passed_over_with_a_count(tmp_path: Path) ->
 
 
 def test_files_with_other_endings_are_counted(tmp_path: Path) -> None:
-    touch(tmp_path, "a.gif", "b.GIF", "c", "d.png")
+    touch(tmp_path, "a.svg", "b.SVG", "c", "d.png")
     skipped = SkippedFiles()
     assert images_below(tmp_path, skipped) == [tmp_path / "d.png"]
-    assert list(skipped.notes()) == ["3 files are no images that can be read: .gif, without ending"]
+    assert list(skipped.notes()) == ["3 files are left out, as no image that can be read: .svg, without ending"]
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM"])
+def test_a_file_without_ending_is_judged_by_its_content(tmp_path: Path, form: str) -> None:
+    Image.new("RGB", (3, 2)).save(tmp_path / "picture", form)
+    (tmp_path / "notes").write_text("Boats")
+    skipped = SkippedFiles()
+    assert images_below(tmp_path, skipped) == [tmp_path / "picture"]
+    assert skipped.others == [tmp_path / "notes"]
 
 
 def test_an_empty_image_file_is_an_image(tmp_path: Path) -> None:

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from cgl_ignite.data import local_images
+from cgl_ignite.data.images.look import look_at_images
 from cgl_ignite.errors import InputError
 from tests.data.images.paint import BLUE, RED, paint
 
@@ -121,7 +123,7 @@ def test_what_is_not_read_is_noted(flowers: Path) -> None:
     notes = local_images(NOWHERE, path=str(flowers)).notes
     assert notes == (
         "1 hidden file, system file or broken link is passed over: .cache",
-        "1 file is no image that can be read: .txt",
+        "1 file is left out, as no image that can be read: .txt",
         f"there is no test part: 6 of 30 images of {flowers} are the test set",
     )
 
@@ -213,10 +215,9 @@ def test_an_unreadable_image_is_named(flowers: Path) -> None:
         local_images(NOWHERE, path=str(flowers))
 
 
-def test_more_than_eight_bits_a_channel_are_refused(flowers: Path) -> None:
-    for image in (flowers / "rose").glob("*.png"):
-        Image.new("I;16", (4, 4)).save(image)
-    with pytest.raises(InputError, match=r"rose/\d\.png holds pixels of mode 'I;16'"):
+def test_pixels_with_fractions_are_refused(flowers: Path) -> None:
+    Image.new("F", (4, 4), 0.5).save(flowers / "rose" / "deep.tif")
+    with pytest.raises(InputError, match=r"deep\.tif holds pixels of mode 'F'; save it with 8 or 16 bits per channel"):
         local_images(NOWHERE, path=str(flowers))
 
 
@@ -224,3 +225,24 @@ def test_the_test_part_is_the_same_in_every_run(flowers: Path) -> None:
     first, again = (local_images(NOWHERE, path=str(flowers)).test() for _ in range(2))
     assert first.inputs.equal(again.inputs)
     assert first.targets.equal(again.targets)
+
+
+def test_height_and_width(tmp_path: Path) -> None:
+    for number in range(4):
+        paint(tmp_path / "ab"[number % 2] / f"{number}.png", RED, size=(9 + number, 7))
+    source = local_images(NOWHERE, path=str(tmp_path), size=(6, 10))
+    assert source.spec.shape == (3, 6, 10)
+    assert look_at_images({"path": str(tmp_path), "size": [6, 10]}, files=True).shape == (3, 6, 10)
+
+
+def test_changed_pixels_are_told(tmp_path: Path) -> None:
+    for number in range(4):
+        place = tmp_path / "ab"[number % 2]
+        place.mkdir(exist_ok=True)
+        Image.fromarray(np.full((4, 4), 300 + number, np.uint16)).save(place / f"{number}.png")
+    Image.new("LA", (4, 4), (0, 0)).save(place / "clear.png")
+    assert local_images(NOWHERE, path=str(tmp_path)).notes[:2] == (
+        "transparent pixels of 1 image become white (data.background)",
+        "of 4 images with 16 bits per channel the upper 8 bits are read; they are nearly black, as no value exceeds "
+        "303 of 65,535: scale them",
+    )

@@ -18,7 +18,7 @@ from cgl_ignite.data.splits import choose_stratified
 from cgl_ignite.data.text.cache.files import cache_folder, digest_of
 from cgl_ignite.data.text.cache.store import read_targets
 from cgl_ignite.data.text.corpus import Corpus, files_identity
-from cgl_ignite.data.text.tables.classes import Naming, check_known, name_classes
+from cgl_ignite.data.text.tables.classes import Naming, check_known, check_missing, name_classes
 from cgl_ignite.data.text.tables.rows import read_rows
 from cgl_ignite.data.text.tables.table import Request, TextTable, open_like, open_table
 from cgl_ignite.errors import InputError
@@ -70,7 +70,8 @@ def local_text(
     text: list[int | str] | None = None,
     header: bool | None = None,
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None,
-    quotes: bool = True,
+    charset: str | None = None,
+    quotes: bool | None = None,
     escape: Annotated[str, Field(min_length=1, max_length=1)] | None = None,
     escaped_newlines: bool = False,
     classes: Annotated[list[str], Field(min_length=2)] | None = None,
@@ -92,7 +93,10 @@ def local_text(
             looks like a header (:func:`~cgl_ignite.data.text.tables.header.is_header`).
         delimiter: the ASCII character that separates columns; by default a tab in a ``.tsv``, else a comma, or what
             else divides all first rows alike.
-        quotes: whether quotes enclose a column, or are characters like others.
+        charset: the character set of the files, such as ``"cp1252"``; by default UTF-8, or UTF-16 where the first
+            bytes tell.
+        quotes: whether quotes enclose a column, or are characters like others; by default they do, except where a table
+            that is separated by tabs shows otherwise.
         escape: the character that takes its meaning from the next one, a quote for example; none by default.
         escaped_newlines: whether a backslash and an n stand for a new line.
         classes: the names of the classes; by default the labels themselves, or the lines of a
@@ -105,7 +109,7 @@ def local_text(
     """
     if escape == "\\" and escaped_newlines:
         raise InputError("data.escaped_newlines = true reads \\n as a new line, data.escape reads it as n: choose one")
-    request = Request(label, text, header, delimiter, quotes, escape, escaped_newlines, classes)
+    request = Request(label, text, header, delimiter, quotes, escape, escaped_newlines, classes, charset)
     tables, naming = _open(path, request)
     cache = cache_folder(root)
     parts = {part: _corpus(table, naming, cache) for part, table in tables.items()}
@@ -131,7 +135,10 @@ def _open(path: str, request: Request) -> tuple[dict[str, TextTable], Naming]:
     files = _find(Path(path).expanduser())
     train = open_table(files.pop("train"), request)
     others = {part: open_like(file, request, train) for part, file in files.items()}
-    return {"train": train, **others}, name_classes(train, others.values(), request.classes)
+    tables = {"train": train, **others}
+    missing = [note for table in tables.values() for note in check_missing(table, request.classes)]
+    naming = name_classes(train, others.values(), request.classes)
+    return tables, replace(naming, notes=(*naming.notes, *missing))
 
 
 def _corpus(table: TextTable, naming: Naming, cache: Path) -> Corpus:

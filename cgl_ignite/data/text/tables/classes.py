@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from cgl_ignite.data.text.tables.table import TextTable
 from cgl_ignite.errors import InputError, choices
 
-__all__ = ["Naming", "check_known", "name_classes"]
+__all__ = ["Naming", "check_known", "check_missing", "name_classes"]
 
 _FEW_ROWS = 20
 _SHOWN = 5
 _MANY = 12
 _FILE = "classes.txt"
+_MISSING = ("nan", "<na>", "#n/a", "nat")
+_PERHAPS_MISSING = ("na", "n/a", "null", "none", "-", "?")
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,25 @@ def check_known(table: TextTable, naming: Naming) -> None:
             known = choices(naming.numbers) if len(naming.numbers) <= _MANY else f"one of {len(naming.numbers)} classes"
             fault = f"class {label!r} is not {known}" if label else "column of the class is empty"
             raise InputError(f"{table.path}, row {row}: the {fault}")
+
+
+def check_missing(table: TextTable, given: Sequence[str] | None) -> Iterator[str]:
+    """Look for labels that stand for a missing value, and yield a sentence about each that may be one.
+
+    Raises:
+        InputError: a label such as ``NaN`` that data.classes does not list, with its first row.
+    """
+    for code, label in enumerate(table.found):
+        if label in (given or ()) or label.lower() not in (*_MISSING, *_PERHAPS_MISSING):
+            continue
+        rows = np.flatnonzero(table.codes == code)
+        first, subject = 1 + table.layout.header + int(rows[0]), "row has" if len(rows) == 1 else "rows have"
+        if label.lower() in _MISSING:
+            raise InputError(
+                f"{table.path}, row {first}: {len(rows)} {subject} the class {label!r}, as programs write a missing "
+                "value; leave these rows out, or list it in data.classes if it is a class"
+            )
+        yield f"{table.path.name}: {len(rows)} {subject} the class {label!r}, first in row {first}: a missing value?"
 
 
 def _by_labels(train: TextTable) -> Naming:

@@ -13,6 +13,7 @@ import numpy as np
 
 from cgl_ignite.data.text.corpus import Block
 from cgl_ignite.data.text.tables.arrow import csv_batches
+from cgl_ignite.data.text.tables.charset import UTF8, guess
 from cgl_ignite.data.text.tables.stream import DAMAGED, STAND_IN, TableStream, opened
 from cgl_ignite.errors import InputError, choices
 
@@ -42,6 +43,7 @@ class TableLayout:
         escaped: a new line inside a text is written as a backslash and an n.
         quotes: quotes enclose a column, with those inside doubled.
         escape: the character after this one is taken as it is, be it a quote or a delimiter.
+        charset: the character set of the file; None: UTF-8, whatever the user says.
     """
 
     columns: int
@@ -52,6 +54,7 @@ class TableLayout:
     escaped: bool = False
     quotes: bool = True
     escape: str | None = None
+    charset: str | None = None
 
 
 def read_rows(
@@ -155,7 +158,7 @@ def _parsed(
 
     names = [str(column) for column in range(layout.columns)]
     size = max(1, path.stat().st_size)
-    with opened(path) as (file, raw):
+    with opened(path, layout.charset or UTF8) as (file, raw):
         stream = TableStream(file, f"\n{layout.delimiter.join([_END] * layout.columns)}\n".encode())
         batches = csv_batches(
             stream,
@@ -194,7 +197,7 @@ def _explain(path: Path, layout: TableLayout, block_bytes: int) -> None:
     try:
         for batch, _ in _parsed(path, layout, tuple(range(layout.columns)), block_bytes, threads=False):
             for column in batch.columns:
-                _check_utf8(path, column, row)
+                _check_utf8(path, column, row, hint=layout.charset is not None)
             row += len(batch)
     except pa.ArrowInvalid as error:
         if place := re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", str(error)):
@@ -208,7 +211,7 @@ def _size(count: int) -> str:
     return f"{count >> 20} MiB" if count >> 20 else f"{count} bytes"
 
 
-def _check_utf8(path: Path, column: pa.BinaryArray, row: int) -> None:
+def _check_utf8(path: Path, column: pa.BinaryArray, row: int, *, hint: bool) -> None:
     number = row - 1
     try:
         for value in column.to_pylist():
@@ -216,4 +219,5 @@ def _check_utf8(path: Path, column: pa.BinaryArray, row: int) -> None:
             value.decode()
     except UnicodeDecodeError as error:
         fault = f"byte {error.object[error.start]:#04x} at position {error.start} of a column is not UTF-8"
-        raise InputError(f"{path}, row {number}: {fault}") from error
+        way = f"; {guess(error.object, error)}" if hint else ""
+        raise InputError(f"{path}, row {number}: {fault}{way}") from error

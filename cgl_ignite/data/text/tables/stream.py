@@ -11,6 +11,8 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any
 
+from cgl_ignite.data.text.tables.charset import UTF8, as_utf8
+
 __all__ = ["DAMAGED", "SEPARATOR_LINE", "STAND_IN", "TableStream", "opened"]
 
 DAMAGED = (OSError, EOFError, lzma.LZMAError, zlib.error)
@@ -27,10 +29,10 @@ _WITHOUT_NUL = bytes.maketrans(b"\0\xff", b"\xff\xfe")
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
-    """Open a file, unpacked if its name ends with ``.gz`` or ``.xz``, and the same as it lies on the disk."""
+def opened(path: Path, charset: str = UTF8) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    """Open a file as UTF-8, unpacked if its name ends with ``.gz`` or ``.xz``, and the same as it lies on the disk."""
     with path.open("rb") as raw, _UNPACKED.get(path.suffix.lower(), nullcontext)(raw) as file:
-        yield file, raw
+        yield as_utf8(file, charset), raw
 
 
 class TableStream:

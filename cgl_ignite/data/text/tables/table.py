@@ -33,10 +33,11 @@ class Request:
     text: Sequence[int | str] | None
     header: bool | None
     delimiter: str | None
-    quotes: bool
+    quotes: bool | None
     escape: str | None
     escaped_newlines: bool
     classes: Sequence[str] | None
+    charset: str | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def open_table(path: Path, request: Request) -> TextTable:
     Raises:
         InputError: a file or column that is missing, or a damaged row.
     """
-    form, notes = find_format(path, request.delimiter, request.quotes, request.escape)
+    form, notes = find_format(path, request.delimiter, request.quotes, request.escape, request.charset)
     rows = first_rows(path, form)
     header, label, labels = _find_header(path, form, rows, request)
     columns = Columns(path, rows[0], header)
@@ -83,7 +84,7 @@ def open_like(path: Path, request: Request, train: TextTable) -> TextTable:
     Raises:
         InputError: as :func:`open_table`, or columns of the text that only one of the two tables has.
     """
-    form, notes = find_format(path, request.delimiter, request.quotes, request.escape)
+    form, notes = find_format(path, request.delimiter, request.quotes, request.escape, request.charset)
     rows = first_rows(path, form)
     header = _given_header(request)
     if header is None:
@@ -144,9 +145,17 @@ def _resembles(path: Path, form: Format, rows: Sequence[Sequence[str]], train: T
 
 
 def _read_labels(path: Path, form: Format, rows: Sequence[Sequence[str]], label: int, header: bool) -> _Labels:
-    return labels_of(
-        path, TableLayout(len(rows[0]), label, (), form.delimiter, header, quotes=form.quotes, escape=form.escape)
+    layout = TableLayout(
+        columns=len(rows[0]),
+        label=label,
+        text=(),
+        delimiter=form.delimiter,
+        header=header,
+        quotes=form.quotes,
+        escape=form.escape,
+        charset=form.charset,
     )
+    return labels_of(path, layout)
 
 
 def _layout(form: Format, columns: Columns, label: int, text: tuple[int, ...], request: Request) -> TableLayout:
@@ -159,6 +168,7 @@ def _layout(form: Format, columns: Columns, label: int, text: tuple[int, ...], r
         escaped=request.escaped_newlines,
         quotes=form.quotes,
         escape=form.escape,
+        charset=form.charset,
     )
 
 

@@ -73,3 +73,17 @@ def test_a_number_beyond_the_names_is_a_fault_with_its_row(tmp_path: Path) -> No
         source(tmp_path, "0 1 3", classes=["red", "green", "blue"])
     with pytest.raises(InputError, match=r"test.csv, row 2: the class '3' is not '0', '1' or '2'"):
         source(tmp_path, "0 1 2", "0 3", lines="red green blue")
+
+
+@pytest.mark.parametrize("label", ["NaN", "nan", "<NA>", "#N/A"])
+def test_a_missing_value_is_no_class_unless_it_is_listed(tmp_path: Path, label: str) -> None:
+    labels = f"a b {label} a b {label}"
+    with pytest.raises(InputError, match=rf"train\.csv, row 3: 2 rows have the class '{label}'.*data\.classes"):
+        source(tmp_path, labels)
+    assert source(tmp_path, labels, classes=["a", "b", label]).classes == ("a", "b", label)
+
+
+def test_what_may_be_a_missing_value_is_asked(tmp_path: Path) -> None:
+    read = source(tmp_path, "a b none a b", test="a b")
+    assert read.classes == ("a", "b", "none")
+    assert read.notes[-1] == "train.csv: 1 row has the class 'none', first in row 3: a missing value?"
