@@ -73,7 +73,7 @@ def _distillation(
 
 
 def budgets(pipelines: Mapping[str, Pipeline], source: DataSource, equal: Equal = "epochs") -> dict[str, Cost]:
-    """Tell what a run of each method costs.
+    """Tell what a run of each row costs; all rows read the same data.
 
     With equal steps each makes the fewest passes per epoch that give it as many steps as the one with most, or more.
     With equal cost each trains for the number of epochs whose multiply-adds come nearest to those of the dearest one.
@@ -82,16 +82,23 @@ def budgets(pipelines: Mapping[str, Pipeline], source: DataSource, equal: Equal 
         steps = {name: one.run.epochs * steps_of_a_pass(one, source) for name, one in pipelines.items()}
         most = max(steps[name] * one.run.passes_per_epoch for name, one in pipelines.items())
         pipelines = {name: with_passes(one, -(-most // steps[name])) for name, one in pipelines.items()}
-    first = next(iter(pipelines.values()))
-    spec = form_of_inputs(first, source)
-    backbone, _ = blueprint(first, spec, len(source.classes))
-    costs = measure_layers(modular_layers(backbone), spec)
-    found = {name: budget(one, source, costs) for name, one in pipelines.items()}
+    costs: dict[str, Sequence[LayerCost]] = {}
+    for one in pipelines.values():
+        if (kind := _backbone(one)) not in costs:
+            spec = form_of_inputs(one, source)
+            costs[kind] = measure_layers(modular_layers(blueprint(one, spec, len(source.classes))[0]), spec)
+    found = {name: budget(one, source, costs[_backbone(one)]) for name, one in pipelines.items()}
     if equal != "cost":
         return found
     dearest = max(cost.work for cost in found.values())
     epochs = {name: max(1, round(pipelines[name].run.epochs * dearest / cost.work)) for name, cost in found.items()}
-    return {name: budget(with_epochs(one, epochs[name]), source, costs) for name, one in pipelines.items()}
+    return {
+        name: budget(with_epochs(one, epochs[name]), source, costs[_backbone(one)]) for name, one in pipelines.items()
+    }
+
+
+def _backbone(pipeline: Pipeline) -> str:
+    return pipeline.backbone.model_dump_json()
 
 
 def form_of_inputs(pipeline: Pipeline, source: DataSource) -> InputSpec:

@@ -11,6 +11,7 @@ from datetime import date, time
 from pathlib import Path
 from typing import Any
 
+from cgl_ignite.config.dotted import Twice, expanded
 from cgl_ignite.config.schema import fixed_keys
 from cgl_ignite.errors import ConfigError, Problem
 
@@ -22,6 +23,7 @@ else:
 __all__ = ["Document", "Tree", "dotted_keys", "load_document", "merge"]
 
 Tree = dict[str, Any]
+SMALL = "small"
 
 
 @dataclass(frozen=True)
@@ -41,21 +43,26 @@ class Document:
         return str(self.tree.get("name", self.path.stem))
 
     def where(self, key: str) -> str:
-        """Say where a key was written, or else the nearest table that holds it."""
+        """Say where a key was written, or the first one below it, or else the nearest table that holds it."""
+        below = next((other for other in self.origins if other.startswith(f"{key}.")), "")
+        key = key if key in self.origins or not (key and below) else below
         while key and key not in self.origins:
             key = key.rpartition(".")[0]
         return self.origins.get(key, str(self.path))
 
 
-def load_document(source: str | os.PathLike[str] | Mapping[str, Any], overrides: Sequence[str] = ()) -> Document:
+def load_document(
+    source: str | os.PathLike[str] | Mapping[str, Any], overrides: Sequence[str] = (), *, small: bool = False
+) -> Document:
     """Read a pipeline file, the files it extends and the ``key=value`` texts of ``--set``, last word wins.
 
-    A mapping stands for the file it could be; it extends nothing.
+    A mapping stands for the file it could be; it extends nothing. ``small`` lays the table ``[small]`` over the rest.
 
     Raises:
-        ConfigError: a file that is missing or no TOML, a circle of ``extends``, an override that is none.
+        ConfigError: a file that is missing or no TOML, a circle of ``extends``, an override that is none, no [small].
     """
-    document = Document(dict(source), {}, Path("pipeline")) if isinstance(source, Mapping) else _read(Path(source), ())
+    document = _document(dict(source), {}, Path("pipeline")) if isinstance(source, Mapping) else _read(Path(source), ())
+    document = _small(document) if small else document
     changes = Document({}, {}, document.path)
     problems: list[Problem] = []
     for override in overrides:
@@ -74,6 +81,25 @@ def merge(base: Document, top: Document) -> Document:
     kept = set(dotted_keys(tree))
     origins = {key: origin for key, origin in base.origins.items() if key in kept}
     return Document(tree, origins | dict(top.origins), top.path)
+
+
+def _document(tree: Tree, origins: Mapping[str, str], path: Path) -> Document:
+    """Make a document whose comparison tables may have dotted keys in quotes."""
+    try:
+        return Document(expanded(tree), origins, path)
+    except Twice as error:
+        where = Document({}, origins, path).where(error.key)
+        raise _fault(where, "stands there twice, or within another key that has a value", error.key) from None
+
+
+def _small(document: Document) -> Document:
+    """Lay ``[small]`` over the other tables."""
+    changes = document.tree.get(SMALL)
+    if not isinstance(changes, dict):
+        raise _fault(document.where(SMALL), "is no table; --small needs one, with what a small trial changes", SMALL)
+    prefix = f"{SMALL}."
+    origins = {key.removeprefix(prefix): where for key, where in document.origins.items() if key.startswith(prefix)}
+    return merge(document, Document(changes, origins, document.path))
 
 
 def dotted_keys(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
@@ -112,11 +138,11 @@ def _read(path: Path, above: tuple[Path, ...]) -> Document:
         place = re.search(r" \(at line (\d+), column \d+\)$", str(error))
         message = f"is not valid TOML: {str(error)[: place.start()] if place else error}"
         raise _fault(f"{path}:{place[1]}" if place else str(path), message) from error
-    document = Document(tree, dict(_origins(text, str(path))), path)
+    document = _document(tree, dict(_origins(text, str(path))), path)
     if "extends" not in tree:
         return document
     base = _base(document, (*above, path))
-    tree = {key: value for key, value in tree.items() if key != "extends"}
+    tree = {key: value for key, value in document.tree.items() if key != "extends"}
     return merge(base, replace(document, tree=tree))
 
 

@@ -276,6 +276,8 @@ def fixed_keys(*table: str) -> frozenset[str]:
         ['kind']
     """
     model: type[BaseModel] = Pipeline
+    table = table[1:] if table[:1] == ("small",) else table
+    table = table[2:] if table[:1] == ("variants",) else table
     if table[:1] == ("methods",):
         table = table[2:] if table[2:3] in (("data",), ("distil",), ("optim",), ("run",)) else ("method", *table[2:])
     for name in table:
