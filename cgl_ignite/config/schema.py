@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 __all__ = [
     "AVERAGE",
     "ENSEMBLE",
+    "MOST_STUDENTS",
     "BackboneTable",
     "CheckpointEvery",
     "Chooses",
@@ -37,6 +38,9 @@ AVERAGE = "average"
 """What ``method.teachers`` calls the averaged weights of the run itself."""
 ENSEMBLE = "ensemble"
 """What ``distil.from`` calls all students of the run itself."""
+
+MOST_STUDENTS = 1024
+"""Of a pool, and modules of a layer; who imitates whom is a table of this number squared."""
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -159,7 +163,7 @@ class Method(Table):
     """
 
     preset: str
-    students: Count
+    students: Annotated[int, Field(ge=1, le=MOST_STUDENTS)]
     routing: Annotated[Part, Chooses("routing")]
     classifier: Literal["module", "student", "shared"] = "module"
     statistics: Literal["student", "shared"] = "student"
