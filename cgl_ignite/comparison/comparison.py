@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -16,6 +15,7 @@ from cgl_ignite.comparison.datasets import DataStore, data_key, rows_by_data
 from cgl_ignite.comparison.report import ComparisonReport, read_predictions
 from cgl_ignite.comparison.task import Task, finished, reason_of
 from cgl_ignite.comparison.workers import WorkerPool, child_environments
+from cgl_ignite.config.dump import values
 from cgl_ignite.config.presets import REFERENCE
 from cgl_ignite.config.rows import Place, common_reference
 from cgl_ignite.config.schema import Pipeline
@@ -24,12 +24,12 @@ from cgl_ignite.errors import Interrupted
 from cgl_ignite.handlers.interruption import terminable
 from cgl_ignite.pipeline.abandoned import close_abandoned
 from cgl_ignite.pipeline.data import refuse_changed_data
+from cgl_ignite.pipeline.describe import describe_dataset, run_info
 from cgl_ignite.pipeline.device import find_device
 from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.hand_over import sync_run
-from cgl_ignite.pipeline.record import run_info
-from cgl_ignite.pipeline.result import RunResult, average_over_seeds, read_result
-from cgl_ignite.tracking import Group, RunInfo, Status, Tracker
+from cgl_ignite.pipeline.result import RunResult, read_result
+from cgl_ignite.tracking import Group, RunInfo, Status, Tracker, provenance
 
 __all__ = ["Comparison"]
 
@@ -46,6 +46,7 @@ class Comparison:
         paper: the table or figure of the paper whose numbers stand beside the measured ones.
         cells: one for each seed and row; ``costs``: of each row. Both are found out by :meth:`run`.
         identities: what the rows read, by :func:`cgl_ignite.comparison.datasets.data_key`.
+        source: what the comparison was started by, as tags of the tracker.
     """
 
     pipelines: dict[str, Pipeline]
@@ -62,6 +63,7 @@ class Comparison:
     costs: dict[str, Cost] = field(default_factory=dict)
     identities: dict[str, Mapping[str, str]] = field(default_factory=dict)
     data: DataStore = field(default_factory=DataStore)
+    source: Mapping[str, str] = field(default_factory=provenance)
 
     @property
     def _first(self) -> Pipeline:
@@ -89,7 +91,7 @@ class Comparison:
             run = find_cell(self.runs, pipeline, cell, self.folder.id, self._identity(cell))
             if run is not None and run.complete:
                 cell.status, cell.run_id, cell.share = "finished", run.run_id, 1.0
-                info = run_info(pipeline, cell.seed, run.facts.get("group"), run.facts.get("method"))
+                info = run_info(pipeline, cell.seed, run.facts.get("group"), run.facts)
                 sync_run(run, self.tracker, info, self.board.note)
         left = [cell for cell in self.cells if cell.status != "finished"]
         work = {name: cost.work for name, cost in self.costs.items()}
@@ -186,7 +188,7 @@ class Comparison:
 
     def _task(self, cell: Cell, group: Group) -> Task:
         tags = {"method": cell.method, "comparison": self.folder.id}
-        return Task.of(self.pipelines[cell.method], cell.seed, tags, group.id, self._identity(cell))
+        return Task.of(self.pipelines[cell.method], cell.seed, tags, group.id, self._identity(cell), self.source)
 
     def _tell(self, cell: Cell, event: Mapping[str, Any]) -> None:
         """Take up what has become of a cell, remember it and show it."""
@@ -232,22 +234,20 @@ class Comparison:
         """Write tables and figures, and give them to the tracker."""
         for path in report.write(self.folder.path):
             group.file(path)
-        for name in self.pipelines:
-            if results := list(self._results(name).values()):
-                key = re.sub(r"[^\w\-. /]", "_", name)
-                group.log_summary({f"{key}/{value}": pair for value, pair in average_over_seeds(results).items()})
+        group.describe(report.markdown())
 
     def _info(self) -> RunInfo:
         first = self._first
         return RunInfo(
             experiment=first.tracking.experiment or first.name,
-            name=f"{first.name} comparison",
+            name=f"{first.name} comparison {self.folder.id}",
             parameters={
                 "methods": ", ".join(self.pipelines),
                 "seeds": ", ".join(map(str, self.seeds)),
                 "equal": self.equal,
             },
-            tags={"cgl.comparison": self.folder.id},
+            tags={"cgl.comparison": self.folder.id, **self.source},
+            dataset=describe_dataset(values(first), next(iter(self.identities.values()))),
         )
 
     def _cells(self, method: str) -> list[Cell]:

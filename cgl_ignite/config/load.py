@@ -60,8 +60,8 @@ def load_document(
     A mapping stands for the file it could be; it extends nothing. ``small`` lays the table ``[small]`` over the rest.
 
     Raises:
-        ConfigError: a file that is missing or no TOML, a circle of ``extends``, an override that is none, no [small], or
-            what no document may hold.
+        ConfigError: a file that is missing or no TOML, a circle of ``extends``, an override that is none, no [small],
+            or what no document may hold.
     """
     if isinstance(source, Mapping):
         given = within_limits(Document(dict(source), {}, Path("pipeline")))
