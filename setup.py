@@ -29,6 +29,7 @@ REQUIREMENTS = [
 
 EXTRAS = {
     "gpu": ["nvidia-ml-py>=12"],
+    "timm": ["timm>=1"],
     "test": [
         "pytest>=8",
         "pytest-benchmark>=4",

@@ -58,7 +58,7 @@ NETWORKS = {
 }
 METHODS = ("baseline", "dml", "one", "okddip", "cgl")
 BFLOAT16 = "run.precision=bfloat16"
-GRAPHS = "run.graphs=true"
+GRAPHS, LAUNCHED = "run.graphs=true", "run.graphs=false"
 REGULAR = 'method.choose={kind="regular", size=2}'
 
 
@@ -81,14 +81,14 @@ def cases() -> Iterator[GpuCase]:
     """Yield the cases, the most telling first."""
     for network in NETWORKS:
         for method in METHODS:
-            yield GpuCase(network, method, "bfloat16", (BFLOAT16,), loop=method in ("baseline", "cgl"))
+            yield GpuCase(network, method, "bfloat16", (BFLOAT16, LAUNCHED), loop=method in ("baseline", "cgl"))
     for network, setting in NETWORKS.items():
         for method in METHODS:
             repeats = (REGULAR,) if method == "cgl" else ()
             yield GpuCase(network, method, "graphs", (BFLOAT16, GRAPHS, *setting.replayed, *repeats))
     for network in NETWORKS:
         for method in ("baseline", "cgl"):
-            yield GpuCase(network, method, "float32", loop=True)
+            yield GpuCase(network, method, "float32", (LAUNCHED,), loop=True)
 
 
 def find_pipeline(case: GpuCase, *, tiny: bool) -> Pipeline:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cgl_ignite.analysis.ensemble import EnsembleScores, ensemble_scores
 from cgl_ignite.data import Examples, evaluation_batches
-from cgl_ignite.engine.evaluate import ROWS, evaluation_plan, pool_logits
+from cgl_ignite.engine.evaluate import ROWS, pool_logits
 from cgl_ignite.pool import modular_layers
 from cgl_ignite.pool.cost import measure_layers, plan_cost
 from cgl_ignite.runs import RunFiles, design_of, rebuild_pool
@@ -57,6 +57,6 @@ def measure_ensemble(run: RunFiles, examples: Examples, device: torch.device | s
     costs = measure_layers(modular_layers(backbone), run.spec)
     return MeasuredEnsemble(
         scores=scores,
-        multiply_adds=plan_cost(evaluation_plan(pool.routes), costs, [1]).multiply_adds,
+        multiply_adds=plan_cost(pool.routes.evaluation, costs, [1]).multiply_adds,
         multiply_adds_student=sum(layer.forward for layer in costs),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -15,10 +16,18 @@ __all__ = [
     "RunFailed",
     "Unreadable",
     "choices",
+    "escaped",
+    "escaped_lines",
     "first_line",
     "listed",
     "nearest",
+    "shortened",
 ]
+
+_CONTROL = r"\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+"""C0, DEL and C1, what breaks lines, and what turns the direction of writing."""
+_UNSAFE = re.compile(f"[{_CONTROL}]")
+_UNSAFE_WITHIN_LINES = re.compile(f"(?!\n)[{_CONTROL}]")
 
 
 class CglError(Exception):
@@ -73,7 +82,8 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.key}: {self.message}" if self.key else f"{self.where}: {self.message}"
+        parts = (self.where, shortened(self.key), self.message)
+        return escaped(": ".join(filter(None, parts)))
 
 
 class ConfigError(InputError):
@@ -129,3 +139,32 @@ def listed(faults: Sequence[object], most: int = 10) -> str:
     """
     more = [f"and {len(faults) - most} more"] if len(faults) > most else []
     return "\n".join([*map(str, faults[:most]), *more])
+
+
+def escaped(text: object) -> str:
+    r"""Write control characters as escapes, new lines too.
+
+    Example:
+        >>> print(escaped("cat\x1b[2K\n\u202edog"))
+        cat\x1b[2K\n\u202edog
+    """
+    return _UNSAFE.sub(_escape, str(text))
+
+
+def escaped_lines(text: object) -> str:
+    """Write control characters as escapes, all but new lines."""
+    return _UNSAFE_WITHIN_LINES.sub(_escape, str(text))
+
+
+def shortened(text: str, most: int = 200) -> str:
+    """Cut a text off behind ``most`` characters, and say how many it had.
+
+    Example:
+        >>> shortened("x" * 5000, most=3)
+        'xxx... (5,000 characters)'
+    """
+    return text if len(text) <= most else f"{text[:most]}... ({len(text):,} characters)"
+
+
+def _escape(found: re.Match[str]) -> str:
+    return found.group().encode("unicode_escape").decode("ascii")

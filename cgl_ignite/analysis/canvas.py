@@ -23,8 +23,10 @@ __all__ = [
     "PALETTE",
     "SECOND",
     "as_png",
+    "as_svg",
     "cells",
     "headline",
+    "line_style",
     "lower_triangle",
     "new_figure",
     "styled",
@@ -37,6 +39,7 @@ PALETTE = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#0072B2", "#D
 
 INK, MUTED, ACCENT, SECOND = "#1f2430", "#6b7280", "#0072B2", "#D55E00"
 MAP = "YlGnBu"
+LINES = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (4, 1.5, 1, 1.5)))
 DPI = 160
 ANNOTATED, LABELLED = 16, 24
 """Up to this many rows the cells of a matrix carry their value, and every row its label."""
@@ -91,6 +94,22 @@ def as_png(figure: Figure) -> bytes:
     canvas: Any = figure.canvas
     canvas.print_png(file)
     return file.getvalue()
+
+
+def as_svg(figure: Figure) -> bytes:
+    """Draw a figure as SVG, with the same bytes each time."""
+    import matplotlib as mpl
+
+    file = io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "cgl_ignite"}):
+        figure.savefig(file, format="svg", metadata={"Date": None})
+    return file.getvalue()
+
+
+def line_style(place: int) -> dict[str, Any]:
+    """Return colour, dashes and width of the line of one of several methods, which differ without colours, too."""
+    colors = (*PALETTE[:4], *PALETTE[5:], PALETTE[4])
+    return {"color": colors[place % len(colors)], "linestyle": LINES[place % len(LINES)], "linewidth": 1.8}
 
 
 def headline(axes: Axes, title: str, detail: str) -> None:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from cgl_ignite.analysis.paper import paper_result
+from cgl_ignite.analysis.paper import Printed, paper_result, printed_in
 from cgl_ignite.analysis.statistics import Interval, Spread, bootstrap_interval, mean_difference, spread, t_interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from cgl_ignite.config.rows import Place
 
 __all__ = ["Cost", "FinishedRun", "MethodRow", "Predictions", "TableRow", "compare_methods"]
 
@@ -81,6 +83,8 @@ class MethodRow:
         failed: seeds whose run failed, and why.
         predictions: by seed, where they were kept.
         deviations: values of ``[optim]`` and ``[run]`` that hold for this method alone, by dotted key.
+        place: where the row stands, if rows are more than methods.
+        paper: the table or figure of the paper whose numbers stand beside the measured ones.
     """
 
     name: str
@@ -91,6 +95,17 @@ class MethodRow:
     failed: Mapping[int, str] = field(default_factory=dict)
     predictions: Mapping[int, Predictions] = field(default_factory=dict)
     deviations: Mapping[str, Any] = field(default_factory=dict)
+    place: Place | None = None
+    paper: str | None = None
+
+    @property
+    def printed(self) -> Printed | None:
+        """What the paper prints for this row."""
+        if self.place is None:
+            return paper_result(self.dataset, self.backbone, self.name)
+        if self.paper is None:
+            return None
+        return printed_in(self.paper, self.name) or paper_result(self.dataset, self.backbone, self.place.method)
 
 
 @dataclass(frozen=True)
@@ -101,7 +116,10 @@ class TableRow:
         accuracy: on the test set, of the selected student; ``mean_accuracy``: of all students.
         difference: of ``accuracy`` to the reference, over the seeds that both have.
         over_seeds: its t-interval; ``over_samples``: its bootstrap interval over test samples.
-        paper: what the paper prints.
+        paper: what the paper prints, and ``paper_metric``, of what.
+        variant: its name in the pipeline file; empty if there are no variants.
+        points: what the row has on the axes, by the name of the axis.
+        changes: what its variant changes, by dotted key.
     """
 
     method: str
@@ -119,6 +137,10 @@ class TableRow:
     over_samples: Interval | None
     paper: Spread | None
     deviations: Mapping[str, Any]
+    paper_metric: str = "accuracy"
+    variant: str = ""
+    points: Mapping[str, Any] = field(default_factory=dict)
+    changes: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def certain(self) -> bool | None:
@@ -127,15 +149,26 @@ class TableRow:
 
 
 def compare_methods(methods: Sequence[MethodRow], reference: str) -> list[TableRow]:
-    """Summarise methods over their seeds and measure each against the one called ``reference``."""
+    """Summarise methods over their seeds and measure each against the one called ``reference``.
+
+    Rows with a place are measured against the row that it names, if both read the same data set.
+    """
     by_name = {method.name: method for method in methods}
-    return [_row(method, None if name == reference else by_name[reference]) for name, method in by_name.items()]
+    return [_row(method, _reference(method, by_name, reference)) for method in methods]
+
+
+def _reference(method: MethodRow, by_name: Mapping[str, MethodRow], reference: str) -> MethodRow | None:
+    name = reference if method.place is None else method.place.against
+    if name is None or name == method.name or by_name[name].dataset != method.dataset:
+        return None
+    return by_name[name]
 
 
 def _row(method: MethodRow, reference: MethodRow | None) -> TableRow:
     runs = list(method.runs.values())
     first = runs[0] if runs else None
     distances = [run.diversity for run in runs if run.diversity is not None]
+    printed, place = method.printed, method.place
     difference, over_seeds, over_samples = _against(method, reference) if reference else (None, None, None)
     return TableRow(
         method=method.name,
@@ -151,8 +184,12 @@ def _row(method: MethodRow, reference: MethodRow | None) -> TableRow:
         difference=difference,
         over_seeds=over_seeds,
         over_samples=over_samples,
-        paper=paper_result(method.dataset, method.backbone, method.name),
+        paper=printed and Spread(printed.mean, printed.std),
         deviations=method.deviations,
+        paper_metric=printed.metric if printed else "accuracy",
+        variant=place.variant if place else "",
+        points={name: point.value for name, point in place.points.items()} if place else {},
+        changes=place.changes if place else {},
     )
 
 

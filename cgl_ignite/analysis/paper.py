@@ -5,41 +5,63 @@ from __future__ import annotations
 import functools
 import sys
 from importlib.resources import files
-from typing import Any
-
-from cgl_ignite.analysis.statistics import Spread
+from typing import Any, NamedTuple
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-__all__ = ["STATEMENT", "paper_result"]
+__all__ = ["STATEMENT", "Printed", "paper_result", "pieces", "printed_in"]
 
 STATEMENT = (
-    "paper: printed in Tables 2 and 3 of Feng et al. (AAAI 2021, arXiv 2009.07712), mean ± deviation of 3 runs on the "
-    "whole data set in the paper's settings; not measured here"
+    "paper: printed in Feng et al. (AAAI 2021, arXiv 2009.07712), mean ± deviation of 3 runs on the whole data set in "
+    "the paper's settings; not measured here"
 )
 
 
-def paper_result(dataset: str, backbone: str, method: str) -> Spread | None:
-    """Return what the paper prints for a method, None where it has no number.
+class Printed(NamedTuple):
+    """A number that the paper prints; the deviation only where it has one."""
+
+    mean: float
+    std: float | None = None
+    metric: str = "accuracy"
+
+
+def paper_result(dataset: str, backbone: str, method: str) -> Printed | None:
+    """Return what the paper's Tables 2 and 3 print for a method, None where they have no number.
 
     Example:
         >>> paper_result("cifar10", "resnet18", "dml")
-        Spread(mean=94.18, std=0.09)
+        Printed(mean=94.18, std=0.09, metric='accuracy')
         >>> paper_result("digits", "resnet8", "cgl") is None
         True
     """
-    printed = _results().get((dataset, backbone), {}).get(method)
-    return None if printed is None else Spread(*printed)
+    rows = (row for row in _content()["result"] if (row["dataset"], row["backbone"]) == (dataset, backbone))
+    row: dict[str, Any] = next(rows, {})
+    number = row.get(method)
+    return Printed(*number) if isinstance(number, list) else None
+
+
+def pieces() -> tuple[str, ...]:
+    """Name the tables and figures of the paper that ``compare.paper`` may name."""
+    return tuple(sorted({f"table{row['table']}" for row in _content()["result"]} | _content()["piece"].keys()))
+
+
+def printed_in(piece: str, row: str) -> Printed | None:
+    """Return what a table or figure of the paper prints for a row, by the name of the row in ``pipelines/paper``.
+
+    Example:
+        >>> printed_in("table5", "0 %")
+        Printed(mean=77.79, std=None, metric='accuracy')
+        >>> printed_in("table2", "cgl") is None
+        True
+    """
+    table = _content()["piece"].get(piece, {})
+    number = table.get("rows", {}).get(row)
+    return None if number is None else Printed(number, None, table["metric"])
 
 
 @functools.cache
-def _results() -> dict[tuple[str, str], dict[str, Any]]:
-    text = (files(__package__) / "paper.toml").read_text("utf-8")
-    rows = tomllib.loads(text)["result"]
-    return {
-        (row["dataset"], row["backbone"]): {key: value for key, value in row.items() if isinstance(value, list)}
-        for row in rows
-    }
+def _content() -> dict[str, Any]:
+    return tomllib.loads((files(__package__) / "paper.toml").read_text("utf-8"))

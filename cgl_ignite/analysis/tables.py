@@ -85,7 +85,10 @@ def _certain(row: TableRow) -> str:
 
 
 def _paper(row: TableRow) -> str:
-    return f"paper: {_spread(row.paper, '{:.2f}')}" if row.paper else NOTHING
+    if row.paper is None:
+        return NOTHING
+    form, what = ("{:.2f}", "") if row.paper_metric == "accuracy" else ("{:.3f}", f" {row.paper_metric}")
+    return f"paper: {_spread(row.paper, form)}{what}"
 
 
 COLUMNS = (
@@ -131,6 +134,7 @@ def notes(rows: Sequence[TableRow], equal: str) -> Iterator[str]:
     points = {row.method: CostPoint(row.cost.work, [row.accuracy.mean]) for row in rows if row.accuracy}
     for first, second, work in crossings(cost_curves(points)):
         yield f"{first} is ahead of {second} up to {_size(work)} multiply-adds of training, and behind after that"
+    yield from _variants(rows)
     for row in rows:
         if row.deviations:
             changes = ", ".join(f"{key} = {toml_value(value)}" for key, value in row.deviations.items())
@@ -139,6 +143,14 @@ def notes(rows: Sequence[TableRow], equal: str) -> Iterator[str]:
             yield f"{row.method} seed {seed} failed: {reason}"
     if any(row.paper for row in rows):
         yield STATEMENT
+
+
+def _variants(rows: Sequence[TableRow]) -> Iterator[str]:
+    """Say once what each variant changes."""
+    lines = {
+        row.variant: ", ".join(f"{key} = {toml_value(value)}" for key, value in row.changes.items()) for row in rows
+    }
+    yield from (f"{name}: {changes}" for name, changes in lines.items() if changes)
 
 
 def as_markdown(rows: Sequence[TableRow], reference: str, equal: str) -> str:
@@ -179,7 +191,8 @@ def as_csv(rows: Sequence[TableRow]) -> str:
     """Write the table as CSV, one number a column; what is not known is empty."""
     records = [dict(_record(row)) for row in rows]
     file = io.StringIO()
-    writer = csv.DictWriter(file, list(records[0]), lineterminator="\n")
+    names = dict.fromkeys(name for record in records for name in record)
+    writer = csv.DictWriter(file, list(names), lineterminator="\n")
     writer.writeheader()
     writer.writerows(records)
     return file.getvalue()
@@ -210,6 +223,8 @@ def _record(row: TableRow) -> Iterator[tuple[str, Any]]:
         pair = getattr(row, name) or (None, None)
         yield from zip((f"{name}_low", f"{name}_high"), pair, strict=True)
     yield "deviations", "; ".join(f"{key} = {value}" for key, value in row.deviations.items())
+    yield "variant", row.variant
+    yield from ((f"axis_{name}", value) for name, value in row.points.items())
 
 
 _TEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", NOTHING: "--"}

@@ -1,6 +1,16 @@
 """Backbones: ordered layers that students are made of."""
 
-from cgl_ignite.backbones import resnet, transformer, vdcnn
-from cgl_ignite.backbones.base import BACKBONES, Backbone, LayerBuilder, channel_means
+from cgl_ignite.backbones import module, resnet, transformer, vdcnn
+from cgl_ignite.backbones.base import BACKBONES, Backbone, LayerBuilder, WrongInput, channel_means
 
-__all__ = ["BACKBONES", "Backbone", "LayerBuilder", "channel_means", "resnet", "transformer", "vdcnn"]
+__all__ = [
+    "BACKBONES",
+    "Backbone",
+    "LayerBuilder",
+    "WrongInput",
+    "channel_means",
+    "module",
+    "resnet",
+    "transformer",
+    "vdcnn",
+]

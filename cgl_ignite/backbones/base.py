@@ -7,11 +7,16 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from cgl_ignite.errors import InputError
 from cgl_ignite.registry import Registry
 
-__all__ = ["BACKBONES", "Backbone", "LayerBuilder", "channel_means", "initialise"]
+__all__ = ["BACKBONES", "Backbone", "LayerBuilder", "WrongInput", "channel_means", "initialise", "position_means"]
 
 LayerBuilder = Callable[[], nn.Module]
+
+
+class WrongInput(InputError):
+    """A backbone that fails on inputs of the form that it is built for."""
 
 
 def channel_means(values: Tensor) -> Tensor:
@@ -23,6 +28,17 @@ def channel_means(values: Tensor) -> Tensor:
         [[2.0, 0.0]]
     """
     return values.flatten(2).mean(dim=2) if values.dim() > 2 else values
+
+
+def position_means(values: Tensor) -> Tensor:
+    """Average over all positions where channels come last. Shape: (B, ..., C) to (B, C).
+
+    Example:
+        >>> import torch
+        >>> position_means(torch.tensor([[[1.0, 5.0], [3.0, 1.0]]])).tolist()
+        [[2.0, 3.0]]
+    """
+    return values.flatten(1, -2).mean(dim=1) if values.dim() > 2 else values
 
 
 @dataclass(frozen=True)
@@ -38,12 +54,14 @@ class Backbone:
         stages: how many layers each stage has, in order; branches start at the last stage. By default each layer is
             one.
         to_vector: turns a layer's output into one vector per sample, (B, ...) to (B, C).
+        names: what each layer and the classifier hold, for people; may be empty.
     """
 
     layers: tuple[LayerBuilder, ...]
     classifier: LayerBuilder
     stages: tuple[int, ...] = ()
     to_vector: Callable[[Tensor], Tensor] = channel_means
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stages", self.stages or (1,) * len(self.layers))

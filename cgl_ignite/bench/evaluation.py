@@ -14,7 +14,7 @@ from cgl_ignite.bench.progress import take_turns
 from cgl_ignite.bench.race import make_clock
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import Batch, Splits, evaluation_batches, evaluation_order
-from cgl_ignite.engine.evaluate import ROWS, evaluation_plan, pool_logits
+from cgl_ignite.engine.evaluate import ROWS, pool_logits
 from cgl_ignite.pipeline.assemble import Parts
 from cgl_ignite.pipeline.device import cpu_threads, find_device, find_precision
 from cgl_ignite.pool import ModularNetwork, extract_student
@@ -75,7 +75,7 @@ def measure_evaluation(pipeline: Pipeline, rounds: int, clock: str) -> dict[str,
 
 def arithmetic_of(pool: ModularNetwork, costs: Sequence[LayerCost]) -> float:
     """Return the multiply-adds of all students in one pass, as a share of those of the students one by one."""
-    together = plan_cost(evaluation_plan(pool.routes), costs, [1]).multiply_adds
+    together = plan_cost(pool.routes.evaluation, costs, [1]).multiply_adds
     return together / (pool.routes.students * sum(cost.forward for cost in costs))
 
 

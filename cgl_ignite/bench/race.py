@@ -148,7 +148,9 @@ class Race(NoScreen):
 def has_loops(pipeline: Pipeline) -> bool:
     """Tell whether the loops written by hand do what this pipeline does: Adam, and one network alone or Eqs. 3 to 6."""
     method, optim = pipeline.method, pipeline.optim
-    if optim.kind != "adam" or optim.options["weight_decay"]:
+    if optim.kind != "adam" or optim.options["weight_decay"] or optim.clip_norm is not None:
+        return False
+    if method.teachers or pipeline.run.average.kind != "none":
         return False
     if method.students == 1:
         return method.loss.model_dump(exclude=IMITATION) == Loss().model_dump(exclude=IMITATION)

@@ -1,7 +1,17 @@
 """All registered parts by name, and pipelines checked against them before anything is read or built."""
 
-from cgl_ignite.catalogue.bind import bind, bind_methods, effective, import_plugins, load_pipeline
+from cgl_ignite.catalogue.bind import BoundPlan, bind, bind_methods, bind_rows, effective, import_plugins, load_pipeline
 from cgl_ignite.catalogue.layers import try_layers
 from cgl_ignite.catalogue.registries import REGISTRIES
 
-__all__ = ["REGISTRIES", "bind", "bind_methods", "effective", "import_plugins", "load_pipeline", "try_layers"]
+__all__ = [
+    "REGISTRIES",
+    "BoundPlan",
+    "bind",
+    "bind_methods",
+    "bind_rows",
+    "effective",
+    "import_plugins",
+    "load_pipeline",
+    "try_layers",
+]

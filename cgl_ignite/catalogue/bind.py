@@ -6,22 +6,26 @@ import difflib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cgl_ignite.analysis.paper import pieces
 from cgl_ignite.catalogue.registries import REGISTRIES
 from cgl_ignite.catalogue.rules import Contradiction, contradictions, modality_of
+from cgl_ignite.config.dump import fingerprint
 from cgl_ignite.config.load import Document, dotted_keys, load_document, merge
 from cgl_ignite.config.presets import METHODS, preset
+from cgl_ignite.config.rows import Plan, Row, filed, read_plan
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.config.specialise import specialise
 from cgl_ignite.config.validate import Checked
-from cgl_ignite.config.variants import entries, faults, lost_changes, renamed, variant, without_methods
+from cgl_ignite.config.variants import entries, faults, lost_changes, renamed, variant, without_comparison
 from cgl_ignite.data import DATASETS
 from cgl_ignite.errors import ConfigError, InputError, Problem, choices, nearest
 from cgl_ignite.plugins import import_plugin
 
-__all__ = ["bind", "bind_methods", "effective", "import_plugins", "load_pipeline"]
+__all__ = ["BoundPlan", "bind", "bind_methods", "bind_rows", "effective", "import_plugins", "load_pipeline"]
 
 Fault = tuple[str, str]
 
@@ -42,18 +46,43 @@ def load_pipeline(source: str | os.PathLike[str] | Mapping[str, Any], overrides:
 def bind(document: Document) -> Pipeline:
     """Check a document against the registered parts and return the pipeline it describes.
 
-    What ``[methods.NAME]`` changes for a comparison is checked with it, and is no part of the pipeline.
+    What a comparison changes, by methods, variants and axes, is checked with it, and is no part of the pipeline.
 
     Raises:
         ConfigError: everything that is wrong, together, in the order of the file.
     """
     problems = [*import_plugins(document), *faults(document)]
-    pipeline, found = _bound(without_methods(document))
+    pipeline, found = _bound(without_comparison(document))
     problems += found
     for name in entries(document):
         own = (renamed(problem, document, name) for problem in _bound(variant(document, name))[1])
         problems += [problem for problem in own if problem is not None]
+    if document.tree.keys() & {"compare", "sweep", "variants"}:
+        problems += _bound_plan(document, None)[1]
     return _sound(pipeline, problems)
+
+
+@dataclass(frozen=True)
+class BoundPlan:
+    """What a document compares: its plan, and the pipeline of each row."""
+
+    plan: Plan
+    pipelines: Mapping[str, Pipeline]
+
+
+def bind_rows(document: Document, methods: Sequence[str] | None = None) -> BoundPlan:
+    """Return the rows that a document compares, each with its pipeline; ``methods`` in the place of ``[compare]``.
+
+    Raises:
+        ConfigError: everything that is wrong, together, in the order of the file.
+    """
+    problems = [*import_plugins(document), *faults(document)]
+    bound, found = _bound_plan(document, methods)
+    if any(row.place.method for row in bound.plan.rows.values()):
+        problems += lost_changes(document)
+    if problems := [*problems, *found]:
+        raise ConfigError(sorted(dict.fromkeys(problems), key=_position))
+    return bound
 
 
 def bind_methods(document: Document, names: Sequence[str]) -> dict[str, Pipeline]:
@@ -66,6 +95,66 @@ def bind_methods(document: Document, names: Sequence[str]) -> dict[str, Pipeline
     bound = {name: _bound(variant(document, name)) for name in names}
     problems += [renamed(fault, document, name) or fault for name, (_, found) in bound.items() for fault in found]
     return {name: _sound(pipeline, problems) for name, (pipeline, _) in bound.items()}
+
+
+def _bound_plan(document: Document, methods: Sequence[str] | None) -> tuple[BoundPlan, list[Problem]]:
+    plan, problems = read_plan(document, methods)
+    known = {*METHODS, *entries(document)}
+    if unknown := [name for name in plan.table.methods if name not in known]:
+        message = f"there is no method {unknown[0]!r}{nearest(unknown[0], known)}"
+        problems.append(Problem(document.where("compare.methods"), "compare.methods", message))
+    if plan.table.paper not in (None, *pieces()):
+        message = f"must be {choices(pieces())}, not {plan.table.paper!r}"
+        problems.append(Problem(document.where("compare.paper"), "compare.paper", message))
+    if problems:
+        return BoundPlan(plan, {}), problems
+    found = {name: _bound(row.document) for name, row in plan.rows.items()}
+    problems = _of_rows(document, plan, {name: faults for name, (_, faults) in found.items()})
+    pipelines = {name: pipeline for name, (pipeline, _) in found.items() if pipeline is not None}
+    return BoundPlan(plan, pipelines), problems or list(_unchanged(document, plan, pipelines))
+
+
+def _of_rows(document: Document, plan: Plan, found: Mapping[str, Sequence[Problem]]) -> list[Problem]:
+    """File the problems of all rows once each; what only some methods have is told with their names."""
+    methods: dict[Problem, dict[str, None]] = {}
+    for name, problems in found.items():
+        row = plan.rows[name]
+        for problem in problems:
+            methods.setdefault(filed(problem, row, document), {})[row.place.method] = None
+    return [
+        problem
+        if names.keys() >= _concerned(problem, plan)
+        else Problem(problem.where, problem.key, f"{problem.message} (with {', '.join(names)})")
+        for problem, names in methods.items()
+    ]
+
+
+def _concerned(problem: Problem, plan: Plan) -> set[str]:
+    """Name the methods of all rows that a key of a variant or an axis changes."""
+    rows = plan.rows.values()
+    return {row.place.method for row in rows if any(problem.key.startswith(key) for key in row.written.values())}
+
+
+def _unchanged(document: Document, plan: Plan, pipelines: Mapping[str, Pipeline]) -> Iterator[Problem]:
+    """Find rows that would give the same runs as an earlier one."""
+    seen: dict[str, Row] = {}
+    told: set[str] = set()
+    for name, pipeline in pipelines.items():
+        row = plan.rows[name]
+        first = seen.setdefault(fingerprint(pipeline), row)
+        if first is row:
+            continue
+        place, other = row.place, first.place
+        key = f"methods.{place.method}"
+        if place.variant != other.variant:
+            key = f"variants.{place.variant}"
+        elif differing := [axis for axis in plan.axes if place.points.get(axis.name) != other.points.get(axis.name)]:
+            key = differing[0].written
+        if key not in told:
+            told.add(key)
+            yield Problem(
+                document.where(key), key, f"changes no result: the row {name!r} is the same as {first.name!r}"
+            )
 
 
 def _bound(document: Document) -> tuple[Pipeline | None, list[Problem]]:

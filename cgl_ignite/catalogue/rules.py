@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from cgl_ignite.backbones import BACKBONES, Backbone, channel_means
+from cgl_ignite.backbones import BACKBONES, Backbone, WrongInput, channel_means
 from cgl_ignite.catalogue.registries import REGISTRIES
 from cgl_ignite.config.schema import AVERAGE, Pipeline
 from cgl_ignite.config.validate import Checked, NotValid
@@ -57,21 +57,29 @@ class Draft:
             raise Contradiction(keys, str(error)) from error
 
     @cached_property
-    def input(self) -> tuple[InputSpec, int]:
-        """Input and number of classes, from the options of the data set that are allowed; files are not looked at."""
+    def input(self) -> tuple[InputSpec, int, bool]:
+        """Input, number of classes, and whether both are certain, from the options of the data set that are allowed.
+
+        Files are not looked at.
+        """
         kind, options = self.get("data", "kind"), {}
         for name in DATASETS.options(kind):
             with suppress(NotValid):
                 options[name] = self.get("data", name)
-        spec, classes, _ = input_of(kind, self.get("data", "encoding"), look_at(kind, options, files=False))
-        return spec, classes
+        return input_of(kind, self.get("data", "encoding"), look_at(kind, options, files=False))
 
     @cached_property
     def backbone(self) -> Backbone:
         """The backbone, for the input."""
         _check_backbone_modality(self)
         _check_encoding_modality(self)
-        backbone: Backbone = self.build("backbone", ("backbone",), self.get("backbone"), *self.input)
+        *given, certain = self.input
+        try:
+            backbone: Backbone = self.build("backbone", ("backbone",), self.get("backbone"), *given)
+        except Contradiction as found:
+            if isinstance(found.__cause__, WrongInput) and not certain:
+                raise NotValid("backbone") from found
+            raise
         return backbone
 
     @cached_property
@@ -162,7 +170,12 @@ def _check_turns(draft: Draft) -> None:
 
 
 def _check_replay(draft: Draft) -> None:
-    if draft.get("method", "update") != "together" and draft.get("run", "graphs") is True:
+    if draft.get("run", "graphs") is not True:
+        return
+    if draft.get("method", "teachers"):
+        message = "iterations with frozen teachers are not replayed; leave run.graphs out"
+        raise Contradiction(("run.graphs", "method.teachers"), message)
+    if draft.get("method", "update") != "together":
         message = "only an update 'together' is replayed; leave it out, or take 'together'"
         raise Contradiction(("run.graphs", "method.update"), message)
 

@@ -56,7 +56,9 @@ def _load(paths: tuple[str, ...], overrides: tuple[str, ...]) -> dict[str, Pipel
 
 
 def _sound(path: str, overrides: tuple[str, ...]) -> Pipeline:
-    """Load a pipeline; if it has plugins, its layers are run once, which takes a second or two.
+    """Load a pipeline and all that it compares, also as ``[small]`` says.
+
+    If it has plugins, its layers are run once, which takes a second or two.
 
     Raises:
         ConfigError: everything that is wrong with it.
@@ -66,6 +68,8 @@ def _sound(path: str, overrides: tuple[str, ...]) -> Pipeline:
 
     document = load_document(path, overrides)
     pipeline = bind(document)
+    if "small" in document.tree:
+        bind(load_document(path, overrides, small=True))
     if pipeline.plugins:
         try:
             try_layers(pipeline)

@@ -1,4 +1,4 @@
-"""``cgl compare``: the paper's comparison of methods on the user's data."""
+"""``cgl compare``: methods, variants and values of a pipeline, trained alike and compared."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import click
 from click.core import ParameterSource
 
 from cgl_ignite.cli.options import json_option
-from cgl_ignite.errors import ConfigError, InputError, Interrupted, RunFailed, choices, nearest
+from cgl_ignite.errors import InputError, Interrupted, RunFailed
 
 if TYPE_CHECKING:
     from cgl_ignite.comparison.budget import Equal
     from cgl_ignite.comparison.report import ComparisonReport
     from cgl_ignite.comparison.rows import Tuning
-    from cgl_ignite.config.load import Document
+    from cgl_ignite.config.rows import Place
     from cgl_ignite.config.schema import Pipeline
 
 __all__ = ["compare"]
@@ -67,7 +67,8 @@ def _read_tuning(context: click.Context, parameter: click.Parameter, text: str |
 
 @click.command()
 @click.argument("pipeline", type=click.Path())
-@click.option("--methods", default="all", show_default=True, metavar="all|A,B", help="Which methods are compared.")
+@click.option("--methods", metavar="all|A,B", help="Which methods are compared; else those of [compare], or all.")
+@click.option("--small", is_flag=True, help="Run the small trial that [small] of the pipeline describes.")
 @click.option("--seeds", metavar="1,2,3", callback=_read_seeds, help="Seeds; else the pipeline's, else 1,2,3.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at a time.")
 @click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Change a value of the pipeline.")
@@ -75,9 +76,7 @@ def _read_tuning(context: click.Context, parameter: click.Parameter, text: str |
 @click.option(
     "--equal",
     type=click.Choice(["epochs", "steps", "cost"]),
-    default="epochs",
-    show_default=True,
-    help="What all methods have the same amount of; cost: multiply-adds of the training.",
+    help="What all rows have the same amount of (epochs); cost: multiply-adds of the training.",
 )
 @click.option(
     "--lengths", metavar="1,2,4", callback=_read_lengths, help="Train each method for these multiples of its epochs."
@@ -93,44 +92,39 @@ def _read_tuning(context: click.Context, parameter: click.Parameter, text: str |
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write tables and figures to this folder, too.")
 def compare(
     pipeline: str,
-    methods: str,
+    methods: str | None,
+    small: bool,
     seeds: tuple[int, ...] | None,
     jobs: int,
     overrides: tuple[str, ...],
     device: str | None,
-    equal: Equal,
+    equal: Equal | None,
     lengths: tuple[int, ...] | None,
     tune: Tuning | None,
     as_json: bool,
     quiet: bool,
     output: Path | None,
 ) -> None:
-    """Train every method with every seed on the same data, and compare them.
+    """Train every row of a comparison with every seed, and compare them.
 
-    Each method is the preset of its name, as [methods.NAME] of the pipeline changes it; [method] is not read. The
-    same command goes on where it was stopped. Prints the table, or with --json everything.
+    Rows are methods, each the preset of its name, as [methods.NAME] of the pipeline changes it; or [variants] of the
+    pipeline, or the points of its [sweep]; or all of them, each with each. The same command goes on where it was
+    stopped. Prints the table, or with --json everything.
     """
-    from cgl_ignite.catalogue import bind_methods
     from cgl_ignite.cli.reading import reading
-    from cgl_ignite.comparison.rows import derived_rows
-    from cgl_ignite.config.load import load_document
+    from cgl_ignite.cli.rows import read_rows
 
-    if lengths is not None and equal == "cost":
-        raise InputError("--lengths compares trainings of different cost; leave out --equal cost")
     changes = [*overrides, *([f"run.device={device}"] if device else [])]
-    document = load_document(pipeline, changes)
-    names = _chosen(methods, document)
-    pipelines = bind_methods(document, names)
-    chosen_seeds = seeds or (next(iter(pipelines.values())).seeds if "seeds" in document.tree else SEEDS)
-    run = partial(_run, equal=equal, jobs=jobs, quiet=quiet)
+    rows = read_rows(pipeline, changes, methods=methods, small=small, equal=equal)
+    rows.refuse(tuning=tune is not None, lengths=lengths is not None)
+    chosen_seeds = seeds or (rows.first.seeds if rows.seeded else SEEDS)
+    run = partial(_run, equal=rows.equal, jobs=jobs, quiet=quiet)
     with reading(quiet=quiet), _told_how_to_go_on():
         if tune is not None:
-            bind = partial(_bound_with, pipeline, changes, names)
-            best = tune.choose(names, bind, lambda rows: run(rows, chosen_seeds[:1]))
-            document = load_document(pipeline, [*changes, *tune.overrides(best)])
-            pipelines = bind_methods(document, names)
-        rows, changed = derived_rows(pipelines, document, lengths or ())
-        report = run(rows, chosen_seeds, changed)
+            best = tune.choose(rows.methods, rows.bind_methods, lambda tried: run(tried, chosen_seeds[:1]))
+            rows = rows.again(tune.overrides(best))
+        pipelines, changed = rows.stretched(lengths or ())
+        report = run(pipelines, chosen_seeds, changed, rows.places, rows.paper)
     _conclude(report, output, as_json=as_json, quiet=quiet)
 
 
@@ -148,6 +142,8 @@ def _run(
     rows: Mapping[str, Pipeline],
     seeds: Sequence[int],
     deviations: Mapping[str, Mapping[str, Any]] | None = None,
+    places: Mapping[str, Place] | None = None,
+    paper: str | None = None,
     *,
     equal: Equal,
     jobs: int,
@@ -159,42 +155,8 @@ def _run(
     from cgl_ignite.comparison.compare import compare
 
     board, screen = make_board(quiet=quiet, live=jobs > 1), make_screen(quiet=quiet, brief=True)
-    return compare(rows, seeds, board, equal=equal, jobs=jobs, screen=screen, deviations=deviations)
-
-
-def _bound_with(
-    pipeline: str, changes: Sequence[str], names: Sequence[str], more: Sequence[str]
-) -> dict[str, Pipeline]:
-    """Bind the methods of a pipeline with further changes."""
-    from cgl_ignite.catalogue import bind_methods
-    from cgl_ignite.config.load import load_document
-
-    return bind_methods(load_document(pipeline, [*changes, *more]), names)
-
-
-def _chosen(text: str, document: Document) -> tuple[str, ...]:
-    """Expand ``--methods``; a name is a preset, of a plugin perhaps, or one of ``[methods]``.
-
-    Raises:
-        InputError: a name that is neither, or plugins that cannot be imported.
-    """
-    from cgl_ignite.catalogue import import_plugins
-    from cgl_ignite.config.presets import METHODS
-    from cgl_ignite.config.variants import known_methods
-
-    problems = import_plugins(document)
-    known = tuple(dict.fromkeys((*known_methods(document), *METHODS)))
-    names: list[str] = []
-    for name in map(str.strip, text.split(",")):
-        if name.lower() == "all":
-            names += known_methods(document)
-        elif name in known:
-            names.append(name)
-        elif problems:
-            raise ConfigError(problems)
-        else:
-            raise InputError(f"--methods: there is no method {name!r}{nearest(name, known)} (known: {choices(known)})")
-    return tuple(dict.fromkeys(names))
+    more: dict[str, Any] = {"deviations": deviations, "places": places, "paper": paper}
+    return compare(rows, seeds, board, equal=equal, jobs=jobs, screen=screen, **more)
 
 
 def _conclude(report: ComparisonReport, output: Path | None, *, as_json: bool, quiet: bool) -> None:

@@ -30,8 +30,10 @@ __all__ = ["new"]
 def new(dataset: str, backbone: str, method: str, output: str | None, force: bool, plugins: tuple[str, ...]) -> None:
     """Write a pipeline file that stands by itself, with the paper's settings where the paper has them."""
     head = f"# {backbone} on {dataset}. Every key with its value: cgl show FILE; all kinds: cgl show --kinds"
-    comments = {**DATASETS[dataset].comments, **_on_method(method, DATASETS[dataset].modality)}
-    tree = recipe(dataset, backbone, method, _added(plugins))
+    added = _added(plugins)
+    tree = recipe(dataset, backbone, method, added)
+    known = {**DATASETS[dataset].comments, **{**BACKBONES, **added}[backbone].comments}
+    comments = {**known, **_on_method(method, DATASETS[dataset].modality)}
     text = f"{head}\n{_commented({**_named(plugins), **tree}, comments)}"
     if output is None:
         click.echo(text, nl=False)

@@ -12,12 +12,13 @@ import torch
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import SUBSETS, InputSpec, Look, Subsets, input_of, iterations_of_a_pass, look_at
 from cgl_ignite.errors import InputError
-from cgl_ignite.pipeline.assemble import blueprint, build_aggregator, count_parameters
+from cgl_ignite.pipeline.assemble import blueprint, build_aggregator, count_parameters, routes_of
 from cgl_ignite.pipeline.device import find_device, find_precision
 from cgl_ignite.pipeline.forecast import Forecast, forecast
 from cgl_ignite.pipeline.teachers import distil_teachers_work, frozen_work
 from cgl_ignite.pool import follow, modular_layers
 from cgl_ignite.pool.cost import LayerCost, measure_layers
+from cgl_ignite.pool.plan import RouteTable
 from cgl_ignite.seeding import stream
 
 __all__ = ["Preview"]
@@ -38,6 +39,7 @@ class Preview:
         classes: their number.
         certain: whether these two are known; otherwise they are assumed.
         look: what is known of the data before they are read.
+        names: what each layer holds, where the backbone tells it.
     """
 
     pipeline: Pipeline
@@ -51,6 +53,7 @@ class Preview:
     classes: int
     certain: bool
     look: Look
+    names: Sequence[str] = ()
 
     @classmethod
     def of(cls, pipeline: Pipeline, costs: Sequence[LayerCost] = (), look: Look | None = None) -> Preview:
@@ -71,7 +74,8 @@ class Preview:
         mean = forecast(pipeline, routing, subsets.group_of, costs, seed, find_device(pipeline.run.device))
         aggregator = count_parameters(build_aggregator(pipeline, backbone, routing, costs, seed))
         group = max(subsets.sizes) if rows else None
-        return cls(pipeline, paths, routing.modules, costs, aggregator, group, mean, spec, classes, certain, look)
+        sizes = pipeline, paths, routing.modules, costs, aggregator, group
+        return cls(*sizes, mean, spec, classes, certain, look, backbone.names)
 
     @property
     def parameters(self) -> int:
@@ -96,14 +100,19 @@ class Preview:
         return self.pipeline.run.passes_per_epoch * iterations_of_a_pass(self.group, self.pipeline.optim.batch_size)
 
     @cached_property
+    def routes(self) -> RouteTable:
+        """The paths with the running statistics of each student."""
+        return routes_of(self.pipeline, self.paths, _fewest_subsets(self.pipeline).group_of, self.costs)
+
+    @cached_property
     def work(self) -> float:
         """Multiply-adds of an iteration.
 
         Raises:
             InputError: a frozen teacher that is not there.
         """
-        groups = len(_subsets(self.pipeline, 2 * self.pipeline.method.students).sizes)
-        frozen = frozen_work(self.pipeline, self.spec, self.paths, self.costs)
+        groups = len(_fewest_subsets(self.pipeline).sizes)
+        frozen = frozen_work(self.pipeline, self.spec, self.routes, self.costs)
         return self.forecast.multiply_adds + groups * self.pipeline.optim.batch_size * frozen
 
     @property
@@ -126,6 +135,7 @@ class Preview:
         inputs = f"colour images of {_form(self.spec.shape[1:])} in " if self.spec.modality == "image" else ""
         guess = "" if self.certain else f" (for {inputs}two classes; the files decide)"
         yield from self._data()
+        yield from self._layers()
         yield f"parameters         {self.parameters:>13,}{guess}"
         yield f"  on a path        {self.parameters_used:>13,}"
         yield f"  of one student   {self.parameters_student:>13,}"
@@ -146,6 +156,15 @@ class Preview:
         yield f"  of the holdout   {holdout:>13,} = {'the validation part' if self.look.holdout else share}"
         yield f"  of the test part {test:>13,}"
 
+    def _layers(self) -> Iterator[str]:
+        """Yield a table of the layers, if they have names; of one module and one sample."""
+        if not self.names:
+            return
+        yield "layer   parameters  multiply-adds    kept KiB        output  holds"
+        for number, (name, cost) in enumerate(zip(self.names, self.costs, strict=True)):
+            figures = f"{cost.parameters:>12,} {cost.forward:>14,} {cost.kept / 1024:>11,.1f}"
+            yield f"{number:>5} {figures} {_form(cost.output):>13}  {name}"
+
     def _work(self) -> Iterator[str]:
         mean, size, iterations = self.forecast, self.pipeline.optim.batch_size, self.iterations
         if iterations is None:
@@ -157,7 +176,7 @@ class Preview:
             yield f"multiply-adds      {self.multiply_adds:>13.3g} per epoch, forward and backward"
         if (distil := self.pipeline.distil) is not None:
             own = sum(cost.forward + cost.backward for cost in self.costs)
-            taught = distil_teachers_work(self.pipeline, self.spec, self.paths, self.costs)
+            taught = distil_teachers_work(self.pipeline, self.spec, self.routes, self.costs)
             yield f"distillation       {distil.epochs:>13,} epochs more, of one student; {distil.teacher!r} teaches:"
             yield f"                   {own + taught:>13.3g} multiply-adds a sample, forward and backward"
         saved = 1 - mean.multiply_adds / mean.without_sharing
@@ -182,6 +201,11 @@ def _parts(pipeline: Pipeline, look: Look) -> tuple[int, int, int] | None:
     with suppress(InputError):
         return look.rows(pipeline.data.holdout, pipeline.data.limit, pipeline.data.test_limit)
     return None
+
+
+def _fewest_subsets(pipeline: Pipeline) -> Subsets:
+    """Divide as few rows as can be divided, where only the groups count."""
+    return _subsets(pipeline, 2 * pipeline.method.students)
 
 
 def _subsets(pipeline: Pipeline, rows: int) -> Subsets:

@@ -23,6 +23,7 @@ __all__ = ["run"]
 @click.option("--seed", "seeds", metavar="N", multiple=True, type=click.IntRange(min=0), help="Seed; may be repeated.")
 @click.option("--resume", is_flag=True, help="Go on with the newest unfinished run of this pipeline and seed.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to train.")
+@click.option("--register", metavar="NAME", help="Make the selected student a version of this model in MLflow.")
 @json_option
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def run(
@@ -31,6 +32,7 @@ def run(
     seeds: tuple[int, ...],
     resume: bool,
     device: str | None,
+    register: str | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -48,10 +50,11 @@ def run(
     screen = make_screen(quiet=quiet)
     try:
         with reading(quiet=quiet):
-            results = run_pipeline(setting, resume=resume, screen=screen)
+            results = run_pipeline(setting, resume=resume, screen=screen, register=register)
     except Interrupted as error:
         options = [part for change in overrides for part in ("--set", change)]
         options += [part for seed in seeds for part in ("--seed", str(seed))]
+        options += [] if register is None else ["--register", register]
         command = shlex.join(["cgl", "run", pipeline, *options, "--resume"])
         raise Interrupted(f"{error}; the state is saved, go on with: {command}") from None
     click.echo(_json(results) if as_json else "\n".join(result.student for result in results))

@@ -32,7 +32,7 @@ STARTING_SECONDS = 180.0
 CHARTS = {
     "compareRunsMode": "CHART",
     "workflowType": "machine_learning",
-    "orderByKey": "metrics.`holdout/accuracy_selected`",
+    "orderByKey": "metrics.`accuracy/holdout`",
     "orderByAsc": "false",
 }
 

@@ -11,11 +11,12 @@ from cgl_ignite.analysis.comparison import Cost
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import ENCODINGS, SUBSETS, DataSource, Subsets, iterations_of_a_pass, rows_held_out
 from cgl_ignite.imitation import turns_of
-from cgl_ignite.pipeline.assemble import blueprint
+from cgl_ignite.pipeline.assemble import blueprint, routes_of
 from cgl_ignite.pipeline.forecast import forecast
 from cgl_ignite.pipeline.teachers import distil_teachers_work, frozen_work
 from cgl_ignite.pool import modular_layers
 from cgl_ignite.pool.cost import LayerCost, measure_layers
+from cgl_ignite.pool.plan import RouteTable
 from cgl_ignite.seeding import stream
 from cgl_ignite.spec import InputSpec
 
@@ -40,8 +41,9 @@ def budget(pipeline: Pipeline, source: DataSource, costs: Sequence[LayerCost] = 
     iterations = passes * iterations_of_a_pass(max(subsets.sizes), rows)
     together = len(subsets.sizes) * rows
     paths = routing.sample(stream(pipeline.seeds[0], "paths")).tolist()
-    mean_work = mean.multiply_adds + together * frozen_work(pipeline, spec, paths, costs)
-    distil_steps, distil_work = _distillation(pipeline, source, spec, paths, costs)
+    routes = routes_of(pipeline, paths, subsets.group_of, costs)
+    mean_work = mean.multiply_adds + together * frozen_work(pipeline, spec, routes, costs)
+    distil_steps, distil_work = _distillation(pipeline, source, spec, routes, costs)
     return Cost(
         steps=passes * steps_of_a_pass(pipeline, source) + distil_steps,
         passes=pipeline.run.passes_per_epoch,
@@ -55,7 +57,7 @@ def _distillation(
     pipeline: Pipeline,
     source: DataSource,
     spec: InputSpec,
-    paths: Sequence[Sequence[int]],
+    routes: RouteTable,
     costs: Sequence[LayerCost],
 ) -> tuple[int, float]:
     """Count the optimizer steps of the distillation at the end, and its multiply-adds."""
@@ -66,12 +68,12 @@ def _distillation(
     passes = distil.epochs * pipeline.run.passes_per_epoch
     steps = passes * iterations_of_a_pass(_training_rows(pipeline, source), rows)
     own = sum(cost.forward + cost.backward for cost in costs)
-    taught = distil_teachers_work(pipeline, spec, paths, costs)
+    taught = distil_teachers_work(pipeline, spec, routes, costs)
     return steps, steps * rows * (own + taught)
 
 
 def budgets(pipelines: Mapping[str, Pipeline], source: DataSource, equal: Equal = "epochs") -> dict[str, Cost]:
-    """Tell what a run of each method costs.
+    """Tell what a run of each row costs; all rows read the same data.
 
     With equal steps each makes the fewest passes per epoch that give it as many steps as the one with most, or more.
     With equal cost each trains for the number of epochs whose multiply-adds come nearest to those of the dearest one.
@@ -80,16 +82,23 @@ def budgets(pipelines: Mapping[str, Pipeline], source: DataSource, equal: Equal 
         steps = {name: one.run.epochs * steps_of_a_pass(one, source) for name, one in pipelines.items()}
         most = max(steps[name] * one.run.passes_per_epoch for name, one in pipelines.items())
         pipelines = {name: with_passes(one, -(-most // steps[name])) for name, one in pipelines.items()}
-    first = next(iter(pipelines.values()))
-    spec = form_of_inputs(first, source)
-    backbone, _ = blueprint(first, spec, len(source.classes))
-    costs = measure_layers(modular_layers(backbone), spec)
-    found = {name: budget(one, source, costs) for name, one in pipelines.items()}
+    costs: dict[str, Sequence[LayerCost]] = {}
+    for one in pipelines.values():
+        if (kind := _backbone(one)) not in costs:
+            spec = form_of_inputs(one, source)
+            costs[kind] = measure_layers(modular_layers(blueprint(one, spec, len(source.classes))[0]), spec)
+    found = {name: budget(one, source, costs[_backbone(one)]) for name, one in pipelines.items()}
     if equal != "cost":
         return found
     dearest = max(cost.work for cost in found.values())
     epochs = {name: max(1, round(pipelines[name].run.epochs * dearest / cost.work)) for name, cost in found.items()}
-    return {name: budget(with_epochs(one, epochs[name]), source, costs) for name, one in pipelines.items()}
+    return {
+        name: budget(with_epochs(one, epochs[name]), source, costs[_backbone(one)]) for name, one in pipelines.items()
+    }
+
+
+def _backbone(pipeline: Pipeline) -> str:
+    return pipeline.backbone.model_dump_json()
 
 
 def form_of_inputs(pipeline: Pipeline, source: DataSource) -> InputSpec:

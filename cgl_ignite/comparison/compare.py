@@ -9,6 +9,7 @@ from cgl_ignite.comparison.budget import Equal
 from cgl_ignite.comparison.cells import ComparisonFolder, identify
 from cgl_ignite.comparison.comparison import Comparison
 from cgl_ignite.comparison.report import ComparisonReport
+from cgl_ignite.config.rows import Place
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.display import Board, NoBoard, Screen
 from cgl_ignite.errors import InputError
@@ -27,6 +28,8 @@ def compare(
     jobs: int = 1,
     screen: Screen | None = None,
     deviations: Mapping[str, Mapping[str, Any]] | None = None,
+    places: Mapping[str, Place] | None = None,
+    paper: str | None = None,
     tracker: Tracker | None = None,
 ) -> ComparisonReport:
     """Train every method with every seed, and run them against each other.
@@ -35,13 +38,16 @@ def compare(
     does not stop the others.
 
     Args:
-        pipelines: by the name of the method, equal in all else (:func:`cgl_ignite.catalogue.bind_methods`).
-        seeds: of the runs of each method.
+        pipelines: by the name of the row: methods, equal in all else (:func:`cgl_ignite.catalogue.bind_methods`), or
+            any other rows.
+        seeds: of the runs of each row.
         board: shows how far it is; None shows nothing.
         equal: what all methods have the same amount of; ``cost`` counts multiply-adds of the training.
         jobs: runs at a time; more than one run in child processes.
         screen: shows a single run, with ``jobs = 1``.
         deviations: what a method changes in the settings that all share, for the table.
+        places: where each row stands, if rows are more than methods (:func:`cgl_ignite.catalogue.bind_rows`).
+        paper: the table or figure of the paper whose numbers stand beside the measured ones.
         tracker: where runs are recorded, with ``jobs = 1``; None opens the store of ``[tracking]``, as each child
             process does.
 
@@ -61,5 +67,5 @@ def compare(
     tracker = tracker or make_tracker(locate(first.tracking.folder, first.tracking.uri), board.note)
     with ComparisonFolder.opened(home / "comparisons", identify(pipelines, seeds, equal)) as folder:
         comparison = Comparison(dict(pipelines), list(seeds), equal, home / "runs", folder, board, tracker)
-        comparison.deviations = deviations or {}
+        comparison.deviations, comparison.places, comparison.paper = deviations or {}, places or {}, paper
         return comparison.run(jobs, screen)

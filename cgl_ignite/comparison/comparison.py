@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -12,36 +11,42 @@ from typing import Any
 from cgl_ignite.analysis.comparison import Cost, MethodRow
 from cgl_ignite.comparison.budget import Equal, budgets, with_epochs, with_passes
 from cgl_ignite.comparison.cells import Cell, ComparisonFolder, find_cell
+from cgl_ignite.comparison.datasets import DataStore, data_key, rows_by_data
 from cgl_ignite.comparison.report import ComparisonReport, read_predictions
 from cgl_ignite.comparison.task import Task, finished, reason_of
 from cgl_ignite.comparison.workers import WorkerPool, child_environments
+from cgl_ignite.config.dump import values
 from cgl_ignite.config.presets import REFERENCE
+from cgl_ignite.config.rows import Place, common_reference
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.display import Board, Screen
 from cgl_ignite.errors import Interrupted
 from cgl_ignite.handlers.interruption import terminable
 from cgl_ignite.pipeline.abandoned import close_abandoned
-from cgl_ignite.pipeline.data import RunData, read_data, refuse_changed_data
+from cgl_ignite.pipeline.data import refuse_changed_data
+from cgl_ignite.pipeline.describe import describe_dataset, run_info
 from cgl_ignite.pipeline.device import find_device
 from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.hand_over import sync_run
-from cgl_ignite.pipeline.record import run_info
-from cgl_ignite.pipeline.result import RunResult, average_over_seeds, read_result
-from cgl_ignite.tracking import Group, RunInfo, Status, Tracker
+from cgl_ignite.pipeline.result import RunResult, read_result
+from cgl_ignite.tracking import Group, RunInfo, Status, Tracker, provenance
 
 __all__ = ["Comparison"]
 
 
 @dataclass
 class Comparison:
-    """A comparison: every method of ``pipelines`` with every seed.
+    """A comparison: every row of ``pipelines`` with every seed.
 
     Args:
         runs: the folder of all runs.
         folder: of the comparison.
         deviations: what a method changes in the settings that all share.
-        cells: one for each seed and method; ``costs``: of each method. Both are found out by :meth:`run`.
-        data: what all cells read, once it has been read; ``identity``: of these data.
+        places: where each row stands, if rows are more than methods.
+        paper: the table or figure of the paper whose numbers stand beside the measured ones.
+        cells: one for each seed and row; ``costs``: of each row. Both are found out by :meth:`run`.
+        identities: what the rows read, by :func:`cgl_ignite.comparison.datasets.data_key`.
+        source: what the comparison was started by, as tags of the tracker.
     """
 
     pipelines: dict[str, Pipeline]
@@ -52,10 +57,13 @@ class Comparison:
     board: Board
     tracker: Tracker
     deviations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    places: Mapping[str, Place] = field(default_factory=dict)
+    paper: str | None = None
     cells: list[Cell] = field(default_factory=list)
     costs: dict[str, Cost] = field(default_factory=dict)
-    data: RunData | None = None
-    identity: Mapping[str, str] = field(default_factory=dict)
+    identities: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    data: DataStore = field(default_factory=DataStore)
+    source: Mapping[str, str] = field(default_factory=provenance)
 
     @property
     def _first(self) -> Pipeline:
@@ -63,7 +71,9 @@ class Comparison:
 
     @property
     def reference(self) -> str:
-        """The method that the others are measured against."""
+        """What the others are measured against: a method, a variant or a row."""
+        if self.places:
+            return common_reference(self.places)
         return REFERENCE if REFERENCE in self.pipelines else next(iter(self.pipelines))
 
     def run(self, jobs: int, screen: Screen | None) -> ComparisonReport:
@@ -74,14 +84,14 @@ class Comparison:
         """
         close_abandoned(self.runs, self.tracker, self.board.note)
         self._read()
-        self._find_costs()
-        self.cells = [Cell(method, seed) for seed in self.seeds for method in self.pipelines]
+        groups = rows_by_data(self.pipelines).values()
+        self.cells = [Cell(name, seed) for group in groups for seed in self.seeds for name in group]
         for cell in self.cells:
             pipeline = self.pipelines[cell.method]
-            run = find_cell(self.runs, pipeline, cell, self.folder.id, self.identity)
+            run = find_cell(self.runs, pipeline, cell, self.folder.id, self._identity(cell))
             if run is not None and run.complete:
                 cell.status, cell.run_id, cell.share = "finished", run.run_id, 1.0
-                info = run_info(pipeline, cell.seed, run.facts.get("group"), run.facts.get("method"))
+                info = run_info(pipeline, cell.seed, run.facts.get("group"), run.facts)
                 sync_run(run, self.tracker, info, self.board.note)
         left = [cell for cell in self.cells if cell.status != "finished"]
         work = {name: cost.work for name, cost in self.costs.items()}
@@ -109,35 +119,42 @@ class Comparison:
                     if cell.run_id and (predictions := read_predictions(self.runs / cell.run_id))
                 },
                 deviations=self.deviations.get(name, {}),
+                place=self.places.get(name),
+                paper=self.paper,
             )
             for name, pipeline in self.pipelines.items()
         ]
         return ComparisonReport(self.folder.path, methods, self.reference, self.equal)
 
-    def _find_costs(self) -> None:
-        """Find out what the methods cost, once; with equal steps or cost this also sets their passes or epochs."""
-        known = self.folder.costs
-        if not known:
-            known = budgets(self.pipelines, self._read().source, self.equal)
-        self.costs = {name: known[name] for name in self.pipelines}
+    def _read(self) -> None:
+        """Read all data, show them, and find out what the rows cost; with equal steps or cost this sets their length.
+
+        Raises:
+            InputError: other data than those with which the comparison began.
+        """
+        began = self.folder.facts.get("datasets", {})
+        for key, rows in rows_by_data(self.pipelines).items():
+            data = self.data.read(next(iter(rows.values())))
+            before = began.get(key, None if began else self.folder.facts.get("data"))
+            remedy = f"move or remove {self.folder.path} to begin anew"
+            refuse_changed_data(before, data.identity, f"comparison {self.folder.id}", remedy)
+            self.identities[key] = data.identity
+            self.board.data(data.report(self.seeds[0]))
+            known = self.folder.costs
+            self.costs |= known if rows.keys() <= known.keys() else budgets(rows, data.source, self.equal)
+        self.costs = {name: self.costs[name] for name in self.pipelines}
         for name, cost in self.costs.items():
             one = with_passes(self.pipelines[name], cost.passes)
             self.pipelines[name] = with_epochs(one, cost.epochs) if cost.epochs else one
 
-    def _read(self) -> RunData:
-        """Read the data once, show them, and make sure that they are those with which the comparison began."""
-        if self.data is not None:
-            return self.data
-        data = self.data = read_data(self._first)
-        self.identity = data.identity
-        remedy = f"move or remove {self.folder.path} to begin anew"
-        refuse_changed_data(self.folder.facts.get("data"), self.identity, f"comparison {self.folder.id}", remedy)
-        self.board.data(data.report(self.seeds[0]))
-        return data
+    def _identity(self, cell: Cell) -> Mapping[str, str]:
+        return self.identities[data_key(self.pipelines[cell.method])]
 
     def _work_off(self, left: Sequence[Cell], jobs: int, screen: Screen | None) -> None:
         costs = {name: asdict(cost) for name, cost in self.costs.items()}
-        self.folder.note(self.cells, status="RUNNING", costs=costs, equal=self.equal, data=self.identity)
+        data: dict[str, Any] = {"data": next(iter(self.identities.values()))}
+        data |= {"datasets": self.identities} if len(self.identities) > 1 else {}
+        self.folder.note(self.cells, status="RUNNING", costs=costs, equal=self.equal, **data)
         group = Group(self.tracker, self._info(), self.folder.facts.get("group"), self.board.note)
         self.folder.note(self.cells, group=group.id)
         with self._ending(group):
@@ -148,12 +165,11 @@ class Comparison:
 
     def _one_by_one(self, left: Sequence[Cell], group: Group, screen: Screen | None) -> None:
         """Run the cells in this process."""
-        data = self._read()
         for cell in left:
             self._tell(cell, {"event": "started"})
             task, pipeline = self._task(cell, group), self.pipelines[cell.method]
             try:
-                result = task.run(pipeline, data, self.tracker, screen, self.board.note)
+                result = task.run(pipeline, self.data.read(pipeline), self.tracker, screen, self.board.note)
             except (Interrupted, KeyboardInterrupt):
                 self._tell(cell, {"event": "interrupted"})
                 raise
@@ -165,14 +181,14 @@ class Comparison:
 
     def _side_by_side(self, left: Sequence[Cell], group: Group, jobs: int) -> None:
         """Run the cells in child processes, each with its share of the threads, or a GPU of its own."""
-        self.data = None
+        self.data.forget()
         environments = child_environments(min(jobs, len(left)), find_device(self._first.run.device))
         pool = WorkerPool(environments, self.folder.path / "logs", self._tell)
         pool.work_off([(cell, self._task(cell, group)) for cell in left])
 
     def _task(self, cell: Cell, group: Group) -> Task:
         tags = {"method": cell.method, "comparison": self.folder.id}
-        return Task.of(self.pipelines[cell.method], cell.seed, tags, group.id, self.identity)
+        return Task.of(self.pipelines[cell.method], cell.seed, tags, group.id, self._identity(cell), self.source)
 
     def _tell(self, cell: Cell, event: Mapping[str, Any]) -> None:
         """Take up what has become of a cell, remember it and show it."""
@@ -218,22 +234,20 @@ class Comparison:
         """Write tables and figures, and give them to the tracker."""
         for path in report.write(self.folder.path):
             group.file(path)
-        for name in self.pipelines:
-            if results := list(self._results(name).values()):
-                key = re.sub(r"[^\w\-. /]", "_", name)
-                group.log_summary({f"{key}/{value}": pair for value, pair in average_over_seeds(results).items()})
+        group.describe(report.markdown())
 
     def _info(self) -> RunInfo:
         first = self._first
         return RunInfo(
             experiment=first.tracking.experiment or first.name,
-            name=f"{first.name} comparison",
+            name=f"{first.name} comparison {self.folder.id}",
             parameters={
                 "methods": ", ".join(self.pipelines),
                 "seeds": ", ".join(map(str, self.seeds)),
                 "equal": self.equal,
             },
-            tags={"cgl.comparison": self.folder.id},
+            tags={"cgl.comparison": self.folder.id, **self.source},
+            dataset=describe_dataset(values(first), next(iter(self.identities.values()))),
         )
 
     def _cells(self, method: str) -> list[Cell]:

@@ -76,11 +76,15 @@ class ComparisonReport:
             "paper": STATEMENT,
         }
 
+    def markdown(self) -> str:
+        """Return the table as Markdown."""
+        return as_markdown(self.rows, self.reference, self.equal)
+
     def write(self, folder: Path) -> list[Path]:
         """Write tables and figures to a folder and return their files."""
         rows = self.rows
         texts = {
-            "comparison.md": as_markdown(rows, self.reference, self.equal),
+            "comparison.md": self.markdown(),
             "comparison.tex": as_latex(rows, self.reference, self.equal),
             "comparison.csv": as_csv(rows),
             "comparison.json": json.dumps(self.tree(), indent=1),

@@ -36,6 +36,7 @@ class Task:
         tags: ``method`` and ``comparison``, by which its run is found again.
         group: the run of the tracker that it belongs to.
         data: what the comparison reads.
+        source: what the comparison was started by.
         paths: where Python looks for plugins.
     """
 
@@ -44,14 +45,21 @@ class Task:
     tags: Mapping[str, str]
     group: str | None
     data: Mapping[str, str]
+    source: Mapping[str, str]
     paths: tuple[str, ...]
 
     @classmethod
     def of(
-        cls, pipeline: Pipeline, seed: int, tags: Mapping[str, str], group: str | None, data: Mapping[str, str]
+        cls,
+        pipeline: Pipeline,
+        seed: int,
+        tags: Mapping[str, str],
+        group: str | None,
+        data: Mapping[str, str],
+        source: Mapping[str, str],
     ) -> Task:
         """Write a task down."""
-        return cls(values(pipeline), seed, tags, group, data, tuple(sys.path))
+        return cls(values(pipeline), seed, tags, group, data, source, tuple(sys.path))
 
     @classmethod
     def read(cls, line: str) -> Task:
@@ -83,7 +91,7 @@ class Task:
         refuse_changed_data(self.data, data.identity, f"comparison {self.tags['comparison']}", "start it again")
         runs = pipeline.tracking.folder.expanduser().absolute() / "runs"
         device = find_device(pipeline.run.device)
-        context = RunContext(pipeline, data, device, runs, tracker, self.group, screen, warn, self.tags)
+        context = RunContext(pipeline, data, device, runs, tracker, self.group, screen, warn, self.tags, self.source)
         with ExitStack() as held, cpu_threads(pipeline.run.threads):
             again = take_run(held, runs, pipeline, self.seed, data.identity, **self.tags)
             return read_result(again.result) if again and again.complete else run_seed(context, self.seed, again)

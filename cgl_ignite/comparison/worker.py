@@ -9,10 +9,10 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, TextIO
 
+from cgl_ignite.comparison.datasets import DataStore
 from cgl_ignite.comparison.task import Task, finished, reason_of
 from cgl_ignite.display import NoScreen
 from cgl_ignite.errors import Interrupted
-from cgl_ignite.pipeline.data import RunData, read_data
 from cgl_ignite.tracking import Tracker, locate, make_tracker
 
 if TYPE_CHECKING:
@@ -62,12 +62,12 @@ class Reporter(NoScreen):
 
 
 class Workplace:
-    """What the tasks of one process share: the tracker, and the data set, which is the same for all of them."""
+    """What the tasks of one process share: the tracker, and the data set that was read last."""
 
     def __init__(self, reporter: Reporter) -> None:
         self.reporter = reporter
         self.tracker: Tracker | None = None
-        self.data: RunData | None = None
+        self.data = DataStore()
 
     def work(self, line: str) -> None:
         """Work off one task and tell how it ended."""
@@ -76,9 +76,9 @@ class Workplace:
             pipeline = task.load()
             store = locate(pipeline.tracking.folder, pipeline.tracking.uri)
             self.tracker = self.tracker or make_tracker(store, self.reporter.note)
-            self.data = self.data or read_data(pipeline)
+            data = self.data.read(pipeline)
             self.reporter.say("progress", share=0.0)
-            result = task.run(pipeline, self.data, self.tracker, self.reporter, self.reporter.note)
+            result = task.run(pipeline, data, self.tracker, self.reporter, self.reporter.note)
         except (Interrupted, KeyboardInterrupt):
             self.reporter.say("interrupted")
             sys.exit(Interrupted.exit_code)

@@ -40,6 +40,15 @@ BACKBONES: Mapping[str, Recipe] = {
     "resnet8": Recipe("image", {"optim": _ADAM, "run": {"epochs": 60}}),
     "resnet18": _PAPER_IMAGE,
     "resnet34": _PAPER_IMAGE,
+    "module": Recipe(
+        "image",
+        {
+            "backbone": {"build": "torchvision.models.mobilenet_v3_small", "layers": 8},
+            "optim": _ADAM,
+            "run": {"epochs": 200},
+        },
+        {"backbone.build": "a function or class that returns a network, by its dotted name"},
+    ),
     "vdcnn9": _PAPER_VDCNN,
     "vdcnn17": _PAPER_VDCNN,
     "vdcnn29": _PAPER_VDCNN,

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 __all__ = [
     "AVERAGE",
     "ENSEMBLE",
+    "MOST_STUDENTS",
     "BackboneTable",
     "CheckpointEvery",
     "Chooses",
@@ -37,6 +38,9 @@ AVERAGE = "average"
 """What ``method.teachers`` calls the averaged weights of the run itself."""
 ENSEMBLE = "ensemble"
 """What ``distil.from`` calls all students of the run itself."""
+
+MOST_STUDENTS = 1024
+"""Of a pool, and modules of a layer; who imitates whom is a table of this number squared."""
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -81,8 +85,8 @@ class Part(Table):
 
     @property
     def options(self) -> dict[str, Any]:
-        """The keyword arguments for the builder of this kind."""
-        return {name: getattr(self, name) for name in self.option_names}
+        """The keyword arguments for the builder of this kind, one of which may have this name too."""
+        return {name: self.__dict__[name] for name in self.option_names}
 
 
 class Data(Part):
@@ -159,7 +163,7 @@ class Method(Table):
     """
 
     preset: str
-    students: Count
+    students: Annotated[int, Field(ge=1, le=MOST_STUDENTS)]
     routing: Annotated[Part, Chooses("routing")]
     classifier: Literal["module", "student", "shared"] = "module"
     statistics: Literal["student", "shared"] = "student"
@@ -276,6 +280,8 @@ def fixed_keys(*table: str) -> frozenset[str]:
         ['kind']
     """
     model: type[BaseModel] = Pipeline
+    table = table[1:] if table[:1] == ("small",) else table
+    table = table[2:] if table[:1] == ("variants",) else table
     if table[:1] == ("methods",):
         table = table[2:] if table[2:3] in (("data",), ("distil",), ("optim",), ("run",)) else ("method", *table[2:])
     for name in table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from inspect import Parameter
@@ -93,7 +94,9 @@ def _with_options(
         raise ValueError(f"{registry.what} {kind!r}: the options {sorted(clash)} are fixed keys of the table")
     fields = {name: _field(option) for name, option in options.items()}
     fields["kind"] = (names, ...)
-    special = create_model(part.__name__, __base__=part, __module__=part.__module__, **fields)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", 'Field name "options" in .* shadows', UserWarning)
+        special = create_model(part.__name__, __base__=part, __module__=part.__module__, **fields)
     special.option_names = tuple(options)
     return special
 

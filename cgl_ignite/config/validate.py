@@ -14,7 +14,7 @@ from cgl_ignite.config.describe import allowed_names, describe, unwrap
 from cgl_ignite.config.dump import toml_value
 from cgl_ignite.config.load import Document
 from cgl_ignite.config.schema import Table
-from cgl_ignite.errors import Problem, nearest
+from cgl_ignite.errors import Problem, nearest, shortened
 
 __all__ = ["Checked", "NotValid"]
 
@@ -81,7 +81,7 @@ class Checked(Generic[Model]):
             return Problem(where, key, str(fault["ctx"]["error"]))
         given = fault["input"]
         hint = nearest(given, allowed_names(annotation)) if isinstance(given, str) else ""
-        return Problem(where, key, f"must be {describe(annotation)}, not {toml_value(given)}{hint}")
+        return Problem(where, key, f"must be {describe(annotation)}, not {shortened(toml_value(given))}{hint}")
 
     def _follow(self, location: Location) -> tuple[str, type[BaseModel], Any]:
         """Walk to where pydantic points: dotted key, the table that holds it, annotation of the value."""

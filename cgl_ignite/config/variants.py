@@ -6,11 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from cgl_ignite.config.dotted import COMPARISON_TABLES
 from cgl_ignite.config.load import Document, Tree, merge
 from cgl_ignite.config.presets import METHODS, PAPER_METHODS
 from cgl_ignite.errors import Problem
 
 __all__ = [
+    "COMMON",
+    "METHODS_TABLE",
     "deviations",
     "entries",
     "faults",
@@ -18,7 +21,7 @@ __all__ = [
     "lost_changes",
     "renamed",
     "variant",
-    "without_methods",
+    "without_comparison",
 ]
 
 METHODS_TABLE = "methods"
@@ -40,10 +43,10 @@ def known_methods(document: Document) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*PAPER_METHODS, *entries(document))))
 
 
-def without_methods(document: Document) -> Document:
+def without_comparison(document: Document) -> Document:
     """Return the document as ``cgl run`` reads it."""
-    tree = {key: value for key, value in document.tree.items() if key != METHODS_TABLE}
-    origins = {key: origin for key, origin in document.origins.items() if not _below(key, METHODS_TABLE)}
+    tree = {key: value for key, value in document.tree.items() if key not in COMPARISON_TABLES}
+    origins = {key: origin for key, origin in document.origins.items() if key.partition(".")[0] in tree}
     return replace(document, tree=tree, origins=origins)
 
 
@@ -52,7 +55,7 @@ def variant(document: Document, name: str) -> Document:
 
     Seeds, backbone and, where the entry does not change them, data, optimizer and run are those of all methods.
     """
-    plain = without_methods(document)
+    plain = without_comparison(document)
     entry = entries(document).get(name, {})
     method = {key: value for key, value in entry.items() if key not in COMMON}
     if name in METHODS:

@@ -13,24 +13,17 @@ from cgl_ignite.data import Examples, Normaliser, PadTokens, evaluation_batches,
 from cgl_ignite.handlers.state import Scores
 from cgl_ignite.metrics import mean_diversity
 from cgl_ignite.metrics.averages import student_metrics
-from cgl_ignite.pool import ModularNetwork, Plan, Unit, plan_forward
-from cgl_ignite.pool.plan import RouteTable
+from cgl_ignite.pool import ModularNetwork
 
-__all__ = ["build_evaluator", "evaluate", "evaluation_plan", "pool_logits"]
+__all__ = ["build_evaluator", "evaluate", "pool_logits"]
 
 ROWS = 128
 PREDICTED = "predicted"
 
 
-def evaluation_plan(routes: RouteTable) -> Plan:
-    """Plan one pass of every student on one batch."""
-    units = [Unit(student, 0, own=False, gradient=False) for student in range(routes.students)]
-    return plan_forward(routes, units, training=False)
-
-
 def pool_logits(pool: ModularNetwork, inputs: Tensor) -> Tensor:
     """Run every student on one batch. Shape: inputs (B, ...), result (K, B, C)."""
-    plan = evaluation_plan(pool.routes)
+    plan = pool.routes.evaluation
     pool.eval()
     with torch.no_grad():
         nodes = pool([inputs], plan)

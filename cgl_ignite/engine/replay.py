@@ -100,7 +100,8 @@ class Replay:
 
     def _prepare(self, device: torch.device) -> None:
         for group in self.optimizer.param_groups:
-            group["lr"] = torch.as_tensor(group["lr"], dtype=torch.float32).to(device)
+            if "lr" in group:
+                group["lr"] = torch.as_tensor(group["lr"], dtype=torch.float32).to(device)
             if "capturable" in group:
                 group["capturable"] = True
 
@@ -110,7 +111,7 @@ class _Recording:
 
     def __init__(self, recorder: GraphRecorder, function: Function, tensors: Sequence[Tensor]) -> None:
         device = tensors[0].device
-        self.tensors = [tensor.to(device, copy=True) for tensor in tensors]
+        self.tensors = [tensor.to(device, non_blocking=True, copy=True) for tensor in tensors]
         self.replay, self.results = recorder.record(lambda: function(*self.tensors))
 
     def __call__(self, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:

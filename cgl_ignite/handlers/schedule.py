@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from ignite.engine import Engine, Events
 from torch import Tensor
 from torch.optim import Optimizer
@@ -36,7 +37,7 @@ class LearningRate:
             self._set = state.learning_rate
             for group in self.optimizer.param_groups:
                 if isinstance(group["lr"], Tensor):
-                    group["lr"].fill_(self._set)
+                    group["lr"].fill_(torch.tensor(self._set, dtype=torch.float64))  # beyond float32 it is infinite
                 else:
                     group["lr"] = self._set
 

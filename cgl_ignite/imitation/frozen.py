@@ -33,9 +33,9 @@ def with_frozen(
     """
     teachers = len(frozen[0])
     count = imitated.sum(dim=1, keepdim=True).to(weights)
-    own = torch.zeros(len(reads), len(frozen), dtype=weights.dtype)
-    own[range(len(reads)), list(reads)] = 1.0
-    added = own.to(weights.device, non_blocking=True).repeat_interleave(teachers, dim=1) / (count + teachers)
+    batches = torch.eye(len(frozen), dtype=weights.dtype, device=weights.device)
+    own = torch.stack([batches[read] for read in reads])
+    added = own.repeat_interleave(teachers, dim=1) / (count + teachers)
     share = count / (count + teachers)
     if weights.dim() == 3:
         share, added = share.unsqueeze(2), added.unsqueeze(2).expand(-1, -1, weights.shape[2])

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from cgl_ignite.config.dump import flatten
 from cgl_ignite.errors import InputError
+from cgl_ignite.pipeline.describe import describe_group, describe_run
 from cgl_ignite.pipeline.find import all_runs
-from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.hand_over import sync_run
-from cgl_ignite.pipeline.result import average_over_seeds, read_result
-from cgl_ignite.tracking import Group, RunInfo, Tracker
+from cgl_ignite.pipeline.result import read_result, results_markdown
+from cgl_ignite.tracking import Group, Tracker
 from cgl_ignite.tracking.process import gone
 
 __all__ = ["close_abandoned"]
@@ -36,7 +33,9 @@ def close_abandoned(runs: Path, tracker: Tracker, warn: Callable[[str], None]) -
                     left.note(status="KILLED")
                     continue
                 if read_result(left.result).tracking_uri == tracker.uri:
-                    sync_run(left, tracker, _info(left, left.facts.get("group")), warn)
+                    sync_run(
+                        left, tracker, describe_run(left.read_setting(), left.facts, left.facts.get("group")), warn
+                    )
                     groups.add(left.facts.get("group"))
                 left.note(status="FINISHED")
         except (InputError, OSError) as error:
@@ -49,33 +48,11 @@ def _sync_group(runs: Path, group: str, tracker: Tracker, warn: Callable[[str], 
     """Finish the group of a run if all of its seeds have finished; comparisons finish theirs themselves."""
     members = [run for run in all_runs(runs) if run.facts.get("group") == group and "comparison" not in run.facts]
     results = {run.facts["seed"]: read_result(run.result) for run in members if run.complete}
-    if members and set(members[0].read_setting().get("seeds", ())) == results.keys():
-        known = Group(tracker, _group_info(members[0]), group, warn)
-        known.log_summary(average_over_seeds(list(results.values())))
+    if not members:
+        return
+    setting, facts = members[0].read_setting(), members[0].facts
+    seeds = setting.get("seeds", ())
+    if set(seeds) == results.keys():
+        known = Group(tracker, describe_group(setting, facts, seeds), group, warn)
+        known.describe(results_markdown([results[seed] for seed in seeds]))
         known.close("FINISHED")
-
-
-def _info(run: RunFolder, group: str | None) -> RunInfo:
-    """Describe a run to the tracker by its own setting."""
-    setting, facts = run.read_setting(), run.facts
-    method = facts.get("method", _table(setting, "method").get("preset", ""))
-    return RunInfo(
-        experiment=_table(setting, "tracking").get("experiment") or facts["name"],
-        name=f"{method} seed {facts['seed']}",
-        seed=facts["seed"],
-        parameters={key: str(value) for key, value in {"seed": facts["seed"], **flatten(setting)}.items()},
-        tags={"cgl.method": method, "cgl.fingerprint": facts["fingerprint"]},
-        parent=group,
-    )
-
-
-def _group_info(run: RunFolder) -> RunInfo:
-    """Describe the group of a run to the tracker."""
-    of_run = _info(run, None)
-    name = f"{run.facts['name']} {of_run.tags['cgl.method']}"
-    return replace(of_run, name=name, seed=None, parameters={})
-
-
-def _table(tree: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    table = tree.get(name)
-    return table if isinstance(table, Mapping) else {}

@@ -22,7 +22,7 @@ from cgl_ignite.pipeline.data import RunData
 from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.teachers import identify_teachers
 from cgl_ignite.selection import SELECTIONS
-from cgl_ignite.tracking import Journal, Tracker
+from cgl_ignite.tracking import Journal, Tracker, provenance
 
 __all__ = ["DISTILLATION", "ActiveRun", "Before", "RunContext", "begin"]
 
@@ -37,6 +37,7 @@ class RunContext:
         runs: the folder of all runs.
         group: the run of the tracker that they belong to.
         tags: noted with each of them; ``method`` is what the method is called, if that is not the name of its preset.
+        source: what they were started by, as tags of the tracker.
     """
 
     pipeline: Pipeline
@@ -48,6 +49,12 @@ class RunContext:
     screen: Screen | None
     warn: Callable[[str], None]
     tags: Mapping[str, str] = field(default_factory=dict)
+    source: Mapping[str, str] = field(default_factory=provenance)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the folder of a run says about it."""
+        return {"group": self.group, "data": self.data.identity, "source": dict(self.source), **self.tags}
 
     @property
     def method(self) -> str:

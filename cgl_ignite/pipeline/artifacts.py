@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import platform
-import subprocess
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
@@ -21,7 +20,7 @@ from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import DataReport
 from cgl_ignite.handlers.state import Scores
 from cgl_ignite.pipeline.folder import PREDICTIONS
-from cgl_ignite.tracking import Journal
+from cgl_ignite.tracking import Journal, ask_git
 
 __all__ = [
     "DATA_FILES",
@@ -96,14 +95,4 @@ def _version(package: str) -> str:
 
 def _commit() -> str:
     """Return the commit of the repository in the current folder, if it is one."""
-    try:
-        asked = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=40"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return "unknown"
-    return asked.stdout.strip() if asked.returncode == 0 else "unknown"
+    return ask_git("describe", "--always", "--dirty", "--abbrev=40") or "unknown"

@@ -26,8 +26,9 @@ from cgl_ignite.pipeline.data import RunData
 from cgl_ignite.pipeline.device import find_precision
 from cgl_ignite.pipeline.forecast import forecast
 from cgl_ignite.pipeline.teachers import PoolTeachers, load_teachers
-from cgl_ignite.pool import ROUTINGS, ModularNetwork, Routing, add_classifier, modular_layers, trunk_of
+from cgl_ignite.pool import ROUTINGS, ModularNetwork, Routing, add_classifier, follow, modular_layers, trunk_of
 from cgl_ignite.pool.cost import LayerCost, measure_layers
+from cgl_ignite.pool.plan import RouteTable
 from cgl_ignite.seeding import global_stream
 from cgl_ignite.spec import InputSpec
 
@@ -38,6 +39,7 @@ __all__ = [
     "build_aggregator",
     "build_step",
     "count_parameters",
+    "routes_of",
 ]
 
 
@@ -99,6 +101,14 @@ def build_aggregator(
     return aggregator
 
 
+def routes_of(
+    pipeline: Pipeline, paths: Sequence[Sequence[int]], group_of: Sequence[int], costs: Sequence[LayerCost]
+) -> RouteTable:
+    """Return the routes that students get on these paths, from the measured layers alone."""
+    whole = [follow(row, len(costs)) for row in paths]
+    return RouteTable.of(whole, group_of, [cost.statistics for cost in costs], pipeline.method.statistics)
+
+
 def assemble(
     pipeline: Pipeline,
     data: RunData,
@@ -143,7 +153,8 @@ def assemble(
 
 def _are_alike(pipeline: Pipeline, subsets: Subsets) -> bool:
     """Tell whether all iterations launch the same kernels: students read one batch, and learn from it together."""
-    return len(set(subsets.group_of)) == 1 and pipeline.method.update == "together"
+    method = pipeline.method
+    return len(set(subsets.group_of)) == 1 and method.update == "together" and not method.teachers
 
 
 def _scores(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import fmean
+from textwrap import shorten
 
 import numpy as np
 import torch
@@ -28,6 +29,7 @@ from cgl_ignite.tracking.files import write_atomically
 
 __all__ = ["hand_over", "student_model", "sync_run"]
 
+_TAG_LENGTH = 500
 _TEXTS = ("The food was cold.", "Friendly people, and worth every penny!")
 
 
@@ -112,6 +114,8 @@ def student_model(folder: RunFolder, name: str, workshop: Path) -> StudentModel:
         outputs=(len(card.classes),),
         name=f"{name}-student",
         epoch=card.epoch,
+        description=card.markdown(),
+        tags=_facts_shown(card),
         folder=workshop,
     )
     if student.tokenizer is None:
@@ -124,6 +128,18 @@ def student_model(folder: RunFolder, name: str, workshop: Path) -> StudentModel:
             raise
         raise ModelRefused(str(error)) from error
     return replace(model, network=program, example=np.array(_TEXTS, dtype=object))
+
+
+def _facts_shown(card: Card) -> dict[str, str]:
+    """Tell what stands beside a student's model in the tracker."""
+    accuracies = {"holdout_accuracy": card.holdout_accuracy, "test_accuracy": card.test_accuracy}
+    return {
+        "method": card.method,
+        "student": str(card.student),
+        "epoch": str(card.epoch),
+        **{name: f"{value:.2f} %" for name, value in accuracies.items() if value is not None},
+        "classes": shorten(", ".join(card.classes), _TAG_LENGTH, placeholder=" ..."),
+    }
 
 
 def _write_student(run: ActiveRun, state: TrainerState) -> tuple[Student, Card]:

@@ -17,10 +17,10 @@ from cgl_ignite.handlers.checkpoint import read_checkpoint
 from cgl_ignite.handlers.ramp import RampUp
 from cgl_ignite.pipeline.active import RunContext
 from cgl_ignite.pipeline.artifacts import DATA_FILES, keep_setting
+from cgl_ignite.pipeline.describe import run_info
 from cgl_ignite.pipeline.distil import distilling
 from cgl_ignite.pipeline.find import all_runs
 from cgl_ignite.pipeline.folder import RunFolder, start_run_folder
-from cgl_ignite.pipeline.record import run_info
 from cgl_ignite.schedules import SCHEDULES
 from cgl_ignite.tracking import Journal
 from cgl_ignite.tracking.files import read_rows, write_atomically, write_rows
@@ -119,7 +119,7 @@ def _started(
 ) -> RunFolder:
     """Make the folder of a run that stands where the shorter one stood."""
     pipeline = context.pipeline
-    info = run_info(pipeline, seed, context.group, context.method)
+    info = run_info(pipeline, seed, context.group, context.facts)
     info = replace(info, tags={**info.tags, "cgl.continued_from": shorter.run_id})
     journal = Journal.create(context.runs, context.tracker, info, context.warn)
     keep_setting(pipeline, journal)
@@ -135,8 +135,7 @@ def _started(
     for name in DATA_FILES:
         if (kept := shorter.path / "artifacts" / name).exists():
             journal.content(name, kept.read_bytes())
-    more = {"group": context.group, "data": context.data.identity, **context.tags, "continued_from": shorter.run_id}
-    folder = start_run_folder(journal.folder, pipeline, seed, **more)
+    folder = start_run_folder(journal.folder, pipeline, seed, **context.facts, continued_from=shorter.run_id)
     return held.enter_context(folder.note(status="KILLED").locked())
 
 

@@ -8,16 +8,15 @@ from typing import Any
 
 import torch
 
-from cgl_ignite.config.dump import fingerprint, flat
-from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import DataReport
 from cgl_ignite.errors import Interrupted, RunFailed
 from cgl_ignite.pipeline.active import RunContext
 from cgl_ignite.pipeline.artifacts import keep_data, keep_setting
+from cgl_ignite.pipeline.describe import run_info
 from cgl_ignite.pipeline.folder import RunFolder, exclusive, start_run_folder
-from cgl_ignite.tracking import Journal, RunInfo, Status
+from cgl_ignite.tracking import Journal, Status
 
-__all__ = ["recorded", "run_info"]
+__all__ = ["recorded"]
 
 _OUT_OF_MEMORY = (
     "out of memory; fewer batches at a time (run.batches_per_chunk = 1 changes no result), a smaller optim.batch_size"
@@ -69,24 +68,10 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return refused or isinstance(error, (MemoryError, torch.OutOfMemoryError))
 
 
-def run_info(pipeline: Pipeline, seed: int | None, group: str | None, method: str | None = None) -> RunInfo:
-    """Describe a run to the tracker; without a seed, the group of all of them."""
-    parameters = {"seed": seed, **flat(pipeline)} if seed is not None else {}
-    method = method or pipeline.method.preset
-    return RunInfo(
-        experiment=pipeline.tracking.experiment or pipeline.name,
-        name=f"{pipeline.name} {method}" if seed is None else f"{method} seed {seed}",
-        seed=seed,
-        parameters={key: str(value) for key, value in parameters.items()},
-        tags={"cgl.method": method, "cgl.fingerprint": fingerprint(pipeline)},
-        parent=group,
-    )
-
-
 def _open_journal(
     context: RunContext, seed: int, again: RunFolder | None, checkpoint: dict[str, Any] | None
 ) -> Journal:
-    info = run_info(context.pipeline, seed, context.group, context.method)
+    info = run_info(context.pipeline, seed, context.group, again.facts if again else context.facts)
     if again and checkpoint:
         return Journal.resume(again.path, context.tracker, info, checkpoint["selector"]["judged"], context.warn)
     return Journal.create(context.runs, context.tracker, info, context.warn)
@@ -94,5 +79,4 @@ def _open_journal(
 
 def _new_folder(context: RunContext, seed: int, journal: Journal, held: ExitStack) -> RunFolder:
     held.enter_context(exclusive(journal.folder, lambda: f"run {journal.run_id} is being worked on already"))
-    facts = {"group": context.group, "data": context.data.identity, **context.tags}
-    return start_run_folder(journal.folder, context.pipeline, seed, **facts)
+    return start_run_folder(journal.folder, context.pipeline, seed, **context.facts)

@@ -12,7 +12,7 @@ from typing import Any
 from cgl_ignite.errors import InputError
 from cgl_ignite.tracking import Store, own_store
 
-__all__ = ["RunResult", "average_over_seeds", "read_result"]
+__all__ = ["RunResult", "average_over_seeds", "read_result", "results_markdown"]
 
 
 @dataclass(frozen=True)
@@ -113,3 +113,32 @@ def average_over_seeds(results: Sequence[RunResult]) -> Mapping[str, tuple[float
         for name, values in table.items()
         if None not in values
     }
+
+
+SHOWN = {
+    "test_accuracy": ("test accuracy, %", ".2f"),
+    "holdout_accuracy": ("holdout accuracy, %", ".2f"),
+    "mean_test_accuracy": ("test accuracy, mean of students, %", ".2f"),
+    "diversity": ("diversity", ".3f"),
+    "train_seconds": ("training time, s", ".1f"),
+}
+
+
+def results_markdown(results: Sequence[RunResult]) -> str:
+    """Write the results of the seeds of a pipeline as a table, with their mean and standard deviation."""
+    first = results[0]
+    rows = [["seed", "student", "epoch", *(title for title, _ in SHOWN.values())]]
+    rows.append(["---"] * len(rows[0]))
+    for result in results:
+        measured = [_number(getattr(result, name), form) for name, (_, form) in SHOWN.items()]
+        rows.append([str(result.seed), str(result.selected_student), str(result.selected_epoch), *measured])
+    if len(results) > 1:
+        pairs = average_over_seeds(results)
+        spread = [" ± ".join(_number(value, SHOWN[name][1]) for value in pairs.get(name, (None,))) for name in SHOWN]
+        rows.append(["mean ± std", "", "", *spread])
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return f"### {first.method}: {first.students} x {first.backbone} on {first.dataset}\n\n{table}\n"
+
+
+def _number(value: float | None, form: str) -> str:
+    return "–" if value is None else format(value, form)

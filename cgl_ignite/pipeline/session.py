@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.display import Screen
@@ -13,15 +14,16 @@ from cgl_ignite.handlers.interruption import terminable
 from cgl_ignite.pipeline.abandoned import close_abandoned
 from cgl_ignite.pipeline.active import RunContext
 from cgl_ignite.pipeline.data import read_data, refuse_changed_data
+from cgl_ignite.pipeline.describe import group_info, run_info
 from cgl_ignite.pipeline.device import cpu_threads, find_device
 from cgl_ignite.pipeline.find import take_run
 from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.hand_over import sync_run
 from cgl_ignite.pipeline.longer import longer_run
-from cgl_ignite.pipeline.record import run_info
-from cgl_ignite.pipeline.result import RunResult, average_over_seeds
+from cgl_ignite.pipeline.register import refuse_unfit_name, register_best
+from cgl_ignite.pipeline.result import RunResult, results_markdown
 from cgl_ignite.pipeline.train import run_seed
-from cgl_ignite.tracking import Group, Tracker, is_finished, locate, make_tracker, recorded_in
+from cgl_ignite.tracking import Group, RunInfo, Tracker, is_finished, locate, make_tracker, provenance, recorded_in
 
 __all__ = ["run"]
 
@@ -34,6 +36,7 @@ def run(
     resume: bool = False,
     screen: Screen | None = None,
     tracker: Tracker | None = None,
+    register: str | None = None,
 ) -> list[RunResult]:
     """Train a pool for every seed of a pipeline and hand over the selected student of each.
 
@@ -42,16 +45,36 @@ def run(
         resume: go on with the newest unfinished run of this pipeline and seed; a finished one returns its result.
         screen: shows the training; None shows nothing.
         tracker: where runs are recorded; None opens the store of ``[tracking]``.
+        register: make the selected student a version of the registered model of this name; of several seeds, the
+            student with the highest holdout accuracy.
 
     Raises:
         InputError: something that the user gave is wrong.
         RunFailed: the training failed.
         Interrupted: Ctrl-C or SIGTERM; the state is saved.
     """
+    if register is not None:
+        refuse_unfit_name(register)
     runs = pipeline.tracking.folder.expanduser().absolute() / "runs"
     warn: Callable[[str], None] = screen.note if screen else _print
     tracker = tracker or make_tracker(locate(pipeline.tracking.folder, pipeline.tracking.uri), warn)
     close_abandoned(runs, tracker, warn)
+    results = _run_seeds(pipeline, runs, tracker, screen, warn, resume=resume)
+    if register is not None:
+        register_best(results, tracker, register, warn)
+    return results
+
+
+def _run_seeds(
+    pipeline: Pipeline,
+    runs: Path,
+    tracker: Tracker,
+    screen: Screen | None,
+    warn: Callable[[str], None],
+    *,
+    resume: bool,
+) -> list[RunResult]:
+    """Run every seed, or go on with it, in one group of the tracker."""
     with ExitStack() as held:
         found = {seed: take_run(held, runs, pipeline, seed) if resume else None for seed in pipeline.seeds}
         done = {seed: run for seed, run in found.items() if run and run.complete}
@@ -61,18 +84,23 @@ def run(
         for again in filter(None, (found[seed] for seed in left)):
             refuse_changed_data(again.facts.get("data"), data.identity if data else {}, f"run {again.run_id}", REMEDY)
         known = _tracker_group(found)
-        group = _open_group(pipeline, tracker, known, done.values(), warn, training=bool(left))
+        source = provenance()
+        info = group_info(pipeline, {"data": data.identity if data else _identity(done.values()), "source": source})
+        group = _open_group(info, tracker, known, done.values(), warn, training=bool(left))
         parent = group.id if group else known
-        results = {seed: sync_run(run, tracker, run_info(pipeline, seed, parent), warn) for seed, run in done.items()}
+        results = {
+            seed: sync_run(run, tracker, run_info(pipeline, seed, parent, run.facts), warn)
+            for seed, run in done.items()
+        }
         if group is None:
             return [results[seed] for seed in pipeline.seeds]
         with _ending(group), cpu_threads(pipeline.run.threads):
             if data is not None:
-                context = RunContext(pipeline, data, device, runs, tracker, group.id, screen, warn)
+                context = RunContext(pipeline, data, device, runs, tracker, group.id, screen, warn, source=source)
                 for seed in left:
                     begun = found[seed] or (longer_run(context, seed, held) if resume else None)
                     results[seed] = run_seed(context, seed, begun)
-            group.log_summary(average_over_seeds([results[seed] for seed in pipeline.seeds]))
+            group.describe(results_markdown([results[seed] for seed in pipeline.seeds]))
     return [results[seed] for seed in pipeline.seeds]
 
 
@@ -92,7 +120,7 @@ def _ending(group: Group) -> Iterator[None]:
 
 
 def _open_group(
-    pipeline: Pipeline,
+    info: RunInfo,
     tracker: Tracker,
     known: str | None,
     done: Iterable[RunFolder],
@@ -104,7 +132,12 @@ def _open_group(
     here = any(recorded_in(run.path, tracker) for run in done)
     if not training and (not here or is_finished(tracker, known, warn)):
         return None
-    return Group(tracker, run_info(pipeline, None, None), known, warn)
+    return Group(tracker, info, known, warn)
+
+
+def _identity(done: Iterable[RunFolder]) -> Mapping[str, str] | None:
+    """Return what finished runs have read."""
+    return next((run.facts["data"] for run in done if run.facts.get("data")), None)
 
 
 def _tracker_group(found: Mapping[int, RunFolder | None]) -> str | None:

@@ -12,12 +12,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cgl_ignite.config.schema import AVERAGE, ENSEMBLE, Pipeline
 from cgl_ignite.data import Normaliser, Splits, dump_tokenizer
-from cgl_ignite.engine.evaluate import evaluation_plan, pool_logits
+from cgl_ignite.engine.evaluate import pool_logits
 from cgl_ignite.errors import InputError
 from cgl_ignite.handlers.weight_average import WeightAverage
 from cgl_ignite.imitation import FrozenTeachers
 from cgl_ignite.pipeline.find import find_run
-from cgl_ignite.pool import ModularNetwork, follow
+from cgl_ignite.pool import ModularNetwork
 from cgl_ignite.pool.cost import LayerCost, plan_cost
 from cgl_ignite.pool.plan import RouteTable
 from cgl_ignite.pool.probe import inputs_for
@@ -146,22 +146,18 @@ def teachers_work(teachers: Sequence[str], pipeline: Pipeline, spec: InputSpec) 
     return work / len(inputs)
 
 
-def frozen_work(
-    pipeline: Pipeline, spec: InputSpec, paths: Sequence[Sequence[int]], costs: Sequence[LayerCost]
-) -> float:
+def frozen_work(pipeline: Pipeline, spec: InputSpec, routes: RouteTable, costs: Sequence[LayerCost]) -> float:
     """Count the multiply-adds of all teachers of ``method.teachers`` for one sample.
 
     Raises:
         InputError: a teacher that is not there.
     """
     teachers = pipeline.method.teachers
-    own = ensemble_work(paths, costs) if AVERAGE in teachers else 0.0
+    own = ensemble_work(routes, costs) if AVERAGE in teachers else 0.0
     return own + teachers_work([name for name in teachers if name != AVERAGE], pipeline, spec)
 
 
-def distil_teachers_work(
-    pipeline: Pipeline, spec: InputSpec, paths: Sequence[Sequence[int]], costs: Sequence[LayerCost]
-) -> float:
+def distil_teachers_work(pipeline: Pipeline, spec: InputSpec, routes: RouteTable, costs: Sequence[LayerCost]) -> float:
     """Count the multiply-adds of the teachers of the distillation at the end for one sample.
 
     Raises:
@@ -169,13 +165,15 @@ def distil_teachers_work(
     """
     assert pipeline.distil is not None
     teacher = pipeline.distil.teacher
-    return ensemble_work(paths, costs) if teacher == ENSEMBLE else teachers_work([teacher], pipeline, spec)
+    return ensemble_work(routes, costs) if teacher == ENSEMBLE else teachers_work([teacher], pipeline, spec)
 
 
-def ensemble_work(paths: Sequence[Sequence[int]], costs: Sequence[LayerCost]) -> float:
-    """Count the multiply-adds of one forward pass of all students for one sample; shared prefixes count once."""
-    paths = [follow(row, len(costs)) for row in paths]
-    return plan_cost(evaluation_plan(RouteTable(paths, paths)), costs, [1]).multiply_adds
+def ensemble_work(routes: RouteTable, costs: Sequence[LayerCost]) -> float:
+    """Count the multiply-adds of one forward pass of all students for one sample.
+
+    Prefixes that they share, running statistics included, count once.
+    """
+    return plan_cost(routes.evaluation, costs, [1]).multiply_adds
 
 
 def identify_teachers(pipeline: Pipeline) -> dict[str, str]:

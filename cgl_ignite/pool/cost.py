@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
 from cgl_ignite.backbones.base import LayerBuilder
@@ -30,7 +31,7 @@ Shape = tuple[int, ...]
 class LayerCost:
     """One module of a layer: its parameters, and per sample its multiply-adds and the bytes kept for backward.
 
-    ``output`` is the shape of what it makes of one sample.
+    ``output`` is the shape of what it makes of one sample. ``statistics``: whether it keeps running statistics.
     """
 
     parameters: int
@@ -38,6 +39,7 @@ class LayerCost:
     backward: int
     kept: int
     output: tuple[int, ...] = ()
+    statistics: bool = False
 
     def width(self, to_vector: Callable[[Tensor], Tensor]) -> int:
         """Return the length of the vector that a backbone makes of this layer's output."""
@@ -118,6 +120,7 @@ def _measure(number: int, module: nn.Module, values: Tensor, counted: bool) -> t
         backward=backward.get_total_flops() // (2 * ROWS),
         kept=(sum(many.values()) - sum(few.values())) // ROWS,
         output=tuple(result.shape[1:]),
+        statistics=any(isinstance(part, _BatchNorm) for part in module.modules()),
     )
     return cost, result, result.untyped_storage().data_ptr() in few
 

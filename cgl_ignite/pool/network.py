@@ -13,10 +13,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
 from cgl_ignite.backbones.base import Backbone, LayerBuilder
-from cgl_ignite.pool.dropout import AddressedDropout
+from cgl_ignite.backbones.cutting.draws import drops_paths
+from cgl_ignite.pool.dropout import AddressedDepth, AddressedDropout
 from cgl_ignite.pool.nodes import PoolOutput
 from cgl_ignite.pool.normalisation import StudentBatchNorm
-from cgl_ignite.pool.plan import Call, Plan, RouteTable, number_prefixes
+from cgl_ignite.pool.plan import Call, Plan, RouteTable
 from cgl_ignite.pool.pointwise import with_safe_convolutions
 from cgl_ignite.pool.precision import lowered
 from cgl_ignite.pool.replace import replace_layers
@@ -78,24 +79,15 @@ class ModularNetwork(nn.Module):
     ) -> None:
         """Establish the students: their paths, and the running statistics each of them keeps.
 
-        Students that read the same data along the same path prefix have the same statistics there, and share a row.
-        Where a layer keeps no statistics all have the same row, and scoring computes prefixes that they share once.
-
         Args:
             paths: (K, L) table of module indices; a classifier left out belongs to the last module of a path.
             group_of: for each student, the data group it learns from.
-            statistics: ``student``: a row per student (and prefix); ``shared``: one row per module.
+            statistics: which of them share running statistics (:meth:`RouteTable.of`).
         """
         rows = [follow(row, len(self.layers)) for row in paths.tolist()]
-        if statistics == "shared":
-            slots = [[0] * len(row) for row in rows]
-        else:
-            grouped = number_prefixes([(group, *row) for group, row in zip(group_of, rows, strict=True)])
-            slots = [list(row[1:]) for row in grouped]
-        kept = [any(isinstance(part, StudentBatchNorm) for part in layer.modules()) for layer in self.layers]
-        slots = [[slot * keeps for slot, keeps in zip(row, kept, strict=True)] for row in slots]
-        self.routes = RouteTable(rows, slots)
-        for layer, column in zip(self.layers, zip(*slots, strict=True), strict=True):
+        keeps = [any(isinstance(part, StudentBatchNorm) for part in layer.modules()) for layer in self.layers]
+        self.routes = RouteTable.of(rows, group_of, keeps, statistics)
+        for layer, column in zip(self.layers, zip(*self.routes.slots, strict=True), strict=True):
             for part in layer.modules():
                 if isinstance(part, StudentBatchNorm):
                     part.allocate(max(column) + 1)
@@ -143,4 +135,6 @@ class ModularNetwork(nn.Module):
         """Give the layers whose result depends on which rows belong together a version that knows it."""
         if isinstance(part, _BatchNorm):
             return StudentBatchNorm(part, self.scope)
+        if drops_paths(part):
+            return AddressedDepth(part, self.scope)
         return AddressedDropout(part, self.scope) if isinstance(part, _DropoutNd) else None

@@ -32,6 +32,8 @@ class StudentBatchNorm(nn.Module):
 
     def __init__(self, norm: _BatchNorm, scope: Scope) -> None:
         super().__init__()
+        if not type(norm).__module__.startswith("torch.nn"):
+            raise InputError(f"{type(norm).__name__} cannot keep statistics for each student; use those of torch.nn")
         if norm.momentum is None or norm.running_mean is None or norm.running_var is None:
             raise InputError("batch normalisation in a pool needs running statistics with a momentum")
         self.kind = type(norm)

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
 
 __all__ = ["Call", "Plan", "RouteTable", "Unit", "plan_forward"]
 
@@ -85,6 +87,38 @@ class RouteTable:
         steps = [list(zip(path, row, strict=True)) for path, row in zip(self.paths, self.slots, strict=True)]
         self.training_prefixes = number_prefixes(self.paths)
         self.evaluation_prefixes = number_prefixes(steps)
+
+    @classmethod
+    def of(
+        cls,
+        paths: Sequence[Sequence[int]],
+        group_of: Sequence[int],
+        keeps: Sequence[bool],
+        statistics: Literal["student", "shared"] = "student",
+    ) -> RouteTable:
+        """Give students their rows of running statistics.
+
+        Students that read the same data along the same path prefix have the same statistics there, and share a row.
+        Where a layer keeps no statistics all have the same row, and scoring computes prefixes that they share once.
+
+        Args:
+            paths: (K, L) module indices.
+            group_of: for each student, the data group it learns from.
+            keeps: for each layer, whether it keeps running statistics.
+            statistics: ``student``: a row per student (and prefix); ``shared``: one row per module.
+        """
+        if statistics == "shared":
+            slots = [[0] * len(path) for path in paths]
+        else:
+            grouped = number_prefixes([(group, *path) for group, path in zip(group_of, paths, strict=True)])
+            slots = [list(row[1:]) for row in grouped]
+        return cls(paths, [[slot * kept for slot, kept in zip(row, keeps, strict=True)] for row in slots])
+
+    @cached_property
+    def evaluation(self) -> Plan:
+        """One pass of every student on one batch, with its running statistics."""
+        units = [Unit(student, 0, own=False, gradient=False) for student in range(self.students)]
+        return plan_forward(self, units, training=False)
 
     @property
     def students(self) -> int:

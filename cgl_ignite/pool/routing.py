@@ -11,13 +11,14 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from cgl_ignite.config.schema import MOST_STUDENTS
 from cgl_ignite.errors import InputError
 from cgl_ignite.registry import Registry
 
 __all__ = ["ROUTINGS", "Routing", "add_classifier", "branched", "disjoint", "fixed", "follow", "random", "trunk_of"]
 
-Count = Annotated[int, Field(ge=1)]
-Index = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=1, le=MOST_STUDENTS)]
+Index = Annotated[int, Field(ge=0, lt=MOST_STUDENTS)]
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ class Card(Table):
         classifier: where the classifier stood in the pool.
         method: the preset it was trained by, among ``students`` students.
         student: its index, from 0.
+        path: its modules, if it was chosen among all paths; then ``student`` may be one that was not trained.
         epoch: the epoch its weights are of, from 1.
         holdout_accuracy: in percent, at that epoch; None if it was not measured.
         test_accuracy: in percent, at that epoch; None if it was not measured.
@@ -80,6 +81,7 @@ class Card(Table):
     plugins: tuple[str, ...]
     version: str
     torch: str
+    path: tuple[Index, ...] | None = None
 
     @classmethod
     def of(
@@ -160,9 +162,15 @@ class Card(Table):
             f"per text, from 1 to {self.vocabulary - 1}, and 0 as padding behind them. Any number at a time."
         )
 
+    def _student(self) -> str:
+        if self.path is None:
+            return f"{self.student} (of 0 to {self.students - 1})"
+        known = f"of student {self.student}" if self.student < self.students else "of no trained student"
+        return f"the path {', '.join(map(str, self.path))}, {known}"
+
     def _rows(self) -> dict[str, str]:
         return {
-            "student": f"{self.student} (of 0 to {self.students - 1})",
+            "student": self._student(),
             "holdout accuracy": _percent(self.holdout_accuracy),
             "test accuracy": _percent(self.test_accuracy),
             "weights of epoch": str(self.epoch),

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 
 from cgl_ignite.tracking.base import (
+    DatasetInfo,
     MetricsRow,
     ModelRefused,
     RunInfo,
@@ -20,10 +21,12 @@ from cgl_ignite.tracking.group import Group, is_finished
 from cgl_ignite.tracking.guard import warn_by_log
 from cgl_ignite.tracking.journal import Journal, recorded_in, sync
 from cgl_ignite.tracking.keys import epoch_values, final_values
+from cgl_ignite.tracking.provenance import ask_git, provenance
 from cgl_ignite.tracking.store import Store, locate, own_store
 from cgl_ignite.tracking.system import SystemMetrics
 
 __all__ = [
+    "DatasetInfo",
     "Group",
     "Journal",
     "MetricsRow",
@@ -36,12 +39,14 @@ __all__ = [
     "Tracker",
     "TrackerError",
     "UnknownRun",
+    "ask_git",
     "epoch_values",
     "final_values",
     "is_finished",
     "locate",
     "make_tracker",
     "own_store",
+    "provenance",
     "recorded_in",
     "sync",
 ]

@@ -14,7 +14,17 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.export import ExportedProgram
 
-__all__ = ["MetricsRow", "ModelRefused", "RunInfo", "Status", "StudentModel", "Tracker", "TrackerError", "UnknownRun"]
+__all__ = [
+    "DatasetInfo",
+    "MetricsRow",
+    "ModelRefused",
+    "RunInfo",
+    "Status",
+    "StudentModel",
+    "Tracker",
+    "TrackerError",
+    "UnknownRun",
+]
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -32,11 +42,26 @@ class ModelRefused(CglError):
 
 
 @dataclass(frozen=True)
+class DatasetInfo:
+    """The data set of a run.
+
+    Attributes:
+        facts: what was read of it, such as rows and the digest of its files.
+        source: where it comes from, as plain values.
+    """
+
+    name: str
+    facts: Mapping[str, str]
+    source: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class RunInfo:
     """What a run is called and what it was started with; ``seed`` is None for a group of runs.
 
     Attributes:
         parent: the id of the run that groups the seeds of one invocation.
+        dataset: None if it is not known.
     """
 
     experiment: str
@@ -45,6 +70,7 @@ class RunInfo:
     parameters: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     parent: str | None = None
+    dataset: DatasetInfo | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +92,9 @@ class StudentModel:
         example: inputs of two samples (2, ...), for texts raw strings; the batch stays free, the other sizes are fixed.
         outputs: the shape of the result for one sample, such as (classes,).
         requirements: what must be installed to run it; by default PyTorch alone, in this version.
-        epoch: the metrics of this epoch are shown beside the model.
+        epoch: the metrics of this epoch, and those of the test set, are shown beside the model.
+        description: of the student, in Markdown.
+        tags: short facts about it.
         folder: where the tracker may write while it makes the model; left out, the system's folder of temporary files.
     """
 
@@ -76,6 +104,8 @@ class StudentModel:
     name: str
     requirements: tuple[str, ...] = ()
     epoch: int = 0
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
     folder: Path | None = None
 
 
@@ -124,8 +154,12 @@ class Tracker(Protocol):
         """
         ...
 
-    def log_summary(self, run_id: str, values: Mapping[str, tuple[float, float]]) -> None:
-        """Record mean and standard deviation over seeds with a group: ``KEY_mean`` and ``KEY_std``."""
+    def register(self, model: str, name: str) -> str:
+        """Make a model, by its URI, a version of a registered model, once, and return the version."""
+        ...
+
+    def describe(self, run_id: str, text: str) -> None:
+        """Give a run, or a group, a description in Markdown; an earlier one is replaced."""
         ...
 
     def close(self, run_id: str, status: Status) -> None:

@@ -1,8 +1,8 @@
-"""The parent of the runs of one invocation: one child per seed, mean and spread on the parent."""
+"""The parent of the runs of one invocation: one child per seed, and their results as its description."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from cgl_ignite.tracking.base import RunInfo, Status, Tracker, UnknownRun
@@ -34,9 +34,9 @@ class Group:
         else:
             self._attempt("reopening the group of runs", lambda run: tracker.reopen(run, info.parameters))
 
-    def log_summary(self, values: Mapping[str, tuple[float, float]]) -> None:
-        """Record mean and standard deviation over the seeds."""
-        self._attempt("the summary over seeds", lambda run: self.tracker.log_summary(run, values))
+    def describe(self, text: str) -> None:
+        """Describe the group in Markdown."""
+        self._attempt("describing the group of runs", lambda run: self.tracker.describe(run, text))
 
     def file(self, path: Path, folder: str = "") -> None:
         """Store a file with the group."""

@@ -27,6 +27,8 @@ from cgl_ignite.tracking.guard import Guard, warn_by_log
 __all__ = ["Build", "Journal", "recorded_in", "sync"]
 
 ROWS, LINK, ARTIFACTS, WORKSHOP = "metrics.jsonl", "tracking.json", "artifacts", ".model"
+DESCRIPTION = "card.md"
+"""The artifact that also becomes the description of the run."""
 REFUSED = "refused"
 T = TypeVar("T")
 Build = Callable[[Path], StudentModel]
@@ -186,6 +188,8 @@ class Journal:
         for path in sorted(self._files):
             folder = path.parent.relative_to(self.folder / ARTIFACTS)
             self.tracker.file(run_id, path, "" if folder == Path() else folder.as_posix())
+            if path == self.folder / ARTIFACTS / DESCRIPTION:
+                self.tracker.describe(run_id, path.read_text("utf-8"))
             self._files.discard(path)
         if self._build is not None and self._owes_student:
             self._send_student(run_id, self._build)

@@ -1,39 +1,73 @@
-"""The names under which values are recorded.
+"""The names under which values are recorded: in the journal, and in MLflow.
 
-``holdout/accuracy/student_3`` is one student's, ``holdout/accuracy_mean`` (``_min``, ``_max``) that of all,
-and ``holdout/accuracy_selected`` that of the selected one: so MLflow's pages show the few of a split
-before the many.
+In the journal ``holdout/accuracy/student_3`` is one student's value, ``holdout/accuracy_mean`` (``_min``, ``_max``)
+that of all students, and ``holdout/accuracy_selected`` that of the selected one.
+
+MLflow sorts metrics by name and draws a section for each prefix, so there they have other names, with what a reader
+looks for first: :func:`mlflow_name`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
 from cgl_ignite.display.screen import Progress, ShownScores
 
-__all__ = ["epoch_values", "final_values", "per_student"]
+__all__ = ["EPOCH", "STUDENTS", "epoch_values", "final_values", "mlflow_name", "per_student"]
+
+EPOCH = "schedule/epoch"
+"""In MLflow, the number of the epoch; the newest row that it has is known by it."""
+STUDENTS = "students"
+"""In MLflow, the prefix of all values that are not the selected student's."""
+
+_PARTS = "holdout", "test", "training"
+_VALUE = re.compile(rf"({'|'.join(_PARTS)})/(.+?)(?:/(student_\d+)|_(mean|min|max|selected))?")
 
 
-def per_student(key: str, values: Sequence[float]) -> dict[str, float]:
-    """Name one value per student, with their mean, least and greatest.
+def per_student(key: str, values: Sequence[float], selected: int) -> dict[str, float]:
+    """Name one value per student, with their mean, least and greatest, and that of the selected student.
 
     Example:
-        >>> per_student("holdout/accuracy", [50.0, 60.0])
+        >>> per_student("holdout/accuracy", [50.0, 60.0], selected=1)
         {'holdout/accuracy/student_0': 50.0, 'holdout/accuracy/student_1': 60.0,
-         'holdout/accuracy_mean': 55.0, 'holdout/accuracy_min': 50.0, 'holdout/accuracy_max': 60.0}
+         'holdout/accuracy_mean': 55.0, 'holdout/accuracy_min': 50.0, 'holdout/accuracy_max': 60.0,
+         'holdout/accuracy_selected': 60.0}
     """
     named = {f"{key}/student_{student}": float(value) for student, value in enumerate(values)}
-    return {**named, f"{key}_mean": fmean(values), f"{key}_min": min(values), f"{key}_max": max(values)}
+    spread = {"mean": fmean(values), "min": min(values), "max": max(values)}
+    if selected < len(values):
+        spread["selected"] = float(values[selected])
+    return {**named, **{f"{key}_{name}": value for name, value in spread.items()}}
+
+
+def mlflow_name(key: str) -> str:
+    """Return the name in MLflow of a value of the journal, this version's or an earlier one's.
+
+    Example:
+        >>> mlflow_name("holdout/accuracy_selected"), mlflow_name("holdout/diversity")
+        ('accuracy/holdout', 'diversity/holdout')
+        >>> mlflow_name("holdout/accuracy/student_3"), mlflow_name("training/cross_entropy_mean")
+        ('students/accuracy/holdout/student_3', 'students/cross_entropy/training/mean')
+        >>> mlflow_name("schedule/ramp")
+        'schedule/ramp'
+    """
+    found = _VALUE.fullmatch(key)
+    if found is None:
+        return key
+    part, measure, student, spread = found.groups()
+    name = f"{measure}/{part}"
+    return name if student is None and spread in (None, "selected") else f"{STUDENTS}/{name}/{student or spread}"
 
 
 def epoch_values(state: Progress) -> dict[str, float]:
     """Name all values of an epoch that stand on ``engine.state``."""
     selected = state.selected
     return {
-        **per_student("training/cross_entropy", state.training.ce),
-        **per_student("training/imitation", state.training.kl),
+        **per_student("training/cross_entropy", state.training.ce, selected.student),
+        **per_student("training/imitation", state.training.kl, selected.student),
         **_scores("holdout", state.holdout, selected.student),
         "selected/student": float(selected.student),
         "selected/epoch": float(selected.epoch),
@@ -52,9 +86,8 @@ def final_values(scores: ShownScores, selected: int) -> dict[str, float]:
 
 def _scores(split: str, scores: ShownScores, selected: int) -> dict[str, float]:
     values = {
-        **per_student(f"{split}/accuracy", scores.accuracy),
-        f"{split}/accuracy_selected": scores.accuracy[selected],
-        **per_student(f"{split}/cross_entropy", scores.cross_entropy),
+        **per_student(f"{split}/accuracy", scores.accuracy, selected),
+        **per_student(f"{split}/cross_entropy", scores.cross_entropy, selected),
     }
     if scores.diversity is not None:
         values[f"{split}/diversity"] = scores.diversity
@@ -63,5 +96,5 @@ def _scores(split: str, scores: ShownScores, selected: int) -> dict[str, float]:
         if isinstance(value, (int, float)):
             values[f"{split}/{key}"] = float(value)
         elif isinstance(value, Sequence) and all(isinstance(one, (int, float)) for one in value):
-            values.update(per_student(f"{split}/{key}", value))
+            values.update(per_student(f"{split}/{key}", value, selected))
     return values

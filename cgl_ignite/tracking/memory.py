@@ -20,7 +20,7 @@ class MemoryRun:
     rows: list[MetricsRow] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
     models: list[StudentModel] = field(default_factory=list)
-    summary: dict[str, tuple[float, float]] = field(default_factory=dict)
+    description: str = ""
     changed: dict[str, str] = field(default_factory=dict)
 
 
@@ -33,6 +33,7 @@ class MemoryTracker:
         self.runs: dict[str, MemoryRun] = {}
         self.down = False
         self.calls: list[str] = []
+        self.registered: dict[str, list[str]] = {}
 
     def open(self, info: RunInfo) -> str:
         """Start a run; ids are ``run-1``, ``run-2``, ..."""
@@ -74,9 +75,17 @@ class MemoryTracker:
             models.append(model)
         return f"memory:/{run_id}/{model.name}"
 
-    def log_summary(self, run_id: str, values: Mapping[str, tuple[float, float]]) -> None:
-        """Keep mean and standard deviation."""
-        self._run("log_summary", run_id).summary.update(values)
+    def register(self, model: str, name: str) -> str:
+        """Keep the versions of a registered model."""
+        self._called("register")
+        versions = self.registered.setdefault(name, [])
+        if model not in versions:
+            versions.append(model)
+        return str(versions.index(model) + 1)
+
+    def describe(self, run_id: str, text: str) -> None:
+        """Keep a description."""
+        self._run("describe", run_id).description = text
 
     def close(self, run_id: str, status: Status) -> None:
         """End a run."""

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import functools
 import logging
-import math
 import os
-import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from filelock import Timeout
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Param, RunTag
 from mlflow.exceptions import MlflowException
 from requests import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
 from cgl_ignite.tracking.base import MetricsRow, RunInfo, Status, StudentModel, TrackerError, UnknownRun
 from cgl_ignite.tracking.database import prepare
+from cgl_ignite.tracking.entities import DESCRIPTION, batches, dataset_input, description
 from cgl_ignite.tracking.guard import warn_by_log
+from cgl_ignite.tracking.keys import EPOCH
 from cgl_ignite.tracking.process import gone, host, identity
 from cgl_ignite.tracking.store import Store
 
@@ -31,9 +31,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 FAULTS = (MlflowException, SQLAlchemyError, RequestException, OSError, ImportError, Timeout)
 TALKATIVE = ("mlflow.store.db", "mlflow.store.db.utils", "alembic", "mlflow.models", "mlflow.pyfunc", "mlflow.pytorch")
-EPOCH = "epoch"
 PARAMETER_LENGTH = 6000
-BATCH = 1000
 GONE = "RESOURCE_DOES_NOT_EXIST"
 
 
@@ -101,6 +99,8 @@ class MLflowTracker:
             tags["mlflow.parentRunId"] = info.parent
         run = self.client.create_run(experiment, tags=tags, run_name=info.name)
         self._log_parameters(run.info.run_id, info.parameters)
+        if info.dataset is not None:
+            self.client.log_inputs(run.info.run_id, datasets=[dataset_input(info.dataset)])
         return str(run.info.run_id)
 
     @_tracked
@@ -137,7 +137,7 @@ class MLflowTracker:
     @_tracked
     def log(self, run_id: str, rows: Sequence[MetricsRow]) -> None:
         """Record rows, several to a call; only a long outage needs more than one call."""
-        for metrics in _batches(rows):
+        for metrics in batches(rows):
             self.client.log_batch(run_id, metrics=metrics)
 
     @_tracked
@@ -153,17 +153,16 @@ class MLflowTracker:
         return log_student(self.client, run_id, model)
 
     @_tracked
-    def log_summary(self, run_id: str, values: Mapping[str, tuple[float, float]]) -> None:
-        """Record mean and standard deviation over seeds; what is recorded already is not recorded again."""
-        now = time.time_ns() // 1_000_000
-        pairs = [
-            (f"{key}_{name}", value)
-            for key, both in values.items()
-            for name, value in zip(("mean", "std"), both, strict=True)
-        ]
-        known = self.client.get_run(run_id).data.metrics
-        metrics = [Metric(key, _storable(value), now, 0) for key, value in pairs if known.get(key) != value]
-        self.client.log_batch(run_id, metrics=metrics)
+    def register(self, model: str, name: str) -> str:
+        """Make a stored model a version of a registered model, if it is none of its versions yet."""
+        from cgl_ignite.tracking.models import register_student
+
+        return register_student(self.client, model, name)
+
+    @_tracked
+    def describe(self, run_id: str, text: str) -> None:
+        """Give a run a description, which MLflow shows as Markdown."""
+        self.client.set_tag(run_id, DESCRIPTION, description(text))
 
     @_tracked
     def close(self, run_id: str, status: Status) -> None:
@@ -215,24 +214,6 @@ def _identity_of(file: Path) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     return found.st_dev, found.st_ino
-
-
-def _batches(rows: Sequence[MetricsRow]) -> Iterator[list[Metric]]:
-    """Whole rows, as many to a batch as a server takes."""
-    batch: list[Metric] = []
-    for row in rows:
-        values = row.values if row.final else {**row.values, EPOCH: row.epoch}
-        if batch and len(batch) + len(values) > BATCH:
-            yield batch
-            batch = []
-        batch += [Metric(key, _storable(value), row.time_ms, row.epoch) for key, value in values.items()]
-    if batch:
-        yield batch
-
-
-def _storable(value: float) -> float:
-    """MLflow stores infinity as a number (1.8e308); it is recorded as not-a-number instead."""
-    return value if math.isfinite(value) else math.nan
 
 
 def _one_line(error: BaseException) -> str:

@@ -9,7 +9,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, Metric, Run
+from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from mlflow.types.schema import Array
@@ -27,11 +28,15 @@ from torch.export import ExportedProgram
 
 from cgl_ignite.errors import first_line
 from cgl_ignite.tracking.base import ModelRefused, StudentModel
+from cgl_ignite.tracking.entities import DESCRIPTION, description
+from cgl_ignite.tracking.keys import STUDENTS
 
-__all__ = ["log_student", "model_name"]
+__all__ = ["log_student", "model_name", "register_student"]
 
 BATCHES = (1, 3)
 """A stored program is tried with these, as it is exported with an example of two."""
+NOT_OF_THE_MODEL = (f"{STUDENTS}/", "schedule/", "selected/", "speed/", "system/")
+"""Metrics of a run that say nothing about its selected student."""
 
 
 def log_student(client: MlflowClient, run_id: str, model: StudentModel) -> str:
@@ -52,6 +57,25 @@ def log_student(client: MlflowClient, run_id: str, model: StudentModel) -> str:
     if entry.model_id not in [output.model_id for output in outputs]:
         _connect(client, run, entry, model.epoch)
     return f"models:/{entry.model_id}"
+
+
+def register_student(client: MlflowClient, model: str, name: str) -> str:
+    """Make a model, ``models:/m-...``, a version of the registered model ``name``, once, and return the version."""
+    entry = client.get_logged_model(model.removeprefix("models:/"))
+    with suppress(MlflowException):
+        client.create_registered_model(name)
+    for known in client.search_model_versions(f"name = '{name}'"):
+        if known.source == entry.artifact_location:
+            return str(known.version)
+    return str(
+        client.create_model_version(
+            name,
+            entry.artifact_location,
+            run_id=entry.source_run_id,
+            description=entry.tags.get(DESCRIPTION),
+            model_id=entry.model_id,
+        ).version
+    )
 
 
 def model_name(name: str) -> str:
@@ -79,6 +103,7 @@ def _upload(client: MlflowClient, run: Run, model: StudentModel, begun: LoggedMo
             run.info.experiment_id,
             model_name(model.name),
             source_run_id=run.info.run_id,
+            tags={**model.tags, DESCRIPTION: description(model.description)},
             params=run.data.params,
         )
         written.model_id = written.model_uuid = entry.model_id
@@ -89,14 +114,16 @@ def _upload(client: MlflowClient, run: Run, model: StudentModel, begun: LoggedMo
 
 
 def _connect(client: MlflowClient, run: Run, entry: LoggedModel, epoch: int) -> None:
-    """Name a model as what a run has brought forth, with the metrics of its epoch."""
+    """Name a model as what a run has brought forth, with its metrics in its epoch and on the test set."""
     run_id = run.info.run_id
-    histories = (client.get_metric_history(run_id, key) for key in run.data.metrics)
+    inputs = run.inputs.dataset_inputs if run.inputs else []
+    dataset = {"dataset_name": inputs[0].dataset.name, "dataset_digest": inputs[0].dataset.digest} if inputs else {}
+    keys = [key for key in run.data.metrics if not key.startswith(NOT_OF_THE_MODEL)]
     metrics = [
-        Metric(one.key, one.value, one.timestamp, one.step, model_id=entry.model_id, run_id=run_id)
-        for history in histories
-        for one in history
-        if one.step == epoch and one.model_id is None
+        Metric(one.key, one.value, one.timestamp, one.step, model_id=entry.model_id, run_id=run_id, **dataset)
+        for key in keys
+        for one in client.get_metric_history(run_id, key)
+        if (one.step == epoch or key.endswith("/test")) and one.model_id is None
     ]
     client.log_batch(run_id, metrics=metrics)
     client.log_outputs(run_id, [LoggedModelOutput(entry.model_id, step=epoch)])

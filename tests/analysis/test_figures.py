@@ -29,10 +29,10 @@ def png(figure):
 def rows(students=3, epochs=4, imitation=0.5):
     table = []
     for epoch in range(1, epochs + 1):
-        values = per_student("holdout/accuracy", [50.0 + epoch + student for student in range(students)])
-        values |= per_student("training/cross_entropy", [1.0 / epoch] * students)
-        values |= per_student("holdout/cross_entropy", [2.0 / epoch] * students)
-        values |= per_student("training/imitation", [imitation] * students)
+        values = per_student("holdout/accuracy", [50.0 + epoch + student for student in range(students)], 0)
+        values |= per_student("training/cross_entropy", [1.0 / epoch] * students, 0)
+        values |= per_student("holdout/cross_entropy", [2.0 / epoch] * students, 0)
+        values |= per_student("training/imitation", [imitation] * students, 0)
         values |= {
             "schedule/ramp": epoch / epochs,
             "selected/student": 1.0,

@@ -25,7 +25,7 @@ def test_students_are_scored_alike_both_ways() -> None:
 
 
 def test_logits_that_differ_are_found() -> None:
-    pool = ready(load_pipeline(DIGITS, SMALL)).pool
+    pool = ready(load_pipeline(DIGITS, [*SMALL, "run.device=cpu"])).pool
     students = [extract_student(pool, student) for student in range(3)]
     inputs = torch.rand(4, 1, 8, 8)
     assert differs(pool, students, inputs, torch.float32) < 1e-5

@@ -13,7 +13,7 @@ PIPELINES = Path(__file__).resolve().parents[2] / "pipelines"
 
 
 def test_growth_stands_beside_what_is_predicted() -> None:
-    found = measure_memory(load_pipeline(PIPELINES / "digits_resnet.toml"))
+    found = measure_memory(load_pipeline(PIPELINES / "digits_resnet.toml", ["run.device=cpu"]))
     predicted, measured = found["predicted_mib"], found["measured_mib"]
     assert predicted["together"] == predicted["weights"] + predicted["activations"] == pytest.approx(21, abs=1)
     assert 5 < measured["growth"] == measured["peak"] - measured["before"] < 200

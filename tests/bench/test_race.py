@@ -46,6 +46,9 @@ def test_a_round_is_as_long_as_it_should_be(seconds: float, iterations: int) -> 
         (["method.subsets.kind=whole"], False),
         (["method.preset=baseline", "optim.weight_decay=0.1"], False),
         (["optim.kind=sgd"], False),
+        (["optim.clip_norm=1.0"], False),
+        (["run.average={kind='ema'}"], False),
+        (["run.average={kind='ema'}", "method.teachers=['average']", "method.preset=baseline"], False),
     ],
 )
 def test_loops_by_hand_are_for_what_they_compute(changes: list[str], there: bool) -> None:

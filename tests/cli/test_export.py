@@ -109,3 +109,9 @@ def test_help_lists_the_formats() -> None:
 def test_help_loads_no_torch(verb: str) -> None:
     code = f"import sys; from cgl_ignite.cli.{verb} import {verb}; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_new_folder_ends_with_a_slash(result: RunResult, folder: Path, workdir: Path) -> None:
+    done = export("latest", "--folder", folder, "-o", "out/dir/")
+    assert (done.exit_code, done.stdout) == (0, "out/dir/student.pt\n")
+    assert Path("out/dir/student.pt").is_file()

@@ -62,3 +62,35 @@ def test_a_pipeline_for_own_texts_names_the_columns_for_the_user_to_change(workd
 def test_few_steps_are_told_where_students_have_rows_of_their_own(workdir: Path, method: str, told: bool) -> None:
     shown = CliRunner().invoke(cgl, ["new", "--dataset", "digits", "--backbone", "resnet8", "--method", method]).stdout
     assert ("8 times fewer optimizer steps" in shown and "run.passes_per_epoch" in shown) == told
+
+
+@pytest.mark.parametrize("output", ["out/dir/", "."])
+def test_a_folder_is_no_file(workdir: Path, output: str) -> None:
+    done = new("-o", output)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"-o {output} names a folder; give the name of the file" in done.stderr
+    assert list(workdir.iterdir()) == []
+
+
+def test_a_backbone_of_a_plugin(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cgl_ignite.backbones import BACKBONES
+
+    monkeypatch.setattr(BACKBONES, "_builders", dict(BACKBONES._builders))
+    monkeypatch.setattr(BACKBONES, "_facts", dict(BACKBONES._facts))
+    Path("new_parts.py").write_text(
+        "from cgl_ignite.backbones import BACKBONES\n"
+        "from cgl_ignite.backbones.resnet import resnet8\n"
+        'BACKBONES.register("my_net", modality="image")(lambda spec, classes: resnet8(spec, classes))\n'
+    )
+    monkeypatch.syspath_prepend(str(workdir))
+    arguments = ["new", "--dataset", "cifar10", "--backbone", "my_net", "--plugin", "new_parts", "-o", "mine.toml"]
+    done = CliRunner().invoke(cgl, arguments)
+    assert (done.exit_code, done.stdout) == (0, ""), done.stderr
+    pipeline = load_pipeline("mine.toml")
+    assert (pipeline.plugins, pipeline.backbone.kind) == (["new_parts"], "my_net")
+
+
+def test_an_unknown_backbone(workdir: Path) -> None:
+    done = CliRunner().invoke(cgl, ["new", "--dataset", "cifar10", "--backbone", "resnet9"])
+    assert done.exit_code == 2
+    assert "unknown backbone 'resnet9'; did you mean 'resnet8'? (known: 'resnet8', " in done.stderr

@@ -15,7 +15,8 @@ from cgl_ignite.handlers.interruption import Interruption
 from cgl_ignite.pipeline.assemble import assemble, blueprint
 from cgl_ignite.pipeline.data import read_data
 from cgl_ignite.pool import modular_layers
-from cgl_ignite.pool.cost import measure_layers
+from cgl_ignite.pool.cost import measure_layers, plan_cost
+from cgl_ignite.seeding import stream
 
 DIGITS = Path(__file__).resolve().parents[2] / "pipelines" / "digits_resnet.toml"
 SMALL = ["backbone.width=4", "run.epochs=3", "data.limit=400", "data.holdout=80"]
@@ -132,3 +133,24 @@ def test_other_passes_change_nothing_else():
     assert after.run.passes_per_epoch == 5 and with_passes(after, 1) == before
     longer = with_epochs(before, 5)
     assert longer.run.epochs == 5 and with_epochs(longer, before.run.epochs) == before
+
+
+@pytest.mark.parametrize(
+    ("statistics", "passes"),
+    [("shared", None), ("student", 8)],
+    ids=["prefixes are shared", "statistics of their own"],
+)
+def test_what_an_ensemble_that_teaches_costs_is_what_its_pool_runs(statistics: str, passes: int | None) -> None:
+    """Eight students with sub-sets of their own share no prefix in evaluation, unless their statistics are shared."""
+    changes = [f"methods.cgl.statistics={statistics}", "methods.cgl.distil.epochs=1"]
+    (pipeline,) = pipelines(*changes, names=("cgl",)).values()
+    data = read_data(pipeline)
+    parts = assemble(pipeline, data, 1, torch.device("cpu"), Interruption())
+    parts.pool.route(parts.routing.sample(stream(1, "paths")), parts.subsets.group_of, statistics)
+    ran = plan_cost(parts.pool.routes.evaluation, parts.costs, [1]).multiply_adds
+    if passes is not None:
+        assert ran == passes * sum(cost.forward for cost in parts.costs)
+    whole, alone = (budget(one, data.source) for one in (pipeline, pipeline.model_copy(update={"distil": None})))
+    own = sum(cost.forward + cost.backward for cost in parts.costs)
+    rows = (whole.steps - alone.steps) * pipeline.optim.batch_size
+    assert whole.work - alone.work == pytest.approx(rows * (own + ran))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cgl_ignite.catalogue import bind_methods
+from cgl_ignite.catalogue import bind_methods, bind_rows
 from cgl_ignite.comparison.cells import ComparisonFolder, identify
 from cgl_ignite.comparison.compare import compare
 from cgl_ignite.config.load import load_document
@@ -19,7 +19,7 @@ from cgl_ignite.errors import InputError, Interrupted
 from cgl_ignite.tracking.memory import MemoryTracker
 
 DIGITS = Path(__file__).resolve().parents[2] / "pipelines" / "digits_resnet.toml"
-SMALL = ["backbone.width=4", "run.epochs=2", "data.limit=400", "data.holdout=80"]
+SMALL = ["backbone.width=4", "run.epochs=2", "data.limit=400", "data.holdout=80", "run.device=cpu"]
 FAILING = ["methods.wild.preset=baseline", "methods.wild.optim={kind = 'sgd', learning_rate = 1e30}"]
 
 
@@ -220,6 +220,43 @@ def test_identity_is_the_content(tmp_path: Path) -> None:
         identity(equal="steps"), identity(),
     }  # fmt: skip
     assert len(others) == 6
+
+
+ROWS = """
+extends = "{digits}"
+[variants.few.data]
+limit = 300
+[sweep]
+"method.students" = [2, 4]
+"""
+
+
+def test_rows_of_variants_and_axes_read_their_own_data(tmp_path: Path) -> None:
+    """Two data sets and two points: each row is one run, trained on its own rows; an interrupted one goes on."""
+    path = tmp_path / "rows.toml"
+    path.write_text(ROWS.format(digits=DIGITS.as_posix()), encoding="utf-8")
+    bound = bind_rows(load_document(path, [*SMALL, f"tracking.folder={tmp_path / 'runs'}"]))
+    places = {name: row.place for name, row in bound.plan.rows.items()}
+
+    def run(screen: Any = None) -> Any:
+        return compare(bound.pipelines, [1], SilentBoard(), places=places, screen=screen, tracker=MemoryTracker())
+
+    with pytest.raises(Interrupted):
+        run(StoppingScreen(4))
+    (facts,) = [json.loads(path.read_text()) for path in tmp_path.glob("runs/comparisons/*/cells.json")]
+    assert [identity["training: rows"] for identity in facts["datasets"].values()] == ["1,437", "1,437"]
+    report = run()
+    assert [row.method for row in report.rows] == [
+        "base students=2", "base students=4", "few students=2", "few students=4",
+    ]  # fmt: skip
+    assert [row.points["students"] for row in report.rows] == [2, 4, 2, 4]
+    assert [result.students for result in report.runs] == [2, 4, 2, 4]
+    rows = [json.loads((Path(one.checkpoint).parent / "result.json").read_text())["method"] for one in report.runs]
+    assert len(set(rows)) == 4
+    assert [row.cost.steps for row in report.rows] == [20, 10, 14, 8]
+    first = report.runs[0].test_accuracy
+    assert [row.difference for row in report.rows][:3:2] == [None, report.runs[2].test_accuracy - first]
+    assert (report.folder / "comparison.csv").read_text().splitlines()[0].endswith("variant,axis_students")
 
 
 def test_two_processes_do_not_share_a_comparison(tmp_path: Path) -> None:

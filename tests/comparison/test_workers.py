@@ -21,7 +21,7 @@ DIGITS = Path(__file__).resolve().parents[2] / "pipelines" / "digits_resnet.toml
 
 def test_a_task_is_one_line_and_gives_the_same_pipeline() -> None:
     pipeline = load_pipeline(DIGITS, ["method.choose={kind = 'fixed', size = 2}", "run.checkpoint_every={seconds = 5}"])
-    task = Task.of(pipeline, 7, {"method": "mine", "comparison": "abc"}, "group", {"training: rows": "1,200"})
+    task = Task.of(pipeline, 7, {"method": "mine", "comparison": "abc"}, "group", {"training: rows": "1,200"}, {})
     line = task.line()
     assert "\n" not in line
     read = Task.read(line)

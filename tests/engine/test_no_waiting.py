@@ -5,6 +5,7 @@ Tensors on the meta device have no values: whoever asks one for its value, as wa
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -13,6 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from cgl_ignite.catalogue import load_pipeline
 from cgl_ignite.config.presets import METHODS
@@ -29,6 +31,7 @@ from tests.waiting import forbid_waiting
 PIPELINES = Path(__file__).resolve().parents[2] / "pipelines"
 SMALL = ["backbone.width=4", "optim.batch_size=8", "data.limit=400", "data.holdout=40", "run.threads=1"]
 ITERATIONS = 3
+COPIES = (torch.ops.aten._to_copy.default, torch.ops.aten.copy_.default)
 
 each_method = pytest.mark.parametrize("method", METHODS)
 
@@ -48,6 +51,7 @@ def iterate(parts: Parts, pipeline: Pipeline, batches: Iterator[object]) -> None
         parts.subsets.group_of,
         pipeline.method.loss,
         parts.batches_per_chunk,
+        teachers=parts.teachers,
     )
     device = next(parts.pool.parameters()).device
     averages = TrainingAverages(pipeline.method.students, device)
@@ -62,6 +66,8 @@ def on_meta(pipeline: Pipeline) -> None:
     parts = assembled(pipeline, "cpu")
     parts.pool.to("meta")
     parts.aggregator.to("meta")
+    if parts.average is not None:
+        parts.average.averaged = copy.deepcopy(parts.pool)
     batches = [
         replace(batch, inputs=batch.inputs.to("meta"), targets=batch.targets.to("meta"))
         for batch in islice(parts.batches.stream(0), ITERATIONS)
@@ -79,6 +85,37 @@ def test_images(method: str) -> None:
 def test_texts(method: str, tmp_path: Path) -> None:
     plain = ["backbone.dropout=0.0", "optim.batch_size=2"]
     on_meta(load_pipeline(text_pipeline(tmp_path, "transformer", method), plain))
+
+
+class NothingIsSent(TorchDispatchMode):
+    """Refuses what copies from the host to the device, which a recording cannot do again."""
+
+    def __torch_dispatch__(self, operator, types, args=(), kwargs=None):
+        result = operator(*args, **(kwargs or {}))
+        if operator in COPIES:
+            target = args[0] if operator is torch.ops.aten.copy_.default else result
+            source = args[1] if operator is torch.ops.aten.copy_.default else args[0]
+            if (source.device.type, target.device.type) == ("cpu", "meta"):
+                raise AssertionError(f"sent to the device: {tuple(source.shape)}")
+        return result
+
+
+@each_method
+def test_all_that_an_iteration_reads_is_sent_before_it(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    train = CollaborativeStep._train
+
+    def watched(*args: object) -> tuple[torch.Tensor, torch.Tensor]:
+        with NothingIsSent():
+            return train(*args)
+
+    monkeypatch.setattr(CollaborativeStep, "_train", watched)
+    changes = [f"method.preset={method}", 'method.teachers=["average"]', 'run.average={kind="ema"}']
+    on_meta(load_pipeline(PIPELINES / "digits_resnet.toml", [*SMALL, *changes]))
+
+
+def test_what_is_sent_is_found() -> None:
+    with NothingIsSent(), pytest.raises(AssertionError, match="sent to the device"):
+        torch.zeros(2).to("meta")
 
 
 def test_who_asks_for_a_value_is_found() -> None:

@@ -18,6 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
 import cgl_ignite
+from cgl_ignite.bench.passes import Idle
 from cgl_ignite.cli.main import cgl
 from cgl_ignite.data import Batch
 from cgl_ignite.engine import replay
@@ -216,6 +217,15 @@ def test_a_cpu_cannot_replay(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "run.graphs = true: only a GPU can replay iterations" in " ".join(result.output.split())
     assert not any(path.is_dir() for path in tmp_path.iterdir()), "no run has begun"
+
+
+def test_an_optimizer_without_a_rate_is_replayed() -> None:
+    weight = nn.Parameter(torch.ones(1))
+    run = replay.Replay(TapeRecorder(), Idle([weight]))
+    for _ in range(6):
+        (found,) = run("key", lambda tensor: (tensor * 2,), [torch.ones(1)])
+    assert found == 2
+    assert run.recordings
 
 
 @pytest.mark.gpu

@@ -33,6 +33,15 @@ def test_every_parameter_group_gets_the_rate_of_the_iteration() -> None:
     assert run(0, 3) == [(epoch, rate, rate) for epoch, rate in zip((1, 1, 2, 2, 3, 3), RATES, strict=True)]
 
 
+def test_a_rate_on_the_device_may_be_beyond_its_precision() -> None:
+    weight = nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([weight], lr=torch.tensor(1.0))
+    engine = Engine(lambda engine, batch: None)
+    LearningRate(optimizer, 1e300, lambda done: 1.0).attach(engine)
+    engine.run([0])
+    assert optimizer.param_groups[0]["lr"] == torch.inf
+
+
 @pytest.mark.parametrize("start", [1, 2, 3, 5])
 def test_a_resumed_run_has_the_same_rates(start: int) -> None:
     assert run(start, 3) == run(0, 3)[start:]

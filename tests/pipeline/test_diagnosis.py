@@ -37,7 +37,7 @@ def fail(*arguments: object) -> None:
 
 
 def setting(folder: Path, *changes: str) -> Pipeline:
-    return load_pipeline(PIPELINE, [*SMALL, "run.epochs=8", f"tracking.folder={folder}", *changes])
+    return load_pipeline(PIPELINE, [*SMALL, "run.epochs=8", "run.device=cpu", f"tracking.folder={folder}", *changes])
 
 
 def train(folder: Path, *changes: str, resume: bool = False) -> RunResult:

@@ -41,9 +41,9 @@ def on_gpu(folder: Path, preset: str, *changes: str) -> Pipeline:
 
 
 class NothingWaits(NoScreen):
-    """Lets PyTorch raise an error at whatever waits for the GPU, from one iteration of an epoch to a later one."""
+    """Lets PyTorch raise an error at whatever waits for the GPU, in some iterations after those that are recorded."""
 
-    FIRST, LAST = 2, 5
+    FIRST, LAST = 20, 35
 
     def iteration(self, state) -> None:
         number = (state.iteration - 1) % state.epoch_length + 1

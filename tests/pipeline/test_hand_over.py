@@ -44,7 +44,7 @@ def fail(*arguments, **options):
 
 @pytest.fixture
 def setting(tmp_path):
-    return load_pipeline(PIPELINE, [*SMALL, "run.epochs=1", f"tracking.folder={tmp_path / 'mlruns'}"])
+    return load_pipeline(PIPELINE, [*SMALL, "run.epochs=1", "run.device=cpu", f"tracking.folder={tmp_path / 'mlruns'}"])
 
 
 @pytest.fixture

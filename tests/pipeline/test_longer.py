@@ -16,7 +16,7 @@ from cgl_ignite.tracking.files import read_rows
 from cgl_ignite.tracking.memory import MemoryTracker
 from tests.equivalence.test_resume import PIPELINE, StoppingScreen, assert_identical, outcome
 
-SMALL = ["backbone.width=8", "method.students=2", "run.epochs=1", "data.limit=200", "data.holdout=50"]
+SMALL = ["backbone.width=8", "method.students=2", "run.epochs=1", "data.limit=200", "data.holdout=50", "run.device=cpu"]
 EVEN = ("method.ramp={start = 0.0, end = 0.0}", "optim.schedule={kind = 'constant'}", "run.epochs=3")
 LONG = (*EVEN, "run.epochs=5")
 

@@ -192,6 +192,27 @@ def test_rows_of_some_students() -> None:
     assert (table.students, table.layers) == (3, 1)
 
 
+@pytest.mark.parametrize(
+    ("groups", "statistics", "slots"),
+    [
+        ([0, 0, 0], "student", [[0, 0], [0, 0], [0, 1]]),
+        ([0, 1, 1], "student", [[0, 0], [1, 0], [1, 0]]),
+        ([0, 1, 2], "shared", [[0, 0], [0, 0], [0, 0]]),
+    ],
+)
+def test_rows_of_statistics(groups: list[int], statistics: str, slots: list[list[int]]) -> None:
+    """Students with the same data and path prefix share a row; a layer that keeps none has one row."""
+    keeps = [True, groups == [0, 0, 0]]
+    table = RouteTable.of([[0, 0], [0, 0], [0, 1]], groups, keeps, statistics)
+    assert [list(row) for row in table.slots] == slots
+
+
+def test_an_evaluation_runs_every_student_once() -> None:
+    table = RouteTable([[0, 0], [0, 1]], [[0, 0], [0, 0]])
+    assert [len(calls) for calls in table.evaluation.layers] == [1, 2]
+    assert table.evaluation is table.evaluation
+
+
 def test_twins_merge_in_training_and_stay_apart_where_their_statistics_differ() -> None:
     table = RouteTable([[0, 1], [0, 1]], [[0, 0], [1, 1]])
     units = [Unit(student, 0, own=False, gradient=False) for student in (0, 1)]

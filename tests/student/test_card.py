@@ -74,3 +74,11 @@ def test_markdown_tells_people(trained):
 def test_markdown_tables_bear_a_path_with_a_bar(trained):
     card = trained.card(0, dataset=Chosen(kind="local_images", options={"path": "a|b"}))
     assert r"| local_images (path = a\|b) |" in card.markdown()
+
+
+@pytest.mark.parametrize(("path", "kept"), [("pets", "/home/run/pets"), ("../pets", "/home/run/../pets"), ("/a", "/a")])
+def test_a_relative_path_of_the_data_starts_at_the_folder_of_the_run(trained, path, kept):
+    data = {"kind": "local_images", "path": path}
+    facts = {**trained.facts, "folder": "/home/run", "pipeline": {**trained.facts["pipeline"], "data": data}}
+    card = Card.of(facts, student=0, epoch=1, holdout_accuracy=None, test_accuracy=None)
+    assert card.dataset.options == {"path": kept}

@@ -259,3 +259,19 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(trained, tmp_path):
     with pytest.raises(InputError, match="cannot write"):
         write_student(tmp_path / "file" / "student.pt", trained.student(0), trained.card(0))
     assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_what_a_backbone_lacks_here_is_told(trained, tmp_path, registry, late):
+    def fails():
+        raise FileNotFoundError(2, "No such file or directory", "weights.pt")
+
+    def lacking(spec, classes, *, steps: tuple[int, int] = (1, 2)) -> Backbone:
+        return Backbone((fails if late else fails(),), nn.Identity, stages=(1,))
+
+    student, card = tilted_student(trained)
+    write_student(tmp_path / "student.pt", student, card)
+    registry.register("tilted", modality="image")(lacking)
+    fault = fault_of(tmp_path / "student.pt")
+    assert "backbone 'tilted' cannot be built here ([Errno 2] No such file or directory: 'weights.pt')" in fault
+    assert "cgl export writes in the format 'pt2'" in fault

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import os
 import re
@@ -9,8 +10,19 @@ import sys
 from pathlib import Path
 
 import pytest
+from mlflow.entities import Metric
 
-from cgl_ignite.tracking import Group, MetricsRow, RunInfo, Store, TrackerError, UnknownRun, locate, make_tracker
+from cgl_ignite.tracking import (
+    DatasetInfo,
+    Group,
+    MetricsRow,
+    RunInfo,
+    Store,
+    TrackerError,
+    UnknownRun,
+    locate,
+    make_tracker,
+)
 from cgl_ignite.tracking.mlflow import MLflowTracker
 
 
@@ -28,7 +40,8 @@ def test_a_run_is_recorded_with_parameters_tags_and_rows(tracker, info):
     assert run.data.params == {"method.students": "8", "optim.learning_rate": "0.1"}
     assert run.data.tags["cgl.method"] == "cgl"
     assert run.data.tags["cgl.pid"] == str(os.getpid())
-    assert history(tracker, run_id, key) == [(1, 50.0), (2, 60.0)]
+    assert history(tracker, run_id, "students/accuracy/holdout/student_0") == [(1, 50.0), (2, 60.0)]
+    assert history(tracker, run_id, key) == []
     assert tracker.last_epoch(run_id) == 2
     tracker.close(run_id, "FINISHED")
     assert tracker.client.get_run(run_id).info.status == "FINISHED"
@@ -44,7 +57,7 @@ def test_a_final_row_is_no_new_epoch_and_counts_once(tracker, info):
     tracker.log(run_id, [MetricsRow(2, 1900, {"holdout/accuracy_mean": 60.0}), final])
     tracker.log(run_id, [final])
     assert tracker.last_epoch(run_id) == 2
-    assert history(tracker, run_id, "test/accuracy_selected") == [(2, 61.0)]
+    assert history(tracker, run_id, "accuracy/test") == [(2, 61.0)]
 
 
 def test_values_that_are_not_finite_are_recorded_as_nan(tracker, info):
@@ -76,6 +89,37 @@ def test_a_changed_parameter_becomes_a_tag_when_a_run_goes_on(tracker, info):
     }
 
 
+def test_the_data_set_stands_there_with_a_digest_of_what_was_read(tracker, info):
+    facts = {"training: rows": "1,200", "train.csv: content": "0123"}
+    datasets = {}
+    for name, read in (("first", facts), ("again", facts), ("changed", {**facts, "training: rows": "1,201"})):
+        run = tracker.open(dataclasses.replace(info, dataset=DatasetInfo("digits", read, {"data": {"limit": 300}})))
+        [datasets[name]] = tracker.client.get_run(run).inputs.dataset_inputs
+    found = datasets["first"].dataset
+    assert (found.name, json.loads(found.profile)) == ("digits", facts)
+    assert json.loads(found.source) == {"data": {"limit": 300}}
+    assert [(tag.key, tag.value) for tag in datasets["first"].tags] == [("mlflow.data.context", "training")]
+    assert found.digest == datasets["again"].dataset.digest != datasets["changed"].dataset.digest
+
+
+def test_a_description_that_is_too_long_ends_with_a_whole_line(tracker, info):
+    run_id = tracker.open(info)
+    tracker.describe(run_id, "| line |\n" * 2000)
+    *lines, _, last = tracker.client.get_run(run_id).data.tags["mlflow.note.content"].split("\n")
+    assert set(lines) == {"| line |"}
+    assert "artifacts" in last
+    assert len(lines) > 500
+
+
+def test_a_run_of_an_earlier_version_gets_all_its_rows_under_the_present_names(tracker, info):
+    run_id = tracker.open(info)
+    before = {"epoch": 1, "holdout/accuracy_selected": 50.0}
+    tracker.client.log_batch(run_id, metrics=[Metric(key, value, 1, 1) for key, value in before.items()])
+    assert tracker.last_epoch(run_id) == 0
+    tracker.log(run_id, [MetricsRow(1, 1, {"holdout/accuracy_selected": 50.0})])
+    assert (tracker.last_epoch(run_id), history(tracker, run_id, "accuracy/holdout")) == (1, [(1, 50.0)])
+
+
 def test_a_long_parameter_is_cut_and_is_no_change_later(tracker, info):
     info = dataclasses.replace(info, parameters={"long": "x" * 7000})
     run_id = tracker.open(info)
@@ -85,13 +129,15 @@ def test_a_long_parameter_is_cut_and_is_no_change_later(tracker, info):
     assert "changed.long" not in run.data.tags
 
 
-def test_seeds_are_children_of_a_group_that_holds_mean_and_spread(tracker, info):
+def test_seeds_are_children_of_a_group_that_is_described_and_has_no_metrics(tracker, info):
     group = Group(tracker, RunInfo("digits", "digits_resnet cgl"))
     children = [tracker.open(dataclasses.replace(info, seed=seed, parent=group.id)) for seed in (1, 2)]
-    group.log_summary({"test/accuracy_selected": (61.0, 0.5)})
+    group.describe("| seed |")
+    group.describe("| seed | accuracy |")
     group.close("FINISHED")
     parent = tracker.client.get_run(group.id)
-    assert parent.data.metrics == {"test/accuracy_selected_mean": 61.0, "test/accuracy_selected_std": 0.5}
+    assert parent.data.metrics == {}
+    assert parent.data.tags["mlflow.note.content"] == "| seed | accuracy |"
     assert parent.info.status == "FINISHED"
     found = tracker.client.search_runs([parent.info.experiment_id], f"tags.mlflow.parentRunId = '{group.id}'")
     assert {run.info.run_id for run in found} == set(children)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from cgl_ignite.tracking import MetricsRow, ModelRefused, StudentModel, own_store
+from cgl_ignite.tracking import DatasetInfo, MetricsRow, ModelRefused, StudentModel, UnknownRun, own_store
 from cgl_ignite.tracking import models as made
 from cgl_ignite.tracking.mlflow import MLflowTracker
 
@@ -36,11 +37,14 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::F
 def test_the_stored_student_answers_as_the_network_does(tracker, info, network, monkeypatch, form):
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
     example = np.zeros((2, 1, 8, 8), np.float32)
-    run_id = tracker.open(info)
-    key = "holdout/accuracy_mean"
-    tracker.log(run_id, [MetricsRow(1, 1, {key: 50.0}), MetricsRow(2, 2, {key: 60.0})])
+    run_id = tracker.open(dataclasses.replace(info, dataset=DatasetInfo("digits", {"rows": "2"}, {})))
+    digest = tracker.client.get_run(run_id).inputs.dataset_inputs[0].dataset.digest
+    scores = [{"holdout/accuracy_selected": score, "holdout/accuracy_mean": 40.0} for score in (50.0, 60.0, 55.0)]
+    rows = [MetricsRow(epoch, epoch, values) for epoch, values in enumerate(scores, start=1)]
+    tracker.log(run_id, [*rows, MetricsRow(3, 4, {"test/accuracy_selected": 58.0}, final=True)])
     part = network if form == "module" else exported(network, example)
-    uri = tracker.model(run_id, StudentModel(part, example, (10,), "student-3", epoch=2))
+    shown = {"description": "# A student", "tags": {"classes": "0, 1"}}
+    uri = tracker.model(run_id, StudentModel(part, example, (10,), "student-3", epoch=2, **shown))
 
     assert mlflow.get_tracking_uri() != tracker.uri
     assert "MLFLOW_TRACKING_URI" not in os.environ
@@ -52,8 +56,10 @@ def test_the_stored_student_answers_as_the_network_does(tracker, info, network, 
     assert stored.artifact_location.startswith(tracker.store.artifacts.as_uri())
     assert stored.params == info.parameters
     assert (stored.name, stored.source_run_id, str(stored.status)) == ("student-3", run_id, "READY")
-    assert {metric.key: metric.value for metric in stored.metrics} == {key: 60.0, "epoch": 2.0}
-    assert len(tracker.client.get_metric_history(run_id, key)) == 2
+    assert {metric.key: metric.value for metric in stored.metrics} == {"accuracy/holdout": 60.0, "accuracy/test": 58.0}
+    assert {(metric.dataset_name, metric.dataset_digest) for metric in stored.metrics} == {("digits", digest)}
+    assert stored.tags.items() >= {"classes": "0, 1", "mlflow.note.content": "# A student"}.items()
+    assert len(tracker.client.get_metric_history(run_id, "accuracy/holdout")) == 3
 
     inputs = np.random.default_rng(0).normal(size=(5, 1, 8, 8)).astype(np.float32)
     with torch.no_grad():
@@ -83,7 +89,7 @@ def test_a_model_that_was_cut_off_is_completed_and_stays_the_only_one(
     tracker, info, network, monkeypatch, tmp_path, point, moment
 ):
     run_id = tracker.open(info)
-    tracker.log(run_id, [MetricsRow(1, 1, {"holdout/accuracy_mean": 50.0})])
+    tracker.log(run_id, [MetricsRow(1, 1, {"holdout/accuracy_selected": 50.0})])
     model = student_model(network, epoch=1, folder=tmp_path)
     with monkeypatch.context() as patch:
         whole = getattr(made.MlflowClient, point)
@@ -102,10 +108,22 @@ def test_a_model_that_was_cut_off_is_completed_and_stays_the_only_one(
     [stored] = tracker.client.search_logged_models([run.info.experiment_id])
     assert [f"models:/{one.model_id}" for one in run.outputs.model_outputs] == [uri] == [stored.model_uri]
     assert str(stored.status) == "READY"
-    assert {metric.key: metric.value for metric in stored.metrics} == {"holdout/accuracy_mean": 50.0, "epoch": 1.0}
+    assert {metric.key: metric.value for metric in stored.metrics} == {"accuracy/holdout": 50.0}
     assert [path.name for path in (tracker.store.artifacts / "models").iterdir()] == [stored.model_id]
     monkeypatch.setenv("MLFLOW_TRACKING_URI", tracker.uri)
     assert mlflow.pyfunc.load_model(uri).predict(np.zeros((1, 1, 8, 8), np.float32)).shape == (1, 10)
+
+
+def test_a_model_is_a_version_of_a_registered_model_once(tracker, info, network):
+    first, second = (tracker.model(tracker.open(info), student_model(network, description="# It")) for _ in range(2))
+    assert [tracker.register(model, "digits reader") for model in (first, second, first)] == ["1", "2", "1"]
+    versions = tracker.client.search_model_versions("name = 'digits reader'")
+    assert [version.description for version in versions] == ["# It", "# It"]
+    assert {version.run_id for version in versions} == {
+        tracker.client.get_logged_model(model.removeprefix("models:/")).source_run_id for model in (first, second)
+    }
+    with pytest.raises(UnknownRun):
+        tracker.register("models:/m-0123", "digits reader")
 
 
 class Loop(nn.Module):

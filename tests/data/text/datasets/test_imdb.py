@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import shutil
 import tarfile
 from dataclasses import replace
@@ -137,3 +138,37 @@ def test_the_digest_of_the_folder_follows_its_files(tree: Path) -> None:
     (tree / "aclImdb" / "test" / "pos" / "0_0.txt").write_text("longer than it was before", encoding="utf-8")
     after = imdb(tree).digest
     assert {fact.split(":")[0] for fact in before if before[fact] != after[fact]} == {"test"}
+
+
+def packed(root: Path, **reviews: bytes) -> Path:
+    """Write an archive with two reviews in every folder, one of them given by the name of the folder."""
+    root.mkdir()
+    with tarfile.open(root / "aclImdb_v1.tar.gz", "w:gz") as tar:
+        for folder in ("train/neg", "train/pos", "test/neg", "test/pos"):
+            for name, content in {"0_0": b"a review", "1_1": reviews.get(folder.replace("/", "_"), b"more")}.items():
+                member = tarfile.TarInfo(f"aclImdb/{folder}/{name}.txt")
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+    return root
+
+
+def test_an_archive_that_is_not_the_published_one_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = packed(tmp_path / "packed")
+    assert imdb(root).notes == (
+        "aclImdb_v1.tar.gz is not the published archive, whose md5 is 7c2ac02c03563afcf9b574c7e56c153a; "
+        "what it holds is read as it is",
+    )
+    md5 = hashlib.md5((root / "aclImdb_v1.tar.gz").read_bytes()).hexdigest()
+    monkeypatch.setattr(module, "IMDB", replace(module.IMDB, md5=md5))
+    assert imdb(root).notes == ()
+
+
+def test_a_review_of_unreasonable_length_is_not_read(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"aclImdb/test/pos/1_1\.txt is longer than 2 MiB"):
+        imdb(packed(tmp_path / "packed", test_pos=bytes(2**21 + 1)))
+
+
+def test_an_archive_that_unpacks_to_too_much_is_not_read_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_BYTES", 2**20)
+    with pytest.raises(InputError, match="it unpacks to more than 1 MiB"):
+        imdb(packed(tmp_path / "packed", train_neg=bytes(2**21)))
