@@ -14,7 +14,7 @@ from cgl_ignite.catalogue import bind
 from cgl_ignite.config.load import Document
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import Normaliser, PadTokens, Tokenizer, parse_tokenizer
-from cgl_ignite.errors import InputError
+from cgl_ignite.errors import CglError, InputError, first_line
 from cgl_ignite.handlers.checkpoint import read_checkpoint
 from cgl_ignite.pipeline.assemble import blueprint
 from cgl_ignite.pipeline.find import find_run
@@ -160,11 +160,16 @@ def rebuild_pool(run: RunFiles) -> ModularNetwork:
     """Build the pool of a run from its checkpoint alone, with the weights of the selected epoch.
 
     Raises:
-        InputError: parts that are not registered here, no selection yet, weights that do not fit.
+        InputError: parts that are not registered or cannot be built here, no selection yet, weights that do not fit.
     """
     facts, weights = run.facts, run.weights
-    pipeline, backbone, routing = design_of(run)
-    pool = ModularNetwork(modular_layers(backbone), routing.modules, facts["seed"])
+    try:
+        pipeline, backbone, routing = design_of(run)
+        pool = ModularNetwork(modular_layers(backbone), routing.modules, facts["seed"])
+    except CglError:
+        raise
+    except Exception as error:
+        raise InputError(f"{run.path}: its backbone cannot be built here ({first_line(error)})") from error
     pool.route(torch.tensor(facts["paths"]), facts["reads"], pipeline.method.statistics)
     try:
         pool.load_state_dict(weights)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cgl_ignite.cli.options import folder_option, plugins_option
+from cgl_ignite.cli.options import Target, folder_option, plugins_option
 from cgl_ignite.formats import EXPORT_FORMATS
 
 __all__ = ["export"]
@@ -27,8 +27,8 @@ __all__ = ["export"]
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
-    help="File or folder; default: student.pt here (student.pt2 ...).",
+    type=Target(),
+    help="File or folder; a new folder ends with /; default: student.pt here (student.pt2 ...).",
 )
 @plugins_option
 @folder_option

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from inspect import Parameter, getdoc
 from typing import Any
@@ -45,7 +46,8 @@ def kinds() -> Iterator[str]:
 
 
 def _first_line(builder: Callable[..., Any]) -> str:
-    return (getdoc(builder) or "").partition("\n")[0].replace("``", "")
+    line = (getdoc(builder) or "").partition("\n")[0].replace("``", "")
+    return re.sub(r":[a-z:]+:`~?([^`]*)`", lambda role: role[1].rpartition(".")[2], line)
 
 
 def _setting(name: str, option: Parameter) -> str:

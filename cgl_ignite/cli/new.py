@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from cgl_ignite.cli.options import plugins_option
 from cgl_ignite.config.dump import toml_lines
 from cgl_ignite.config.presets import METHODS, preset
-from cgl_ignite.config.recipes import BACKBONES, DATASETS, recipe
+from cgl_ignite.config.recipes import BACKBONES, DATASETS, OWN_BACKBONE, Recipe, recipe
 from cgl_ignite.errors import InputError
 
 __all__ = ["new"]
@@ -19,23 +20,47 @@ __all__ = ["new"]
 
 @click.command()
 @click.option("--dataset", type=click.Choice(list(DATASETS)), required=True, help="What students learn.")
-@click.option("--backbone", type=click.Choice(list(BACKBONES)), required=True, help="What a student is.")
+@click.option(
+    "--backbone", metavar="NAME", required=True, help=f"What a student is: {', '.join(BACKBONES)}, or one of a plugin."
+)
 @click.option("--method", type=click.Choice(list(METHODS)), default="cgl", help="How they learn (cgl).")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write; stdout if left out.")
+@click.option("-o", "--output", metavar="FILE", help="File to write; stdout if left out.")
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
-def new(dataset: str, backbone: str, method: str, output: Path | None, force: bool) -> None:
+@plugins_option
+def new(dataset: str, backbone: str, method: str, output: str | None, force: bool, plugins: tuple[str, ...]) -> None:
     """Write a pipeline file that stands by itself, with the paper's settings where the paper has them."""
     head = f"# {backbone} on {dataset}. Every key with its value: cgl show FILE; all kinds: cgl show --kinds"
-    known = {**DATASETS[dataset].comments, **BACKBONES[backbone].comments}
+    added = _added(plugins)
+    tree = recipe(dataset, backbone, method, added)
+    known = {**DATASETS[dataset].comments, **{**BACKBONES, **added}[backbone].comments}
     comments = {**known, **_on_method(method, DATASETS[dataset].modality)}
-    text = f"{head}\n{_commented(recipe(dataset, backbone, method), comments)}"
+    text = f"{head}\n{_commented({**_named(plugins), **tree}, comments)}"
     if output is None:
         click.echo(text, nl=False)
         return
-    if output.exists() and not force:
+    path = Path(output)
+    if output.endswith(("/", os.sep)) or path.is_dir():
+        raise InputError(f"-o {output} names a folder; give the name of the file, such as {path / 'mine.toml'}")
+    if path.exists() and not force:
         raise InputError(f"{output} exists already; choose another name, or replace it with --force")
-    _write(output, text)
+    _write(path, text)
     click.echo(f"wrote {output}; next: cgl run {output}", err=True)
+
+
+def _added(plugins: Sequence[str]) -> dict[str, Recipe]:
+    """Import plugins, and return what stands in for the backbones that they register."""
+    if not plugins:
+        return {}
+    from cgl_ignite.backbones import BACKBONES as REGISTERED
+    from cgl_ignite.plugins import import_plugins
+
+    import_plugins(plugins)
+    own = [kind for kind in REGISTERED.kinds() if kind not in BACKBONES]
+    return {kind: OWN_BACKBONE[str(REGISTERED.facts(kind).get("modality", "image"))] for kind in own}
+
+
+def _named(plugins: Sequence[str]) -> dict[str, Any]:
+    return {"plugins": list(plugins)} if plugins else {}
 
 
 def _on_method(method: str, modality: str) -> dict[str, str]:

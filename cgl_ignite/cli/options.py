@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import click
 
-__all__ = ["folder_option", "json_option", "plugins_option"]
+from cgl_ignite.errors import InputError
+
+__all__ = ["Target", "folder_option", "json_option", "plugins_option"]
+
+
+class Target(click.ParamType[Path]):
+    """A file to write, or a folder to write it in: one that is there, or a new one, whose name ends with ``/``."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path; a new folder is made.
+
+        Raises:
+            InputError: a folder that cannot be made.
+        """
+        path = Path(value)
+        if str(value).endswith(("/", os.sep)):
+            try:
+                path.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise InputError(f"cannot make the folder {value} ({error.strerror})") from error
+        return path
+
 
 folder_option = click.option(
     "--folder",

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cgl_ignite.errors import InputError, choices
+from cgl_ignite.errors import InputError, choices, nearest
 
-__all__ = ["BACKBONES", "DATASETS", "Recipe", "recipe"]
+__all__ = ["BACKBONES", "DATASETS", "OWN_BACKBONE", "Recipe", "recipe"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,9 @@ BACKBONES: Mapping[str, Recipe] = {
     ),
 }
 
+OWN_BACKBONE: Mapping[str, Recipe] = {"image": BACKBONES["resnet8"], "text": BACKBONES["vdcnn9"]}
+"""What stands in for a backbone that a plugin adds, by modality."""
+
 DATASETS: Mapping[str, Recipe] = {
     "digits": Recipe(
         "image",
@@ -93,15 +96,25 @@ DATASETS: Mapping[str, Recipe] = {
 }
 
 
-def recipe(dataset: str, backbone: str, method: str) -> dict[str, Any]:
+def recipe(dataset: str, backbone: str, method: str, added: Mapping[str, Recipe] | None = None) -> dict[str, Any]:
     """Compose a whole pipeline; where both have a value, the data set's wins.
 
+    Args:
+        dataset: a key of :data:`DATASETS`.
+        backbone: a key of :data:`BACKBONES` or of ``added``.
+        method: a preset.
+        added: the backbones of plugins.
+
     Raises:
-        InputError: a backbone that does not read what the data set holds.
+        InputError: a backbone that is not known, or does not read what the data set holds.
     """
-    data, body = DATASETS[dataset], BACKBONES[backbone]
+    known = {**BACKBONES, **(added or {})}
+    if backbone not in known:
+        hint = f"{nearest(backbone, known)} (known: {choices(known)}; --plugin adds those of a module)"
+        raise InputError(f"unknown backbone {backbone!r}{hint}")
+    data, body = DATASETS[dataset], known[backbone]
     if data.modality != body.modality:
-        fitting = choices(name for name, other in BACKBONES.items() if other.modality == data.modality)
+        fitting = choices(name for name, other in known.items() if other.modality == data.modality)
         fault = f"{backbone!r} reads {body.modality}, but {dataset!r} holds {data.modality}"
         raise InputError(f"{fault}; backbones for it: {fitting}")
     return {

@@ -120,6 +120,7 @@ class ActiveRun:
             "fingerprint": fingerprint(self.context.pipeline),
             **self._stage(),
             "seed": self.seed,
+            "folder": str(Path.cwd()),
             "data": dict(self.context.data.identity),
             **({"teachers": teachers} if (teachers := identify_teachers(self.context.pipeline)) else {}),
             "classes": list(splits.classes),

@@ -96,7 +96,7 @@ class Card(Table):
         """Describe a student of a run by the facts that the run's checkpoint holds."""
         tree = facts["pipeline"]
         return cls(
-            dataset=Chosen.of(tree, "data"),
+            dataset=_located(Chosen.of(tree, "data"), facts.get("folder")),
             backbone=Chosen.of(tree, "backbone"),
             classifier=tree["method"]["classifier"],
             method=facts.get("method", tree["method"]["preset"]),
@@ -194,6 +194,14 @@ def foreign(path: Path) -> str:
 def _encoding(data: Mapping[str, Any]) -> Chosen:
     options = dict(data["encoding"])
     return Chosen(kind=options.pop("kind"), options=options)
+
+
+def _located(dataset: Chosen, folder: str | None) -> Chosen:
+    """Make a relative path of the user's data absolute, as the student may be used in another folder than the run's."""
+    path = dataset.options.get("path")
+    if folder is None or not isinstance(path, str):
+        return dataset
+    return Chosen(kind=dataset.kind, options={**dataset.options, "path": str(folder / Path(path).expanduser())})
 
 
 def _installed() -> str:

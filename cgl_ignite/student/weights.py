@@ -15,7 +15,7 @@ from cgl_ignite.backbones import BACKBONES
 from cgl_ignite.config.schema import Chooses, Part, Table
 from cgl_ignite.config.specialise import specialise
 from cgl_ignite.data import Normaliser, PadTokens, dump_tokenizer, parse_tokenizer
-from cgl_ignite.errors import InputError, choices
+from cgl_ignite.errors import InputError, choices, first_line
 from cgl_ignite.pool import modular_layers
 from cgl_ignite.student.card import FORMAT, Card, foreign
 from cgl_ignite.student.network import Student
@@ -87,5 +87,19 @@ def _untrained(path: Path, card: Card) -> nn.Sequential:
     except ValidationError as error:
         faults = ", ".join(".".join(map(str, fault["loc"])) for fault in error.errors())
         raise InputError(f"{path}: backbone {kind!r} does not take the options of the card ({faults})") from error
-    with torch.random.fork_rng(devices=[]):
-        return nn.Sequential(*(build() for build in modular_layers(backbone)))
+    except InputError:
+        raise
+    except Exception as error:
+        raise _cannot_build(path, kind, error) from error
+    try:
+        with torch.random.fork_rng(devices=[]):
+            return nn.Sequential(*(build() for build in modular_layers(backbone)))
+    except Exception as error:
+        raise _cannot_build(path, kind, error) from error
+
+
+def _cannot_build(path: Path, kind: str, error: Exception) -> InputError:
+    return InputError(
+        f"{path}: backbone {kind!r} cannot be built here ({first_line(error)}); a student that cgl export writes in "
+        "the format 'pt2' is read without its backbone, and without the files that this one needs"
+    )

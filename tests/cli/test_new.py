@@ -78,15 +78,16 @@ def test_a_backbone_of_a_plugin(workdir: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(BACKBONES, "_builders", dict(BACKBONES._builders))
     monkeypatch.setattr(BACKBONES, "_facts", dict(BACKBONES._facts))
     Path("new_parts.py").write_text(
-        "from cgl_ignite.backbones import BACKBONES, resnet8\n"
+        "from cgl_ignite.backbones import BACKBONES\n"
+        "from cgl_ignite.backbones.resnet import resnet8\n"
         'BACKBONES.register("my_net", modality="image")(lambda spec, classes: resnet8(spec, classes))\n'
     )
     monkeypatch.syspath_prepend(str(workdir))
     arguments = ["new", "--dataset", "cifar10", "--backbone", "my_net", "--plugin", "new_parts", "-o", "mine.toml"]
     done = CliRunner().invoke(cgl, arguments)
-    assert (done.exit_code, done.stdout) == (0, "")
+    assert (done.exit_code, done.stdout) == (0, ""), done.stderr
     pipeline = load_pipeline("mine.toml")
-    assert (pipeline.plugins, pipeline.backbone.kind) == (("new_parts",), "my_net")
+    assert (pipeline.plugins, pipeline.backbone.kind) == (["new_parts"], "my_net")
 
 
 def test_an_unknown_backbone(workdir: Path) -> None:

@@ -162,9 +162,7 @@ def _stages(outputs: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
     return tuple(stages) if len(stages) > 1 else (1,) * len(outputs)
 
 
-def _channels_last(
-    cuts: Cuts, network: nn.Module, places: Sequence[int], outputs: Sequence[tuple[int, ...]]
-) -> bool:
+def _channels_last(cuts: Cuts, network: nn.Module, places: Sequence[int], outputs: Sequence[tuple[int, ...]]) -> bool:
     """Tell whether most layers that end in positions are read by something that works on the last dimension."""
     votes = [
         _reads_last(cuts.nodes[place:], network)

@@ -5,6 +5,8 @@ Reference: A. Maas et al., "Learning Word Vectors for Sentiment Analysis", 2011.
 
 from __future__ import annotations
 
+import gzip
+import io
 import os
 import tarfile
 import zlib
@@ -28,6 +30,11 @@ __all__ = ["IMDB", "imdb"]
 
 _CLASSES = ("neg", "pos")
 _BLOCK_ROWS = 1000
+_MOST_BYTES = 2**30
+"""An archive that unpacks to more is not read."""
+
+_LONGEST_BYTES = 2**21
+"""A review that is longer is not read."""
 
 
 class ReviewArchive(Archive):
@@ -104,8 +111,19 @@ def imdb(root: Path) -> DataSource:
         return Corpus(f"{IMDB.title} {name}", _identity(path, name), cache_folder(root), partial(_read, path, name))
 
     read_targets(part("test"))
-    digest = _digest(path, cache_folder(root))
-    return DataSource(part("train"), partial(part, "test"), _CLASSES, InputSpec("text", ()), digest=digest)
+    return DataSource(
+        part("train"),
+        partial(part, "test"),
+        _CLASSES,
+        InputSpec("text", ()),
+        notes=tuple(_unofficial(path)),
+        digest=_digest(path, cache_folder(root)),
+    )
+
+
+def _unofficial(path: Path) -> Iterator[str]:
+    if path.is_file() and find_fault(path, IMDB.md5):
+        yield f"{path.name} is not the published archive, whose md5 is {IMDB.md5}; what it holds is read as it is"
 
 
 def _digest(path: Path, cache: Path) -> dict[str, str]:
@@ -176,15 +194,37 @@ def _unpacked(folder: Path, part: str) -> Iterator[tuple[str, bytes, int, float]
         raise InputError(f"{IMDB.title}: a review cannot be read: {error}") from error
 
 
+class _Bounded(io.BufferedIOBase):
+    """A file of which no more than :data:`_MOST_BYTES` are read."""
+
+    def __init__(self, file: gzip.GzipFile) -> None:
+        self._file = file
+        self._left = _MOST_BYTES
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return the next bytes.
+
+        Raises:
+            OSError: there are too many.
+        """
+        content = self._file.read(size)
+        self._left -= len(content)
+        if self._left < 0:
+            raise OSError(f"it unpacks to more than {_MOST_BYTES >> 20:,} MiB")
+        return content
+
+
 def _archived(archive: Path, part: str) -> Iterator[tuple[str, bytes, int, float]]:
     """Read the archive once from end to end; only the reviews asked for are held."""
     found: list[tuple[int, str, bytes]] = []
     try:
-        with tarfile.open(archive, "r|*") as tar:
+        with gzip.open(archive) as file, tarfile.open(fileobj=_Bounded(file), mode="r|") as tar:
             for member in tar:
                 folder, _, name = member.name.rpartition("/")
                 label = folder.removeprefix(f"{IMDB.folder}/{part}/")
                 if label in _CLASSES and name.endswith(".txt") and (packed := tar.extractfile(member)):
+                    if member.size > _LONGEST_BYTES:
+                        raise InputError(f"{archive}: {member.name} is longer than {_LONGEST_BYTES >> 20} MiB")
                     found.append((_CLASSES.index(label), name, packed.read()))
     except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
         raise InputError(f"{archive} cannot be read: {error}; `cgl data verify imdb` compares its checksum") from error
