@@ -31,8 +31,7 @@ def find_classifier(graph: fx.Graph, network: nn.Module, given: str | None) -> s
     if not found or not _classifies(names[found[-1]]):
         last = f"the last operation with parameters is {found[-1]!r}" if found else "it has no parameters"
         raise InputError(
-            f"no classifier is found in the network: {last}, which is no linear layer; "
-            'name it: classifier = "head.fc"',
+            f'no classifier is found in the network: {last}, which is no linear layer; name it: classifier = "head.fc"',
             key="backbone.classifier",
         )
     return found[-1]

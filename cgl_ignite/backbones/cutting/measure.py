@@ -88,7 +88,9 @@ def _check_modules(network: nn.Module) -> None:
         if not isinstance(part, _BatchNorm):
             continue
         if not type(part).__module__.startswith("torch.nn"):
-            fault = f"{name!r} is a {type(part).__name__}, a batch normalisation of its own kind, which a pool would lose"
+            fault = (
+                f"{name!r} is a {type(part).__name__}, a batch normalisation of its own kind, which a pool would lose"
+            )
             raise _refused(fault)
         if part.momentum is None or part.running_mean is None:
             raise _refused(f"{name!r}: batch normalisation in a pool needs running statistics with a momentum")

@@ -100,7 +100,8 @@ def _place(error: Exception) -> str:
     own = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith("<") and Path(frame.filename).parent not in _SKIPPED
+        if not frame.filename.startswith("<")
+        and Path(frame.filename).parent not in _SKIPPED
         and _TORCH not in Path(frame.filename).parents
     ]
     place = f", in line {own[-1].lineno} of {own[-1].filename}: {own[-1].line}" if own else ""
