@@ -86,9 +86,7 @@ class Cuts:
         most = len(candidates) + 1
         layers = min(default, most) if layers is None else layers
         if layers > most:
-            fault = (
-                f"{layers} layers are asked for, but the network can be cut into at most {most} besides the classifier"
-            )
+            fault = f"{layers} layers are asked for, but the network can be cut into only {most}"
             raise InputError(f"{fault}: {self._choice(candidates, end)}", key="backbone.layers")
         smallest = max(_capacity(self._costs(candidates, end), layers), 1)
         for depth in sorted({self._depth(place) for place in candidates}):
@@ -152,7 +150,7 @@ def _crossing(graph: fx.Graph, nodes: Sequence[fx.Node]) -> list[list[fx.Node]]:
 def _tied(network: nn.Module, nodes: Sequence[fx.Node]) -> set[int]:
     """Find the places between two uses of one parameter or buffer."""
     state = dict(network.named_parameters(remove_duplicate=False))
-    state |= {name: value for name, value in network.named_buffers(remove_duplicate=False)}  # type: ignore[misc]
+    state.update(network.named_buffers(remove_duplicate=False))  # type: ignore[arg-type]
     used: dict[int, list[int]] = defaultdict(list)
     for number, node in enumerate(nodes):
         read = [str(each.target) for each in node.all_input_nodes if each.op == "get_attr"]
