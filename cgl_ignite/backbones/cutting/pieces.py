@@ -85,8 +85,7 @@ def _part(nodes: Sequence[fx.Node], entering: fx.Node, leaving: fx.Node) -> fx.G
 
 def _leaving(graph: fx.Graph, nodes: Sequence[fx.Node], end: int) -> fx.Node:
     if end == len(nodes):
-        (result,) = next(node for node in graph.nodes if node.op == "output").args
-        return result  # type: ignore[return-value]
+        return next(node for node in graph.nodes if node.op == "output").all_input_nodes[0]
     later = set(nodes[end:])
     return next(node for node in nodes[:end] if later.intersection(node.users))
 
