@@ -23,6 +23,7 @@ __all__ = [
     "PALETTE",
     "SECOND",
     "as_png",
+    "as_svg",
     "cells",
     "headline",
     "lower_triangle",
@@ -90,6 +91,16 @@ def as_png(figure: Figure) -> bytes:
     figure.set_dpi(DPI)
     canvas: Any = figure.canvas
     canvas.print_png(file)
+    return file.getvalue()
+
+
+def as_svg(figure: Figure) -> bytes:
+    """Draw a figure as an SVG that is the same for the same figure: without a date, with fixed names."""
+    import matplotlib as mpl
+
+    file = io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "cgl_ignite"}):
+        figure.savefig(file, format="svg", metadata={"Date": None})
     return file.getvalue()
 
 
