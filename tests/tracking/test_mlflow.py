@@ -12,7 +12,17 @@ from pathlib import Path
 import pytest
 from mlflow.entities import Metric
 
-from cgl_ignite.tracking import DatasetInfo, Group, MetricsRow, RunInfo, Store, TrackerError, UnknownRun, locate, make_tracker
+from cgl_ignite.tracking import (
+    DatasetInfo,
+    Group,
+    MetricsRow,
+    RunInfo,
+    Store,
+    TrackerError,
+    UnknownRun,
+    locate,
+    make_tracker,
+)
 from cgl_ignite.tracking.mlflow import MLflowTracker
 
 
