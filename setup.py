@@ -24,6 +24,7 @@ REQUIREMENTS = [
     "matplotlib>=3.8",
     "psutil>=5.9",
     "filelock>=3.12",
+    "Jinja2>=3.1",
     "tomli>=2; python_version < '3.11'",
 ]
 
@@ -51,7 +52,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.10",
     packages=find_packages(include=["cgl_ignite", "cgl_ignite.*"]),
-    package_data={"cgl_ignite": ["py.typed", "analysis/*.toml"]},
+    package_data={"cgl_ignite": ["py.typed", "analysis/*.toml", "page/templates/*"]},
     install_requires=REQUIREMENTS,
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["cgl = cgl_ignite.cli.main:cgl"]},

@@ -22,6 +22,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "evaluate": ("cgl_ignite.cli.evaluate:evaluate", "Measure a trained student on a data set."),
     "predict": ("cgl_ignite.cli.predict:predict", "Name the classes of your files with a trained student."),
     "analyse": ("cgl_ignite.cli.analyse:analyse", "Examine finished runs: flatness, diversity, paths, calibration."),
+    "report": ("cgl_ignite.cli.page:report", "Write a page about a comparison or runs, as HTML and Markdown."),
     "export": ("cgl_ignite.cli.export:export", "Save one trained student as a file of its own."),
     "bench": ("cgl_ignite.cli.bench:bench", "Measure how fast a pipeline trains and scores."),
     "ui": ("cgl_ignite.cli.ui:ui", "Browse the recorded runs with MLflow."),

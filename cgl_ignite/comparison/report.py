@@ -97,6 +97,10 @@ class ComparisonReport:
             write_atomically(folder / name, content)
         return [folder / name for name in contents]
 
+    def figures(self) -> dict[str, Figure]:
+        """Draw the figures, by the names of their files."""
+        return self._figures(self.rows)
+
     def _figures(self, rows: Sequence[TableRow]) -> dict[str, Figure]:
         if not self.runs:
             return {}

@@ -1,0 +1,227 @@
+"""What a page says, as plain values and figures."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cgl_ignite.analysis.comparison import TableRow
+from cgl_ignite.analysis.paper import STATEMENT
+from cgl_ignite.analysis.tables import notes, used_columns
+from cgl_ignite.page.setting import common_setting, deviations_from_paper, differing_values, portable_toml
+from cgl_ignite.page.source import PageRun, Source, open_source
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Grid", "Page", "Picture", "gather"]
+
+COSTS = ("parameters", "training time", "MAdds per", "training MAdds", "optimizer steps")
+"""Beginnings of the heads of the columns that tell what a method costs."""
+KNOWN_OF_RUNS = COSTS[:2]
+"""Those that are known without a comparison."""
+PAPER = "the paper's"
+PICTURES = {
+    "accuracy.png": "Test accuracy of the selected student",
+    "holdout.png": "Holdout accuracy during training",
+    "cost.png": "Test accuracy against the multiply-adds of training",
+    "diversity.png": "Diversity of the students during training",
+    "agreement.png": "Agreement of the students on the test part",
+}
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table: its heads, and rows of cells."""
+
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure, with what it shows, and a short name for its file."""
+
+    name: str
+    title: str
+    figure: Figure
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a page says, section by section.
+
+    Attributes:
+        missing: the runs that are not finished, and why.
+        seconds: the training time of all runs together; ``cost``: what each method costs.
+        findings: the result in sentences.
+        paper: ours beside the paper's, for methods in the paper's setting; ``deviations``: why others are not there.
+        commands: what repeats the runs; ``pipelines``: the files that they read, by name.
+        surroundings: versions, hardware and commit, with the runs that they hold for.
+    """
+
+    title: str
+    question: str
+    finished: int
+    missing: Grid
+    setting: Sequence[tuple[str, str]]
+    differing: Grid
+    findings: Sequence[str]
+    table: Grid
+    notes: Sequence[str]
+    pictures: Sequence[Picture]
+    seconds: str
+    cost: Grid
+    paper: Grid
+    statement: str
+    deviations: Grid
+    commands: Sequence[str]
+    pipelines: Mapping[str, str]
+    runs: Grid
+    surroundings: Sequence[tuple[str, Grid]]
+    source: Source
+
+
+def gather(which: Sequence[str], folder: Path) -> Page:
+    """Gather what a page says about a comparison, or about runs.
+
+    Args:
+        which: one comparison, or finished runs.
+        folder: the tracking folder.
+
+    Raises:
+        InputError: nothing of this name, nothing that is finished, or damaged files.
+    """
+    source = open_source(which, folder)
+    report, first = source.report, source.finished[0]
+    rows, paper, deviations = _beside_paper(source, report.rows)
+    names, differing = differing_values(source)
+    seeds = sorted({run.seed for run in source.runs})
+    data, backbone = first.setting["data"]["kind"], first.setting["backbone"]["kind"]
+    methods = list(source.methods)
+    return Page(
+        title=f"{', '.join(methods)} on {data}",
+        question=_question(source, methods, data, backbone),
+        finished=len(source.finished),
+        missing=Grid(("run", "state", "reason"), [_unfinished(run) for run in source.missing]),
+        setting=[*common_setting(first), ("seeds", ", ".join(map(str, seeds)))],
+        differing=Grid(("key", *names), differing),
+        findings=list(_findings(rows, report.reference)),
+        table=_table(rows, report.reference, lambda head: not head.startswith((*COSTS, PAPER))),
+        notes=[note for note in notes(rows, source.equal) if note != STATEMENT],
+        pictures=[Picture(Path(name).stem, PICTURES[name], figure) for name, figure in report.figures().items()],
+        seconds=_duration(sum(run.train_seconds for run in report.runs)),
+        cost=_table(rows, report.reference, lambda head: head.startswith(COSTS if source.costs else KNOWN_OF_RUNS)),
+        paper=Grid(("method", "ours, %", "the paper's, %", "difference"), paper),
+        statement=STATEMENT,
+        deviations=Grid(("method", "not in the paper's setting"), deviations),
+        commands=list(_commands(source)),
+        pipelines={_file(name): portable_toml(run) for name, run in _first_runs(source).items()},
+        runs=Grid(("method", "seed", "run", "test accuracy, %"), [_run(run) for run in source.finished]),
+        surroundings=list(_surroundings(source)),
+        source=source,
+    )
+
+
+def _question(source: Source, methods: Sequence[str], data: str, backbone: str) -> str:
+    if len(methods) == 1:
+        return f"How accurate is the student that {methods[0]} trains on {data} with {backbone}?"
+    same = {"epochs": "equal epochs", "steps": "equal optimizer steps", "cost": "equal multiply-adds"}
+    how = f", at {same.get(source.equal, source.equal)}" if source.folder else ""
+    return f"Which of {', '.join(methods)} trains the most accurate student on {data} with {backbone}{how}?"
+
+
+def _findings(rows: Sequence[TableRow], reference: str) -> Iterator[str]:
+    """Say the result in sentences, and how sure it is."""
+    for row in rows:
+        if row.accuracy is None:
+            continue
+        spread = "" if row.accuracy.std is None else f" ± {row.accuracy.std:.2f}"
+        text = f"{row.method}: {row.accuracy.mean:.2f}{spread} % on the test part"
+        if row.difference is not None:
+            text += f", {abs(row.difference):.2f} points {'above' if row.difference >= 0 else 'below'} {reference}"
+        if row.over_seeds is not None:
+            low, high = row.over_seeds
+            sure = "its sign is certain" if row.certain else "its sign is not certain"
+            text += f"; 95 % interval over seeds [{low:+.2f}, {high:+.2f}]: {sure}"
+        elif row.difference is not None:
+            text += "; one seed in common, so how certain this is over seeds is not known"
+        yield f"{text}."
+
+
+def _table(rows: Sequence[TableRow], reference: str, shown: Callable[[str], bool]) -> Grid:
+    """Take some columns of the table of a comparison, after its first one, which names the method."""
+    columns = [(" ".join(filter(None, title)), cells) for title, cells, _ in used_columns(rows, reference)]
+    kept = [(head, cells) for place, (head, cells) in enumerate(columns) if place == 0 or shown(head)]
+    return Grid([head for head, _ in kept], list(zip(*(cells for _, cells in kept), strict=True)))
+
+
+def _beside_paper(
+    source: Source, rows: Sequence[TableRow]
+) -> tuple[list[TableRow], list[tuple[str, ...]], list[tuple[str, str]]]:
+    """Keep the paper's number only for methods in the paper's setting; tell of the others what differs."""
+    kept, beside, deviating = [], [], []
+    runs = _first_runs(source)
+    for row in rows:
+        found = deviations_from_paper(runs[row.method]) if row.paper and row.method in runs else None
+        if row.paper and row.accuracy and found == []:
+            beside.append(_beside(row))
+            kept.append(row)
+            continue
+        if found:
+            deviating.append((row.method, "; ".join(found)))
+        kept.append(replace(row, paper=None))
+    return kept, beside, deviating
+
+
+def _beside(row: TableRow) -> tuple[str, ...]:
+    ours, printed = row.accuracy, row.paper
+    if ours is None or printed is None:
+        return (row.method,)
+    spread = "" if ours.std is None else f" ± {ours.std:.2f}"
+    theirs = f"{printed.mean:.2f} ± {printed.std:.2f}"
+    return row.method, f"{ours.mean:.2f}{spread}", theirs, f"{ours.mean - printed.mean:+.2f}"
+
+
+def _duration(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))
+
+
+def _unfinished(run: PageRun) -> tuple[str, str, str]:
+    return f"{run.method} seed {run.seed}", run.status, run.reason
+
+
+def _first_runs(source: Source) -> dict[str, PageRun]:
+    return {name: done[0] for name, runs in source.methods.items() if (done := [run for run in runs if run.folder])}
+
+
+def _file(name: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "._-" else "_" for letter in name) + ".toml"
+
+
+def _commands(source: Source) -> Iterator[str]:
+    """Write one command for each method: its runs with the same seeds give the same numbers on the same machine."""
+    for name in _first_runs(source):
+        seeds = [part for run in source.methods[name] for part in ("--seed", str(run.seed))]
+        yield shlex.join(["cgl", "run", _file(name), *seeds])
+
+
+def _run(run: PageRun) -> tuple[str, ...]:
+    accuracy = json.loads(run.folder.result.read_text("utf-8"))["test_accuracy"] if run.folder else float("nan")
+    return run.method, str(run.seed), run.folder.run_id if run.folder else "", f"{accuracy:.2f}"
+
+
+def _surroundings(source: Source) -> Iterator[tuple[str, Grid]]:
+    """Name versions, hardware and commit once for all runs that share them."""
+    groups: dict[str, list[str]] = {}
+    for run in source.finished:
+        key = json.dumps(run.artifact("environment.json"))
+        groups.setdefault(key, []).append(f"{run.method} seed {run.seed}")
+    for text, runs in groups.items():
+        found = json.loads(text) or {"environment": "not recorded"}
+        yield ("all runs" if len(groups) == 1 else ", ".join(runs)), Grid(("what", "which"), list(found.items()))
