@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "listed",
     "nearest",
     "shortened",
+    "shortage",
 ]
 
 _CONTROL = r"\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
@@ -168,3 +170,52 @@ def shortened(text: str, most: int = 200) -> str:
 
 def _escape(found: re.Match[str]) -> str:
     return found.group().encode("unicode_escape").decode("ascii")
+
+
+_NO_MEMORY = (
+    "out of memory; fewer batches at a time (run.batches_per_chunk = 1 changes no result), a smaller optim.batch_size"
+    " or a narrower backbone need less; cgl show says how much"
+)
+_NO_SPACE = "no space left on the disk{}; free some, and --resume goes on from the last checkpoint"
+_NO_FILES = "too many open files{}; allow more with ulimit -n, and --resume goes on from the last checkpoint"
+_SHORTAGES = {
+    errno.ENOMEM: _NO_MEMORY,
+    errno.ENOSPC: _NO_SPACE,
+    errno.EDQUOT: _NO_SPACE,
+    errno.EMFILE: _NO_FILES,
+    errno.ENFILE: _NO_FILES,
+}
+_SAID_OF_MEMORY = "allocate memory", "could not create a primitive", "bad_alloc", "out of memory"
+"""What PyTorch and its libraries say of memory that is not there, in errors of no type of their own."""
+
+
+def shortage(error: BaseException) -> str | None:
+    """Say which resource an error comes from: memory, disk space or open files; None if it comes from none of them.
+
+    An error that was raised while another one was handled hides that one, as the writer of a file does that could not
+    be completed; so the whole chain counts.
+
+    Example:
+        >>> shortage(OSError(28, "No space left on device", "/runs/metrics.jsonl"))
+        'no space left on the disk (/runs/metrics.jsonl); free some, and --resume goes on from the last checkpoint'
+        >>> shortage(RuntimeError("could not create a primitive")).partition(";")[0]
+        'out of memory'
+        >>> shortage(ValueError("no such layer"))
+    """
+    for one in _chain(error):
+        if isinstance(one, OSError) and one.errno in _SHORTAGES:
+            return _SHORTAGES[one.errno].format(f" ({one.filename})" if one.filename else "")
+        said = isinstance(one, RuntimeError) and any(words in str(one) for words in _SAID_OF_MEMORY)
+        if said or isinstance(one, MemoryError):
+            return _NO_MEMORY
+    return None
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error, and what it was raised from or while it was handled."""
+    seen: list[BaseException] = []
+    found: BaseException | None = error
+    while found is not None and found not in seen:
+        yield found
+        seen.append(found)
+        found = found.__cause__ or found.__context__

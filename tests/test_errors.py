@@ -1,7 +1,13 @@
 from __future__ import annotations
 
-import pytest
+import errno
+import io
 
+import pytest
+import torch
+from click.testing import CliRunner
+
+from cgl_ignite.cli.main import cgl
 from cgl_ignite.errors import (
     CglError,
     ConfigError,
@@ -12,6 +18,7 @@ from cgl_ignite.errors import (
     Unreadable,
     choices,
     nearest,
+    shortage,
 )
 
 
@@ -45,3 +52,45 @@ def test_choices(names: list[str], text: str) -> None:
 def test_nearest() -> None:
     assert nearest("epohcs", {"epochs": 1, "device": 2}) == "; did you mean 'epochs'?"
     assert nearest("epohcs", []) == ""
+
+
+def test_a_writer_that_could_not_finish_does_not_hide_the_full_disk() -> None:
+    """PyTorch's writer raises an error of its own while the one of the disk is handled."""
+
+    class Full(io.RawIOBase):
+        def write(self, content: bytes) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device", "/runs/checkpoint.pt")
+
+    with pytest.raises((OSError, RuntimeError)) as caught:
+        torch.save({"weights": torch.zeros(1000)}, Full())
+    assert str(shortage(caught.value)).startswith("no space left on the disk (/runs/checkpoint.pt)")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (RuntimeError("could not create a primitive"), "out of memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"), "out of memory"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "out of memory"),
+        (MemoryError(), "out of memory"),
+        (OSError(errno.EMFILE, "Too many open files"), "too many open files"),
+    ],
+)
+def test_what_is_missing_is_named(error: BaseException, message: str) -> None:
+    assert str(shortage(error)).startswith(message)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("shapes differ"), OSError(errno.EACCES, "Permission denied")])
+def test_other_errors_are_no_shortage(error: BaseException) -> None:
+    assert shortage(error) is None
+
+
+def test_memory_that_is_missing_before_a_run_begins_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    def assemble(*_: object, **__: object) -> None:
+        raise RuntimeError("could not create a primitive")
+
+    monkeypatch.setattr("cgl_ignite.catalogue.load_pipeline", assemble)
+    answer = CliRunner().invoke(cgl, ["run", "digits.toml"])
+    assert answer.exit_code == 1
+    assert answer.stderr.startswith("error: out of memory; ")
+    assert "Traceback" not in answer.stderr

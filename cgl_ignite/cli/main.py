@@ -9,7 +9,7 @@ import click
 
 from cgl_ignite import __version__
 from cgl_ignite.cli.surroundings import ensure_home, prepared
-from cgl_ignite.errors import CglError, nearest
+from cgl_ignite.errors import CglError, nearest, shortage
 
 __all__ = ["VERBS", "cgl"]
 
@@ -90,8 +90,11 @@ class _Verbs(click.Group):
             raise _Failure(str(error), error.exit_code) from error
         except BrokenPipeError:
             raise
-        except OSError as error:
-            raise _Failure(str(error), CglError.exit_code) from error
+        except (OSError, RuntimeError, MemoryError) as error:
+            missing = shortage(error)
+            if missing is None and not isinstance(error, OSError):
+                raise
+            raise _Failure(missing or str(error), CglError.exit_code) from error
         except KeyboardInterrupt:
             raise _Failure("interrupted", 130) from None
 

@@ -15,7 +15,7 @@ from cgl_ignite.catalogue import load_pipeline
 from cgl_ignite.config.dump import values
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.display import Screen
-from cgl_ignite.errors import CglError
+from cgl_ignite.errors import CglError, shortage
 from cgl_ignite.pipeline.active import RunContext
 from cgl_ignite.pipeline.data import RunData, refuse_changed_data
 from cgl_ignite.pipeline.device import cpu_threads, find_device
@@ -106,6 +106,8 @@ def reason_of(error: Exception, log: Path | None = None) -> str:
     """Say in one line why a cell failed; what nobody foresaw leaves its traceback in ``log``, or on stderr."""
     if isinstance(error, CglError):
         return str(error)
+    if missing := shortage(error):
+        return missing
     text = "".join(traceback.format_exception(error))
     if log is None:
         sys.stderr.write(text)

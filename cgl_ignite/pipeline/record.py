@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
-import torch
-
 from cgl_ignite.data import DataReport
-from cgl_ignite.errors import Interrupted, RunFailed
+from cgl_ignite.errors import CglError, Interrupted, RunFailed, shortage
 from cgl_ignite.pipeline.active import RunContext
 from cgl_ignite.pipeline.artifacts import keep_data, keep_setting
 from cgl_ignite.pipeline.describe import run_info
@@ -17,11 +15,6 @@ from cgl_ignite.pipeline.folder import RunFolder, exclusive, start_run_folder
 from cgl_ignite.tracking import Journal, Status
 
 __all__ = ["recorded"]
-
-_OUT_OF_MEMORY = (
-    "out of memory; fewer batches at a time (run.batches_per_chunk = 1 changes no result), a smaller optim.batch_size"
-    " or a narrower backbone need less; cgl show says how much"
-)
 
 
 @contextmanager
@@ -46,8 +39,8 @@ def recorded(
                 context.screen.interrupted()
             elif context.screen:
                 context.screen.failed()
-            if _is_out_of_memory(error):
-                raise RunFailed(_OUT_OF_MEMORY) from error
+            if not isinstance(error, CglError) and (missing := shortage(error)):
+                raise RunFailed(missing) from error
             raise
         _close(context, journal, folder, "FINISHED")
 
@@ -61,11 +54,6 @@ def _close(context: RunContext, journal: Journal, folder: RunFolder | None, stat
     finally:
         if folder is not None:
             folder.note(status=status)
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    refused = isinstance(error, RuntimeError) and "allocate memory" in str(error)
-    return refused or isinstance(error, (MemoryError, torch.OutOfMemoryError))
 
 
 def _open_journal(

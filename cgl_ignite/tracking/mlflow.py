@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -34,8 +35,14 @@ FAULTS = (MlflowException, SQLAlchemyError, RequestException, OSError, ImportErr
 TALKATIVE = ("alembic", "mlflow.models", "mlflow.pyfunc", "mlflow.pytorch")
 TRACEBACKS = ("mlflow.store.db", "mlflow.store.db.utils", "mlflow.store.tracking", "mlflow.utils", "urllib3")
 """Loggers that tell a failure at length before it is raised."""
-HTTP = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+HTTP = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
+}
 PARAMETER_LENGTH = 6000
+CAUSE = re.compile(r"""Caused by (\w+)\(["'](?:.*: )?(.+?)["']\)*$""")
+"""What the message of a failed HTTP request ends with."""
 GONE = "RESOURCE_DOES_NOT_EXIST"
 
 
@@ -231,5 +238,8 @@ def _identity_of(file: Path) -> tuple[int, int] | None:
 
 
 def _one_line(error: BaseException) -> str:
+    """Tell an error in one line; of a request that failed, the cause alone."""
     lines = str(error).strip().splitlines()
+    if lines and (cause := CAUSE.search(lines[0])):
+        return ": ".join(cause.groups())
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
