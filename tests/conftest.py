@@ -18,12 +18,13 @@ import hypothesis
 import pytest
 import torch
 
+from cgl_ignite.comparison import pictures as axis_pictures
 from cgl_ignite.comparison import report
 from cgl_ignite.pipeline import RunResult, artifacts
 from tests.student.runs import finished_run
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-DRAWN, DRAWS = (artifacts, report), re.compile("_figure$|^as_png$")
+DRAWN, DRAWS = (artifacts, report, axis_pictures), re.compile("_figure$|^as_png$|^as_svg$")
 Drawing = dict[ModuleType, dict[str, Callable[..., Any]]]
 RESTORE = REPOSITORY.parent / "shared" / "data" / "restore.py"
 

@@ -41,6 +41,7 @@ OPTIONS: dict[tuple[str, str], dict[str, Any]] = {
     ("backbone", "resnet8"): {"width": 4},
     ("backbone", "resnet18"): {"width": 4},
     ("backbone", "resnet34"): {"width": 4},
+    ("backbone", "module"): {"build": "tests.networks.Residual", "layers": 3},
     ("backbone", "vdcnn9"): {"width": 2},
     ("backbone", "vdcnn17"): {"width": 2},
     ("backbone", "vdcnn29"): {"width": 2},

@@ -47,7 +47,7 @@ def module(
     Raises:
         InputError: a network that cannot be imported, built, traced or cut.
     """
-    return _cut(find_builder(build), json.dumps(options or {}), spec, classes, layers, classifier)
+    return _found(_cut(find_builder(build), json.dumps(options or {}), spec, classes, layers, classifier))
 
 
 @BACKBONES.register("timm", modality="image", listed=False)
@@ -78,7 +78,7 @@ def timm(
     ensure_torchvision()
     create: Callable[..., nn.Module] = importlib.import_module("timm").create_model
     given = {"num_classes": classes, "in_chans": spec.shape[0], **(options or {})}
-    return _cut(_Named(create, model), json.dumps(given), spec, classes, layers, classifier)
+    return _found(_cut(_Named(create, model), json.dumps(given), spec, classes, layers, classifier))
 
 
 class _Named(partial[nn.Module]):
@@ -99,6 +99,16 @@ def _cut(
     classes: int,
     layers: Layers | None,
     classifier: str | None,
-) -> Backbone:
+) -> Backbone | InputError:
+    """Cut a network once; every rule of a pipeline that asks for the backbone gets the same answer."""
     arguments: Mapping[str, Any] = json.loads(options)
-    return cut_network(builder, arguments, spec, classes, layers, classifier)
+    try:
+        return cut_network(builder, arguments, spec, classes, layers, classifier)
+    except InputError as error:
+        return error
+
+
+def _found(result: Backbone | InputError) -> Backbone:
+    if isinstance(result, InputError):
+        raise result
+    return result

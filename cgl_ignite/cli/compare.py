@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["compare"]
 
-SEEDS = (1, 2, 3)
-
 
 def _read_seeds(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, ...] | None:
     """Read seeds with commas between them."""
@@ -112,7 +110,7 @@ def compare(
     stopped. Prints the table, or with --json everything.
     """
     from cgl_ignite.cli.reading import reading
-    from cgl_ignite.cli.rows import read_rows
+    from cgl_ignite.cli.rows import SEEDS, read_rows
 
     changes = [*overrides, *([f"run.device={device}"] if device else [])]
     rows = read_rows(pipeline, changes, methods=methods, small=small, equal=equal)

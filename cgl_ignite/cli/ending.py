@@ -49,6 +49,8 @@ def results(summary: Summary, result: Result, model: str | None) -> Iterator[Tex
     if model is not None:
         yield _entry("model in MLflow", model)
     yield _entry("MLflow", _place(result.tracking_uri))
+    if result.tracked is False:
+        yield _entry("", "this run is incomplete there; the same command with --resume sends what is missing", "yellow")
     for number, line in enumerate(_diagnosis(result)):
         yield _entry("" if number else "diagnosis", line)
     yield Text("look further", "bold")

@@ -130,6 +130,19 @@ class Preview:
         """Work of the same time, forward and backward; shared prefixes count once, and frozen teachers count."""
         return (self.iterations or 1) * self.work
 
+    @property
+    def rows(self) -> tuple[int, int, int] | None:
+        """The rows of training, holdout and test part, if they are known and there are enough."""
+        return _parts(self.pipeline, self.look)
+
+    @cached_property
+    def distillation(self) -> float:
+        """Multiply-adds of the distillation at the end for one sample, forward and backward; 0 if there is none."""
+        if self.pipeline.distil is None:
+            return 0.0
+        own = sum(cost.forward + cost.backward for cost in self.costs)
+        return own + distil_teachers_work(self.pipeline, self.spec, self.routes, self.costs)
+
     def figures(self) -> Iterator[str]:
         """Yield the figures as lines of text."""
         inputs = f"colour images of {_form(self.spec.shape[1:])} in " if self.spec.modality == "image" else ""
@@ -147,7 +160,7 @@ class Preview:
         return self.aggregator + sum(count * cost.parameters for count, cost in zip(counts, self.costs, strict=True))
 
     def _data(self) -> Iterator[str]:
-        parts = _parts(self.pipeline, self.look)
+        parts = self.rows
         if not parts or not self.certain:
             return
         train, holdout, test = parts
@@ -175,10 +188,8 @@ class Preview:
             yield f"                                 {mean.imitated:.2f} imitated in an iteration, on average"
             yield f"multiply-adds      {self.multiply_adds:>13.3g} per epoch, forward and backward"
         if (distil := self.pipeline.distil) is not None:
-            own = sum(cost.forward + cost.backward for cost in self.costs)
-            taught = distil_teachers_work(self.pipeline, self.spec, self.routes, self.costs)
             yield f"distillation       {distil.epochs:>13,} epochs more, of one student; {distil.teacher!r} teaches:"
-            yield f"                   {own + taught:>13.3g} multiply-adds a sample, forward and backward"
+            yield f"                   {self.distillation:>13.3g} multiply-adds a sample, forward and backward"
         saved = 1 - mean.multiply_adds / mean.without_sharing
         students = self.work / mean.alone
         yield f"  of an iteration  {self.work:>13.3g} = {students:.2f} times that of one student alone;"

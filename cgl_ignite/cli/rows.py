@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from cgl_ignite.config.rows import Place
     from cgl_ignite.config.schema import Pipeline
 
-__all__ = ["ChosenRows", "read_rows"]
+__all__ = ["SEEDS", "ChosenRows", "read_rows"]
+
+SEEDS = (1, 2, 3)
+"""Of a comparison whose pipeline has none."""
 
 _LENGTHS = {"cost": "run.epochs", "steps": "run.passes_per_epoch"}
 """What equal cost and equal steps set by themselves."""

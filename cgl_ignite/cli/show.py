@@ -23,13 +23,23 @@ _ORIGIN_COLUMN = 60
 @click.command()
 @click.argument("pipeline", required=False, type=click.Path())
 @click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Change a value.")
+@click.option("--small", is_flag=True, help="Show the small trial that [small] describes.")
+@click.option("--forecast", is_flag=True, help="Measure how long a comparison of the file will take.")
+@click.option("--budget", metavar="2h", help="Measure it, and tell what fits into this time.")
 @click.option("--kinds", "list_kinds", is_flag=True, help="List all kinds with their options instead.")
-def show(pipeline: str | None, overrides: tuple[str, ...], list_kinds: bool) -> None:
+def show(
+    pipeline: str | None,
+    overrides: tuple[str, ...],
+    small: bool,
+    forecast: bool,
+    budget: str | None,
+    list_kinds: bool,
+) -> None:
     """Show what a pipeline will do, before it does it.
 
     Prints every effective value with the place it comes from, as a pipeline file that stands by itself;
-    then, as comments, the students with their paths, parameters and iterations. Needs no GPU and no data; of your
-    own files, if they are there, only names and headers are read.
+    then, as comments, the students with their paths, parameters and iterations, and the cells of a comparison. Needs
+    no GPU and no data; of your own files, if they are there, only names and headers are read.
     """
     if pipeline is None and not list_kinds:
         raise click.UsageError("Missing argument 'PIPELINE' (or --kinds).")
@@ -42,10 +52,12 @@ def show(pipeline: str | None, overrides: tuple[str, ...], list_kinds: bool) -> 
 
     lines: list[Text] = []
     if pipeline is not None:
-        document = load_document(pipeline, overrides)
+        document = load_document(pipeline, overrides, small=small)
         bound = bind(document)
         preview = Preview.of(bound)
         lines = [*_settings(bound, effective(document)), *_students(preview), *_growth(document, preview)]
+        if forecast or budget or document.tree.keys() & {"compare", "sweep", "variants"}:
+            lines += _cells(pipeline, overrides, small=small, forecast=forecast, budget=budget)
     if list_kinds:
         click.echo("\n".join(kinds()))
         return
@@ -86,3 +98,19 @@ def _growth(document: Document, preview: Preview) -> Iterator[Text]:
 
     yield Text()
     yield from (Text(f"# {line}") for line in growth_lines(document, preview.look))
+
+
+def _cells(
+    pipeline: str, overrides: tuple[str, ...], *, small: bool, forecast: bool, budget: str | None
+) -> Iterator[Text]:
+    from rich.text import Text
+
+    from cgl_ignite.cli.cells import cells_lines, read_duration
+    from cgl_ignite.cli.rows import SEEDS, read_rows
+
+    seconds = None if budget is None else read_duration(budget)
+    rows = read_rows(pipeline, overrides, small=small)
+    seeds = rows.first.seeds if rows.seeded else SEEDS
+    yield Text()
+    for line in cells_lines(rows, len(seeds), measured=forecast or budget is not None, budget=seconds):
+        yield Text(f"# {line}")

@@ -18,6 +18,7 @@ from cgl_ignite.analysis.comparison_figures import accuracy_figure, curves_figur
 from cgl_ignite.analysis.cost_curves import CostPoint, cost_curves, cost_figure
 from cgl_ignite.analysis.paper import STATEMENT
 from cgl_ignite.analysis.tables import as_csv, as_json, as_latex, as_markdown
+from cgl_ignite.comparison.pictures import axis_pictures
 from cgl_ignite.errors import InputError
 from cgl_ignite.pipeline.artifacts import PREDICTIONS
 from cgl_ignite.pipeline.result import RunResult, average_over_seeds
@@ -91,6 +92,7 @@ class ComparisonReport:
         }
         contents = {name: text.encode() for name, text in texts.items()}
         contents |= {name: as_png(figure) for name, figure in self._figures(rows).items()}
+        contents |= axis_pictures(self.methods)
         for name, content in contents.items():
             write_atomically(folder / name, content)
         return [folder / name for name in contents]

@@ -24,7 +24,7 @@ from cgl_ignite.pipeline.diagnosis import diagnose_run
 from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.result import RunResult, read_result
 from cgl_ignite.student import Card, Student, logits, read_student, write_student
-from cgl_ignite.tracking import ModelRefused, RunInfo, StudentModel, Tracker, recorded_in, sync
+from cgl_ignite.tracking import ModelRefused, RunInfo, StudentModel, Tracker, is_settled, recorded_in, sync
 from cgl_ignite.tracking.files import write_atomically
 
 __all__ = ["hand_over", "student_model", "sync_run"]
@@ -91,11 +91,10 @@ def sync_run(folder: RunFolder, tracker: Tracker, info: RunInfo, warn: Callable[
 
 def _keep_model(folder: RunFolder, result: RunResult, model: str | None, uri: str) -> RunResult:
     """Write into the result of a run where its student is stored as a model."""
-    if model is None or (model, uri) == (result.model, result.tracking_uri):
-        return result
-    result = replace(result, model=model, tracking_uri=uri)
-    write_atomically(folder.result, result.json().encode())
-    return result
+    if model is not None and (model, uri) != (result.model, result.tracking_uri):
+        result = replace(result, model=model, tracking_uri=uri)
+        write_atomically(folder.result, result.json().encode())
+    return replace(result, tracked=is_settled(folder.path))
 
 
 def student_model(folder: RunFolder, name: str, workshop: Path) -> StudentModel:

@@ -10,7 +10,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from cgl_ignite.errors import InputError
-from cgl_ignite.tracking import Store, own_store
+from cgl_ignite.tracking import Store, is_settled, own_store
 
 __all__ = ["RunResult", "average_over_seeds", "read_result", "results_markdown"]
 
@@ -35,6 +35,7 @@ class RunResult:
             answering the most frequent class there by at most a standard error.
         training_accuracy: of the selected student on at most 2,000 training rows that it has learned, not augmented.
         diagnosis: one sentence on how it has learned, and what that suggests (:mod:`cgl_ignite.analysis.diagnosis`).
+        tracked: whether MLflow has all of the run: its rows, its artifacts and its student.
 
     What older results do not hold is None.
     """
@@ -64,6 +65,7 @@ class RunResult:
     at_chance: bool | None = None
     training_accuracy: float | None = None
     diagnosis: str | None = None
+    tracked: bool | None = None
 
     def json(self) -> str:
         """Write the result as one JSON object."""
@@ -84,7 +86,7 @@ def read_result(path: Path) -> RunResult:
         later: dict[str, Any] = {
             field.name: values.get(field.name) for field in fields(RunResult) if field.name not in known
         }
-        return RunResult(**known, **later)
+        return RunResult(**known, **{**later, "tracked": is_settled(path.parent)})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not the result of a run ({error})") from error
 

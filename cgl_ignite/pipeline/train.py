@@ -32,7 +32,7 @@ from cgl_ignite.pipeline.record import recorded
 from cgl_ignite.pipeline.result import RunResult
 from cgl_ignite.pipeline.teachers import identify_teachers
 from cgl_ignite.schedules import SCHEDULES
-from cgl_ignite.tracking import SystemMetrics
+from cgl_ignite.tracking import SystemMetrics, is_settled
 
 __all__ = ["run_seed"]
 
@@ -69,6 +69,7 @@ def run_seed(context: RunContext, seed: int, again: RunFolder | None) -> RunResu
             state = _train(stage, checkpoint, interruption)
         assert state is not None
         result = hand_over(stage, state)
+    result = replace(result, tracked=is_settled(folder.path))
     if screen:
         screen.finish(result, result.model)
     if result.at_chance:

@@ -12,6 +12,7 @@ from cgl_ignite.tracking.base import (
     ModelRefused,
     RunInfo,
     Status,
+    StillDown,
     StudentModel,
     Tracker,
     TrackerError,
@@ -19,7 +20,7 @@ from cgl_ignite.tracking.base import (
 )
 from cgl_ignite.tracking.group import Group, is_finished
 from cgl_ignite.tracking.guard import warn_by_log
-from cgl_ignite.tracking.journal import Journal, recorded_in, sync
+from cgl_ignite.tracking.journal import Journal, is_settled, recorded_in, sync
 from cgl_ignite.tracking.keys import epoch_values, final_values
 from cgl_ignite.tracking.provenance import ask_git, provenance
 from cgl_ignite.tracking.store import Store, locate, own_store
@@ -33,6 +34,7 @@ __all__ = [
     "ModelRefused",
     "RunInfo",
     "Status",
+    "StillDown",
     "Store",
     "StudentModel",
     "SystemMetrics",
@@ -43,6 +45,7 @@ __all__ = [
     "epoch_values",
     "final_values",
     "is_finished",
+    "is_settled",
     "locate",
     "make_tracker",
     "own_store",

@@ -20,6 +20,7 @@ __all__ = [
     "ModelRefused",
     "RunInfo",
     "Status",
+    "StillDown",
     "StudentModel",
     "Tracker",
     "TrackerError",
@@ -31,6 +32,10 @@ Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 class TrackerError(CglError):
     """The store cannot be reached or refuses a call; a journal keeps what it did not take."""
+
+
+class StillDown(TrackerError):
+    """The store has failed before, and has not answered since."""
 
 
 class UnknownRun(TrackerError):
@@ -166,4 +171,8 @@ class Tracker(Protocol):
 
     def close(self, run_id: str, status: Status) -> None:
         """End a run with its true status."""
+        ...
+
+    def renew(self) -> None:
+        """Try the store with the next call, even if it has failed a short while ago."""
         ...

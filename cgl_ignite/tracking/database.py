@@ -24,7 +24,7 @@ from cgl_ignite.tracking.store import ARTIFACTS, Store, sqlite_uri
 
 __all__ = ["prepare"]
 
-LOCK_SECONDS = 120.0
+LOCK_SECONDS = 60.0
 BUSY_SECONDS = 20.0
 MIGRATIONS = Path(mlflow.__file__).parent / "store" / "db_migrations"
 JOURNALS = ("-journal", "-wal", "-shm")

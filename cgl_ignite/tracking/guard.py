@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from cgl_ignite.tracking.base import TrackerError
+from cgl_ignite.tracking.base import StillDown, TrackerError
 
 __all__ = ["Guard", "warn_by_log"]
 
@@ -29,6 +29,7 @@ class Guard:
         self.warn = warn
         self.clock = clock
         self.failing = False
+        self._told = False
         self._next_try = 0.0
 
     @property
@@ -45,13 +46,14 @@ class Guard:
             now = self.clock()
             taken = now - started
             self._next_try = now + PATIENCE * taken if taken > SLOW_SECONDS else now
-            if not self.failing:
+            if not self.failing and not isinstance(error, StillDown):
                 self.warn(f"tracking: {what} failed, training goes on and tries again later: {error}")
+                self._told = True
             self.failing = True
             return None
-        if self.failing:
+        if self._told:
             self.warn("tracking: the store answers again")
-        self.failing = False
+        self.failing = self._told = False
         return result
 
 

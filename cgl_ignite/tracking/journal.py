@@ -24,7 +24,7 @@ from cgl_ignite.tracking.base import (
 from cgl_ignite.tracking.files import append_row, read_rows, write_atomically, write_rows
 from cgl_ignite.tracking.guard import Guard, warn_by_log
 
-__all__ = ["Build", "Journal", "recorded_in", "sync"]
+__all__ = ["Build", "Journal", "is_settled", "recorded_in", "sync"]
 
 ROWS, LINK, ARTIFACTS, WORKSHOP = "metrics.jsonl", "tracking.json", "artifacts", ".model"
 DESCRIPTION = "card.md"
@@ -148,6 +148,7 @@ class Journal:
         self.attempt("the last records", lambda: self._close(status))
 
     def _close(self, status: Status) -> None:
+        self.tracker.renew()
         self._deliver(force=True)
         run_id = self.tracked
         if run_id is not None and not self.guard.failing:
@@ -272,6 +273,12 @@ def sync(
     journal = Journal.resume(folder, tracker, info, last, warn, build)
     journal.close("FINISHED")
     return journal.model_uri
+
+
+def is_settled(folder: Path) -> bool | None:
+    """Say whether the tracker has everything about a run that has ended; None if its folder does not say so."""
+    settled = _read_link(folder).get("settled")
+    return settled if isinstance(settled, bool) else None
 
 
 def recorded_in(folder: Path, tracker: Tracker) -> bool:

@@ -22,6 +22,7 @@ from cgl_ignite.tracking.database import prepare
 from cgl_ignite.tracking.entities import DESCRIPTION, batches, dataset_input, description
 from cgl_ignite.tracking.guard import warn_by_log
 from cgl_ignite.tracking.keys import EPOCH
+from cgl_ignite.tracking.patience import Patience
 from cgl_ignite.tracking.process import gone, host, identity
 from cgl_ignite.tracking.store import Store
 
@@ -30,7 +31,10 @@ __all__ = ["MLflowTracker"]
 P = ParamSpec("P")
 T = TypeVar("T")
 FAULTS = (MlflowException, SQLAlchemyError, RequestException, OSError, ImportError, Timeout)
-TALKATIVE = ("mlflow.store.db", "mlflow.store.db.utils", "alembic", "mlflow.models", "mlflow.pyfunc", "mlflow.pytorch")
+TALKATIVE = ("alembic", "mlflow.models", "mlflow.pyfunc", "mlflow.pytorch")
+TRACEBACKS = ("mlflow.store.db", "mlflow.store.db.utils", "mlflow.store.tracking", "mlflow.utils", "urllib3")
+"""Loggers that tell a failure at length before it is raised."""
+HTTP = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 PARAMETER_LENGTH = 6000
 GONE = "RESOURCE_DOES_NOT_EXIST"
 
@@ -38,7 +42,7 @@ GONE = "RESOURCE_DOES_NOT_EXIST"
 def _tracked(
     method: Callable[Concatenate[MLflowTracker, P], T],
 ) -> Callable[Concatenate[MLflowTracker, P], T]:
-    """Turn the faults of a store into a :class:`TrackerError` of one line.
+    """Turn the faults of a store into a :class:`TrackerError` of one line, and leave a store alone that has failed.
 
     What MLflow uses of other libraries that is deprecated there, and what it says of its own types while it is
     imported, is not our user's concern.
@@ -46,6 +50,9 @@ def _tracked(
 
     @functools.wraps(method)
     def call(self: MLflowTracker, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self.patience.call(lambda: one_line(self, *args, **kwargs))
+
+    def one_line(self: MLflowTracker, /, *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)
@@ -64,14 +71,17 @@ class MLflowTracker:
     def __init__(self, store: Store, warn: Callable[[str], None] = warn_by_log) -> None:
         self.store = store
         self.warn = warn
+        self.patience = Patience()
         self._client: MlflowClient | None = None
         self._opened: tuple[int, int] | None = None
         self._swept: set[str] = set()
         for name in TALKATIVE:
             logging.getLogger(name).setLevel(logging.WARNING)
+        for name in TRACEBACKS:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         if store.uri.startswith("http"):
-            os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-            os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+            for name, value in HTTP.items():
+                os.environ.setdefault(name, value)
 
     @property
     def uri(self) -> str:
@@ -168,6 +178,10 @@ class MLflowTracker:
     def close(self, run_id: str, status: Status) -> None:
         """End a run with its true status."""
         self.client.set_terminated(run_id, status)
+
+    def renew(self) -> None:
+        """Try the store with the next call, even if it has failed a short while ago."""
+        self.patience.renew()
 
     @_tracked
     def newest_experiment(self) -> str | None:

@@ -80,6 +80,7 @@ def result(summary):
         mean_test_accuracy=59.8,
         diversity=0.375,
         diagnosis=None,
+        tracked=True,
         train_seconds=3671.8,
         checkpoint=str(summary.folder / "checkpoint.pt"),
         student=str(summary.folder / "student.pt"),

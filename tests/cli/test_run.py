@@ -19,6 +19,7 @@ KEYS = {
     "holdout_accuracy", "test_accuracy", "mean_test_accuracy", "diversity", "parameters", "parameters_student",
     "train_seconds", "samples_per_second", "checkpoint", "tracking_uri", "student", "model",
     "holdout_standard_error", "chance_accuracy", "at_chance", "training_accuracy", "diagnosis",
+    "tracked",
 }  # fmt: skip
 
 
@@ -49,11 +50,18 @@ def test_two_seeds_in_one_group_of_mlflow(workdir: Path) -> None:
     (parent,) = runs.values()
     assert {child.data.tags["mlflow.parentRunId"] for child in children} == {parent.info.run_id}
     assert {run.info.status for run in (parent, *children)} == {"FINISHED"}
-    assert parent.data.metrics["test_accuracy_mean"] == pytest.approx(answer["mean"]["test_accuracy"])
+    assert all(result["tracked"] is True for result in answer["runs"])
+    assert parent.data.metrics == {}
+    assert f"{answer['mean']['test_accuracy']:.2f}" in parent.data.tags["mlflow.note.content"]
     recorded = children[0].data
     assert recorded.params["method.choose.probability"] == "0.25"
-    assert recorded.metrics["test/accuracy_selected"] == pytest.approx(scores[0])
-    assert len(client.get_metric_history(children[0].info.run_id, "holdout/accuracy/student_7")) == 2
+    assert recorded.params["method"] == "cgl"
+    assert recorded.metrics["accuracy/test"] == pytest.approx(scores[0])
+    assert len(client.get_metric_history(children[0].info.run_id, "students/accuracy/holdout/student_7")) == 2
+    assert "# resnet8 on digits" in recorded.tags["mlflow.note.content"]
+    assert recorded.tags["mlflow.source.name"] == f"cgl run {PIPELINE}"
+    [data] = children[0].inputs.dataset_inputs
+    assert (data.dataset.name, json.loads(data.dataset.profile)["test: rows"]) == ("digits", "300")
     names = {file.path for file in client.list_artifacts(children[0].info.run_id)}
     expected = {"pipeline.toml", "paths.json", "environment.json", "routing.png", "training.png", "diversity.png"}
     assert expected <= names

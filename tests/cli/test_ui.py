@@ -51,7 +51,7 @@ def test_the_address_leads_to_the_charts_of_the_newest_experiment(folder):
     assert answer.exit_code == 0
     assert answer.stdout == (
         "http://127.0.0.1:5055/#/experiments/1/runs?compareRunsMode=CHART&workflowType=machine_learning"
-        f"&orderByKey={quote('metrics.`holdout/accuracy_selected`', safe='')}&orderByAsc=false\n"
+        f"&orderByKey={quote('metrics.`accuracy/holdout`', safe='')}&orderByAsc=false\n"
     )
     command = answer.stderr.split()
     assert command[:4] == [sys.executable, "-m", "mlflow", "server"]

@@ -86,15 +86,21 @@ class Cuts:
         most = len(candidates) + 1
         layers = min(default, most) if layers is None else layers
         if layers > most:
-            names = ", ".join(describe(self.nodes[place]) for place in candidates) or "none"
-            fault = f"{layers} layers are asked for, but the network can be cut into at most {most} (before {names})"
-            raise InputError(fault, key="backbone.layers")
+            fault = f"{layers} layers are asked for, but the network can be cut into only {most}"
+            raise InputError(f"{fault}: {self._choice(candidates, end)}", key="backbone.layers")
         smallest = max(_capacity(self._costs(candidates, end), layers), 1)
         for depth in sorted({self._depth(place) for place in candidates}):
             outer = [place for place in candidates if self._depth(place) <= depth]
             if len(outer) >= layers - 1 and _capacity(self._costs(outer, end), layers) <= TOLERATED * smallest:
                 return _chosen(outer, self._costs(outer, end), layers)
         return []
+
+    def _choice(self, candidates: Sequence[int], end: int) -> str:
+        """Name the cuts there are, or say why there is none."""
+        if candidates:
+            return f"before {', '.join(describe(self.nodes[place]) for place in candidates)}"
+        inner = [place for place in range(1, end) if self._work(0, place) and self._work(place, end)]
+        return self._reason(inner[len(inner) // 2]) if inner else "only one operation multiplies"
 
     def _candidates(self, end: int) -> list[int]:
         """Of places with no work between them keep one; what is before the first and after the last one does work."""
@@ -144,7 +150,7 @@ def _crossing(graph: fx.Graph, nodes: Sequence[fx.Node]) -> list[list[fx.Node]]:
 def _tied(network: nn.Module, nodes: Sequence[fx.Node]) -> set[int]:
     """Find the places between two uses of one parameter or buffer."""
     state = dict(network.named_parameters(remove_duplicate=False))
-    state |= {name: value for name, value in network.named_buffers(remove_duplicate=False)}  # type: ignore[misc]
+    state.update(network.named_buffers(remove_duplicate=False))  # type: ignore[arg-type]
     used: dict[int, list[int]] = defaultdict(list)
     for number, node in enumerate(nodes):
         read = [str(each.target) for each in node.all_input_nodes if each.op == "get_attr"]

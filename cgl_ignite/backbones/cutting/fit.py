@@ -51,7 +51,8 @@ def new_modules(
     first = network.get_submodule(names[0]) if names else None
     if isinstance(first, nn.Conv2d) and first.in_channels != channels and first.groups == 1:
         sizes = (channels, first.out_channels, first.kernel_size, first.stride, first.padding, first.dilation)
-        replaced[names[0]] = partial(nn.Conv2d, *sizes, bias=first.bias is not None)  # type: ignore[arg-type]
+        more = {"bias": first.bias is not None, "padding_mode": first.padding_mode}
+        replaced[names[0]] = partial(nn.Conv2d, *sizes, **more)  # type: ignore[arg-type]
     return replaced
 
 

@@ -89,7 +89,7 @@ def _check_modules(network: nn.Module) -> None:
             continue
         if not type(part).__module__.startswith("torch.nn"):
             fault = (
-                f"{name!r} is a {type(part).__name__}, a batch normalisation of its own kind, which a pool would lose"
+                f"{name!r} is a {type(part).__name__}, batch normalisation of its own kind, which a pool cannot keep"
             )
             raise _refused(fault)
         if part.momentum is None or part.running_mean is None:

@@ -85,20 +85,17 @@ def _graph(
     source: Source, spec: InputSpec, classes: int, named: Sequence[str], classifier: str | None
 ) -> tuple[Source, fx.Graph, str]:
     """Return the graph of a network, with the network fitted to its data and the name of its classifier."""
-
-    def make() -> nn.Module:
-        with global_stream(0, "cut"):
-            return source.make()
-
-    network, reason = make(), ""
+    reason = ""
     try:
-        graph, additions = trace(make)
+        graph, additions = trace(source.make)
     except CannotTrace as error:
-        graph, additions, reason = _children(network), {}, str(error)
+        graph, additions, reason = _children(source.make()), {}, str(error)
+    source = source.with_additions(additions)
+    network = source.make()
     classifier = find_classifier(graph, network, classifier)
     source = source.with_modules(new_modules(graph, network, classifier, classes, spec.shape[0]))
     if reason:
-        fitted, inputs = steady(make()), example(spec)
+        fitted, inputs = steady(source.make()), example(spec)
         _check_answer(fitted, inputs, spec, classes)
         with torch.no_grad():
             found = chain(fitted, inputs, named)
@@ -109,7 +106,7 @@ def _graph(
                 key="backbone",
             )
         graph = found
-    return source.with_additions(additions), graph, classifier
+    return source, graph, classifier
 
 
 def _children(network: nn.Module) -> fx.Graph:
@@ -174,7 +171,7 @@ def _channels_last(cuts: Cuts, network: nn.Module, places: Sequence[int], output
 
 def _reads_last(nodes: Sequence[fx.Node], network: nn.Module) -> bool:
     modules = (network.get_submodule(str(node.target)) for node in nodes if node.op == "call_module")
-    first = next((part for module in modules for part in module.modules() if any(True for _ in part.parameters(False))))
+    first = next(part for module in modules for part in module.modules() if any(True for _ in part.parameters(False)))
     return isinstance(first, (nn.Linear, nn.LayerNorm, nn.MultiheadAttention))
 
 

@@ -16,6 +16,8 @@ from cgl_ignite.plugins import import_plugin
 
 __all__ = ["Source", "find_builder"]
 
+_WITH_ACTIVATION = ("timm.layers.norm_act", "BatchNormAct2d")
+
 
 def find_builder(name: str) -> Callable[..., nn.Module]:
     """Import a function or class by its dotted name, such as ``torchvision.models.resnet18``.
@@ -90,7 +92,10 @@ class Source:
         return replace(self, added={**self.added, **added})
 
     def make(self) -> nn.Module:
-        """Make a network by PyTorch's global generator; its dropout does not work in place.
+        """Make a network by PyTorch's global generator.
+
+        Its dropout does not work in place, and batch normalisation stands apart from an activation that timm joins it
+        with.
 
         Raises:
             InputError: options that the builder does not take, or a result that is no module.
@@ -106,7 +111,18 @@ class Source:
             network.set_submodule(name, module())
         for name, addition in self.added.items():
             setattr(network, name, addition.clone() if isinstance(addition, Tensor) else addition())
-        for part in network.modules():
+        for name, part in list(network.named_modules()):
+            if (type(part).__module__, type(part).__name__) == _WITH_ACTIVATION:
+                network.set_submodule(name, _taken_apart(part))
             if isinstance(part, _DropoutNd):
                 part.inplace = False
         return network
+
+
+def _taken_apart(part: Any) -> nn.Sequential:
+    """Return the normalisation, the dropout and the activation that a module runs, with its weights."""
+    norm = nn.BatchNorm2d(part.num_features, part.eps, part.momentum, part.affine, part.track_running_stats)
+    norm.weight, norm.bias = part.weight, part.bias
+    for name, buffer in part.named_buffers(recurse=False):
+        setattr(norm, name, buffer)
+    return nn.Sequential(norm, part.drop, part.act)
