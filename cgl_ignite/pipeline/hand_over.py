@@ -23,7 +23,7 @@ from cgl_ignite.pipeline.assemble import count_parameters
 from cgl_ignite.pipeline.diagnosis import diagnose_run
 from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.result import RunResult, read_result
-from cgl_ignite.student import Card, Student, example_inputs, logits, read_student, write_student
+from cgl_ignite.student import Card, Student, logits, read_student, write_student
 from cgl_ignite.tracking import ModelRefused, RunInfo, StudentModel, Tracker, is_settled, recorded_in, sync
 from cgl_ignite.tracking.files import write_atomically
 
@@ -98,7 +98,7 @@ def _keep_model(folder: RunFolder, result: RunResult, model: str | None, uri: st
 
 
 def student_model(folder: RunFolder, name: str, workshop: Path) -> StudentModel:
-    """Read the student of a run as a model for the tracker: of images as it is, of texts together with its tokenizer.
+    """Read the student of a run as a model for the tracker: a program together with its card and its tokenizer.
 
     Raises:
         ModelRefused: a student that cannot be made a program.
@@ -107,18 +107,6 @@ def student_model(folder: RunFolder, name: str, workshop: Path) -> StudentModel:
     student, card = read_student(folder.student)
     if not isinstance(student, Student):
         raise ModelRefused(f"{folder.student} holds a program already")
-    model = StudentModel(
-        network=student,
-        example=example_inputs(card),
-        outputs=(len(card.classes),),
-        name=f"{name}-student",
-        epoch=card.epoch,
-        description=card.markdown(),
-        tags=_facts_shown(card),
-        folder=workshop,
-    )
-    if student.tokenizer is None:
-        return model
     program = workshop / "student.pt2"
     try:
         write_student(program, student, card, "pt2")
@@ -126,7 +114,17 @@ def student_model(folder: RunFolder, name: str, workshop: Path) -> StudentModel:
         if isinstance(error.__cause__, OSError):
             raise
         raise ModelRefused(str(error)) from error
-    return replace(model, network=program, example=np.array(_TEXTS, dtype=object))
+    pixels = np.random.default_rng(0).integers(0, 256, (2, *card.shape), np.uint8)
+    return StudentModel(
+        network=program,
+        example=pixels if student.tokenizer is None else np.array(_TEXTS, dtype=object),
+        outputs=(len(card.classes),),
+        name=f"{name}-student",
+        epoch=card.epoch,
+        description=card.markdown(),
+        tags=_facts_shown(card),
+        folder=workshop,
+    )
 
 
 def _facts_shown(card: Card) -> dict[str, str]:

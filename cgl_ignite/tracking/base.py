@@ -93,8 +93,10 @@ class StudentModel:
     """The selected student as it is handed over: the network in evaluation mode, on the CPU.
 
     Attributes:
-        network: of images; of texts, the ``pt2`` file that holds the student with its card and its tokenizer.
-        example: inputs of two samples (2, ...), for texts raw strings; the batch stays free, the other sizes are fixed.
+        network: the ``pt2`` file that holds the student with its card and its tokenizer; or a network that is stored
+            without names of classes.
+        example: inputs of two samples (2, ...), of the file pixels as uint8 or raw strings; the batch stays free, the
+            other sizes are fixed.
         outputs: the shape of the result for one sample, such as (classes,).
         requirements: what must be installed to run it; by default PyTorch alone, in this version.
         epoch: the metrics of this epoch, and those of the test set, are shown beside the model.

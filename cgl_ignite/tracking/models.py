@@ -1,6 +1,7 @@
 """A student as a model of MLflow: a ``torch.export`` program that loads without this package.
 
-Images are read as tensors. Texts are read as raw strings: code around the program, as files and never as a pickle.
+A ``pt2`` file that holds a student becomes code around its program, as files and never as a pickle: pixels or raw
+strings in, labels and probabilities out. Another network is stored as it is, from tensors to tensors.
 """
 
 from __future__ import annotations
@@ -131,7 +132,7 @@ def _connect(client: MlflowClient, run: Run, entry: LoggedModel, epoch: int) -> 
 
 def _save(model: StudentModel, place: Path, written: Model) -> None:
     if isinstance(model.network, Path):
-        mlflow.pyfunc.save_model(place, mlflow_model=written, **_text_form(model, model.network))
+        mlflow.pyfunc.save_model(place, mlflow_model=written, **_labelled_form(model, model.network))
     else:
         mlflow.pytorch.save_model(path=str(place), mlflow_model=written, **_tensor_form(model))
 
@@ -146,7 +147,7 @@ def _try_out(model: StudentModel, place: Path) -> None:
     for rows in BATCHES:
         inputs = np.resize(model.example, (rows, *model.example.shape[1:]))
         if isinstance(model.network, Path):
-            stored.predict(inputs.tolist())
+            stored.predict(inputs.tolist() if _is_text(model) else inputs)
             continue
         network = model.network.module() if isinstance(model.network, ExportedProgram) else model.network
         with torch.inference_mode():
@@ -173,28 +174,35 @@ def _tensor_form(model: StudentModel) -> dict[str, Any]:
     }
 
 
-def _text_form(model: StudentModel, program: Path) -> dict[str, Any]:
-    """Describe code from raw strings to labels and probabilities.
+def _labelled_form(model: StudentModel, program: Path) -> dict[str, Any]:
+    """Describe code from pixels or raw strings to labels and probabilities.
 
-    There is no schema of the inputs: with one, MLflow cuts a table to its first column before the code sees it.
+    The schema of pixels states their range by their type, uint8. There is none of texts: with one, MLflow cuts a table
+    to its first column before the code sees it.
     """
-    from cgl_ignite.tracking import text_program
+    from cgl_ignite.tracking import student_program
 
+    text, example = _is_text(model), model.example
+    packages = ("torch", "numpy", "pandas", *(("sentencepiece",) if text else ()))
+    answer: list[ColSpec | TensorSpec] = [
+        ColSpec(DataType.string, "label"),
+        ColSpec(DataType.double, "probability"),
+        ColSpec(Array(DataType.double), "probabilities"),
+    ]
     return {
-        "python_model": text_program.__file__,
-        "artifacts": {text_program.PROGRAM: program.absolute().as_uri()},
+        "python_model": student_program.__file__,
+        "artifacts": {student_program.PROGRAM: program.absolute().as_uri()},
         "signature": ModelSignature(
-            outputs=Schema(
-                [
-                    ColSpec(DataType.string, "label"),
-                    ColSpec(DataType.double, "probability"),
-                    ColSpec(Array(DataType.double), "probabilities"),
-                ]
-            ),
+            inputs=None if text else Schema([TensorSpec(example.dtype, (-1, *example.shape[1:]))]),
+            outputs=Schema(answer),
         ),
-        "input_example": model.example.tolist(),
-        "pip_requirements": list(model.requirements or map(_pinned, ("torch", "numpy", "pandas", "sentencepiece"))),
+        "input_example": example.tolist() if text else example,
+        "pip_requirements": list(model.requirements or map(_pinned, packages)),
     }
+
+
+def _is_text(model: StudentModel) -> bool:
+    return model.example.dtype == object
 
 
 def _pinned(package: str) -> str:

@@ -1,4 +1,4 @@
-"""A student of texts as a model of MLflow: raw strings in, labels and probabilities out.
+"""A student as a model of MLflow: pixels or raw strings in, labels and probabilities out.
 
 MLflow stores this file with the model and runs it; it needs PyTorch, and SentencePiece where that makes the token
 ids, but not this package, unless a plugin's encoding does. See
@@ -14,13 +14,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import mlflow
+import numpy as np
 import pandas as pd
 import torch
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from torch import Tensor
 
-__all__ = ["PROGRAM", "TextModel", "parse_encode", "texts_of"]
+__all__ = ["PROGRAM", "StudentProgram", "parse_encode", "pixels_of", "texts_of"]
 
 PROGRAM = "program"
 """The name of the artifact that holds the student, its card and its tokenizer: a ``pt2`` file."""
@@ -29,24 +30,25 @@ ROWS = 128
 Encode = Callable[[Sequence[str]], Tensor]
 
 
-class TextModel(PythonModel):
-    """Answers a column of texts with a row each: label, its probability, and the probabilities of all classes."""
+class StudentProgram(PythonModel):
+    """Answers images or texts with a row each: label, its probability, and the probabilities of all classes."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Read the program, the names of the classes and the tokenizer."""
+        """Read the program, the names of the classes and, of texts, the tokenizer."""
         extra = {"card.json": "", "encoder.json": ""}
         self.program = torch.export.load(context.artifacts[PROGRAM], extra_files=extra).module()
         card = json.loads(extra["card.json"])
-        self.classes = card["classes"]
-        self.encode = parse_encode(extra["encoder.json"], card["plugins"])
+        self.classes, self.shape = card["classes"], tuple(card["shape"])
+        self.encode = parse_encode(extra["encoder.json"], card["plugins"]) if card["modality"] == "text" else None
 
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        """Name the class of each text; without a schema MLflow passes on whatever it is given, see :func:`texts_of`."""
-        texts = texts_of(model_input)
+        """Name the class of each image or text; MLflow passes on an array, or without a schema whatever it is given."""
+        given: Any = texts_of(model_input) if self.encode else pixels_of(model_input, self.shape)
+        ready = self.encode or (lambda pixels: torch.from_numpy(pixels).float() / 255)
         with torch.inference_mode():
-            parts = [self.program(self.encode(texts[i : i + ROWS])) for i in range(0, len(texts), ROWS)]
+            parts = [self.program(ready(given[i : i + ROWS])) for i in range(0, len(given), ROWS)]
         shares = torch.cat(parts).softmax(1) if parts else torch.zeros(0, len(self.classes))
         best = shares.max(1)
         return pd.DataFrame(
@@ -56,6 +58,23 @@ class TextModel(PythonModel):
                 "probabilities": shares.tolist(),
             }
         )
+
+
+def pixels_of(given: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Check what a model of images is given: pixels from 0 to 255, as image files hold them.
+
+    Shape: result uint8 (N, channels, height, width).
+
+    Raises:
+        MlflowException: values of another type, or another shape.
+    """
+    pixels = np.asarray(given)
+    if pixels.dtype != np.uint8 or pixels.shape[1:] != shape:
+        wanted = " x ".join(map(str, ("N", *shape)))
+        raise MlflowException.invalid_parameter_value(
+            f"the model reads pixels from 0 to 255 as uint8 of {wanted}, not {pixels.dtype} of shape {pixels.shape}"
+        )
+    return np.ascontiguousarray(pixels)
 
 
 def texts_of(given: Any) -> list[str]:
@@ -134,4 +153,4 @@ def _plugged(text: str, plugins: Sequence[str]) -> Encode:
 
 _ENCODERS: dict[str, Callable[[dict[str, Any]], Encode]] = {"characters": _characters, "sentencepiece": _sentencepiece}
 
-mlflow.models.set_model(TextModel())
+mlflow.models.set_model(StudentProgram())

@@ -1,4 +1,4 @@
-"""A student of texts in MLflow: raw strings in, labels and probabilities out, as files and never as a pickle."""
+"""A student in MLflow: pixels or raw strings in, labels and probabilities out, as files and never as a pickle."""
 
 from __future__ import annotations
 
@@ -26,13 +26,48 @@ from cgl_ignite.data import (
 )
 from cgl_ignite.data.text.cache.store import encoded
 from cgl_ignite.data.text.corpus import Block, Corpus
+from cgl_ignite.pipeline.find import all_runs
+from cgl_ignite.pipeline.hand_over import student_model
 from cgl_ignite.student import Student, answer_texts, read_student, write_student
 from cgl_ignite.tracking import StudentModel
-from cgl_ignite.tracking.text_program import parse_encode, texts_of
+from cgl_ignite.tracking.student_program import parse_encode, pixels_of, texts_of
+from tests.student.runs import finished_run
 from tests.texts import BACKBONES, finished_text_run
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 TEXTS = ["the food was cold", "Again and AGAIN:\tbest place!", "", "é{ü}", "awful " * 40, "a"]
+
+
+def test_the_stored_student_takes_pixels(tracker, info, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+    result = finished_run(tmp_path / "mlruns", "run.epochs=1", "data.limit=200")
+    model = student_model(next(all_runs(tmp_path / "mlruns" / "runs")), "digits", tmp_path)
+    uri = tracker.model(tracker.open(info), model)
+    student, card = read_student(Path(result.student))
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracker.uri)
+    loaded = mlflow.pyfunc.load_model(uri)
+    pixels = np.random.default_rng(1).integers(0, 256, (5, 1, 8, 8), np.uint8)
+    with torch.inference_mode():
+        expected = student(torch.from_numpy(pixels).float() / 255).softmax(1)
+    found = loaded.predict(pixels)
+    np.testing.assert_allclose(np.array(found["probabilities"].tolist()), expected.numpy(), atol=1e-5)
+    assert found["label"].tolist() == [card.classes[number] for number in expected.argmax(1).tolist()]
+    assert loaded.metadata.signature.inputs.to_dict()[0]["tensor-spec"] == {"dtype": "uint8", "shape": (-1, 1, 8, 8)}
+    assert loaded.input_example.shape == (2, 1, 8, 8)
+    with pytest.raises(MlflowException, match="float32"):
+        loaded.predict(pixels.astype(np.float32) / 255)
+    requirements = Path(mlflow.artifacts.download_artifacts(uri), "requirements.txt").read_text()
+    assert "cgl" not in requirements
+    assert "sentencepiece" not in requirements
+
+
+@pytest.mark.parametrize(
+    "given", [np.zeros((2, 1, 8, 8), np.float32), np.zeros((1, 8, 8), np.uint8), np.zeros((2, 3, 8, 8), np.uint8), []]
+)
+def test_what_are_no_pixels_is_refused(given) -> None:
+    with pytest.raises(MlflowException, match="pixels from 0 to 255 as uint8 of N x 1 x 8 x 8, not "):
+        pixels_of(given, (1, 8, 8))
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
@@ -63,7 +98,7 @@ def test_the_stored_student_takes_raw_strings(tracker, info, tmp_path, monkeypat
     requirements = (files / "requirements.txt").read_text()
     assert "torch==" in requirements
     assert "cgl" not in requirements
-    lines = (files / "text_program.py").read_text().splitlines()
+    lines = (files / "student_program.py").read_text().splitlines()
     assert not [line for line in lines if line.startswith(("import cgl", "from cgl"))]
 
 
