@@ -34,6 +34,8 @@ def describe(annotation: Any) -> str:
         >>> from pydantic import Field
         >>> describe(Annotated[int, Field(ge=1)] | None)
         'a whole number of at least 1'
+        >>> describe(int | tuple[str, ...] | None)
+        'a whole number or a list of [text]'
         >>> describe(Annotated[float, Field(ge=0, le=1)])
         'a number from 0 to 1'
         >>> describe(Literal["flows", "stopped"])
@@ -46,7 +48,7 @@ def describe(annotation: Any) -> str:
     if get_origin(bare) is Literal:
         return choices(map(str, arguments))
     if get_origin(bare) in (Union, UnionType):
-        return " or ".join(map(describe, arguments))
+        return " or ".join(describe(argument) for argument in arguments if argument is not NoneType)
     if get_origin(bare) in (list, tuple):
         return _describe_list(arguments, limits)
     if bare is str and limits.get("min_length"):
