@@ -147,7 +147,7 @@ def test_a_planned_step_is_a_plain_loop(name: str) -> None:
                     assert not any(grad is not None and grad.any() for grad in (parameter.grad, gradients[key]))
                 else:
                     wrong = (gradients[key] - parameter.grad).norm()
-                    assert wrong <= 1e-6 * parameter.grad.norm() + 1e-9, key
+                    assert wrong <= 1e-6 * parameter.grad.norm() + 1e-7, key
     for (student, layer, key), (mean, variance) in plain.statistics.items():
         norm, slot = pool.layers[layer][paths[student][layer]].get_submodule(key), pool.routes.slots[student][layer]
         torch.testing.assert_close(norm.running_mean[slot], mean, **close)
