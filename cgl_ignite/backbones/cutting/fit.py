@@ -43,9 +43,10 @@ def new_modules(
     """Return what has to be replaced: a classifier of other classes, a first convolution of other channels."""
     replaced: dict[str, Callable[[], nn.Module]] = {}
     last = network.get_submodule(classifier)
-    if (kind := type(last)) not in (nn.Linear, nn.Conv2d) and last.weight.shape[0] != classes:
+    answers = last.get_parameter("weight").shape[0]
+    if (kind := type(last)) not in (nn.Linear, nn.Conv2d) and answers != classes:
         raise InputError(
-            f"{classifier!r} is a {kind.__name__} of {last.weight.shape[0]} classes, which is not replaced; "
+            f"{classifier!r} is a {kind.__name__} of {answers} classes, which is not replaced; "
             f"make it of {classes} by backbone.options",
             key="backbone.classifier",
         )

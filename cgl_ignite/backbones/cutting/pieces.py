@@ -85,7 +85,8 @@ def _part(nodes: Sequence[fx.Node], entering: fx.Node, leaving: fx.Node) -> fx.G
 
 def _leaving(graph: fx.Graph, nodes: Sequence[fx.Node], end: int) -> fx.Node:
     if end == len(nodes):
-        return next(node for node in graph.nodes if node.op == "output").all_input_nodes[0]
+        output: fx.Node = next(node for node in graph.nodes if node.op == "output")
+        return output.all_input_nodes[0]
     later = set(nodes[end:])
     return next(node for node in nodes[:end] if later.intersection(node.users))
 
