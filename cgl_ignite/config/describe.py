@@ -34,6 +34,8 @@ def describe(annotation: Any) -> str:
         >>> from pydantic import Field
         >>> describe(Annotated[int, Field(ge=1)] | None)
         'a whole number of at least 1'
+        >>> describe(int | tuple[str, ...] | None)
+        'a whole number or a list of [text]'
         >>> describe(Annotated[float, Field(ge=0, le=1)])
         'a number from 0 to 1'
         >>> describe(Literal["flows", "stopped"])

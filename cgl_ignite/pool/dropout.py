@@ -52,7 +52,9 @@ class AddressedDropout(nn.Module):
         scope = self.scope
         address = (scope.iteration, scope.batches[node], scope.layer, scope.prefixes[node], scope.draws)
         generator = stream(scope.seed, "dropout", *address, device=rows.device)
-        kept = torch.rand(self.shape(rows), generator=generator, device=rows.device) >= self.p
+        shape = self.shape(rows)
+        kept = torch.rand(shape, generator=generator, device=rows.device) >= self.p
+        kept = kept.expand(len(rows), *shape[1:])
         return kept.to(rows.dtype) / (1 - self.p) if self.scaled and self.p < 1 else kept.to(rows.dtype)
 
 

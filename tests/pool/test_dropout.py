@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from cgl_ignite.compat import ensure_torchvision
 from cgl_ignite.errors import InputError
 from cgl_ignite.pool import ModularNetwork, Unit, extract_student, plan_forward
-from cgl_ignite.pool.dropout import AddressedDropout
+from cgl_ignite.pool.dropout import AddressedDepth, AddressedDropout
 from cgl_ignite.pool.scope import Scope
 
 ROWS, WIDTH, P = 4, 50, 0.3
@@ -158,3 +159,28 @@ def test_the_ordinary_layer_is_of_the_same_kind(kind) -> None:
 def test_other_dropouts_are_refused(kind) -> None:
     with pytest.raises(InputError, match=f"{kind.__name__} cannot be addressed"):
         ModularNetwork([lambda: nn.Sequential(kind())], [1], seed=1)
+
+
+def depth(p: float, mode: str) -> nn.Module:
+    ensure_torchvision()
+    from torchvision.ops import StochasticDepth
+
+    return StochasticDepth(p, mode)
+
+
+@pytest.mark.parametrize("mode", ["row", "batch"])
+def test_whole_samples_or_whole_nodes_are_dropped(mode: str) -> None:
+    scope = Scope(sizes=(40, 40), slots=(None, None), batches=(0, 1), prefixes=(0, 0), seed=2)
+    drawn = AddressedDepth(depth(0.5, mode), scope)(torch.ones(80, 5, 2))
+    assert torch.equal(drawn, drawn[:, :1, :1].expand_as(drawn))
+    assert set(drawn.unique().tolist()) <= {0.0, 2.0}
+    for node in drawn[:, 0, 0].split(40):
+        assert (node == node[0]).all().item() is (mode == "batch")
+
+
+def test_depth_is_dropped_in_a_pool_and_an_ordinary_layer_in_a_student() -> None:
+    pool = ModularNetwork([lambda: nn.Sequential(depth(0.3, "row"))], [1], seed=1)
+    pool.route(torch.tensor([[0]]), [0])
+    assert isinstance(pool.layers[0][0][0], AddressedDepth)
+    (plain,) = (part for part in extract_student(pool, 0).modules() if type(part).__name__ == "StochasticDepth")
+    assert (plain.p, plain.mode) == (0.3, "row")

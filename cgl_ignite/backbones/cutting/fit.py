@@ -28,7 +28,7 @@ def find_classifier(graph: fx.Graph, network: nn.Module, given: str | None) -> s
             raise InputError(fault, key="backbone.classifier")
         return given
     found = _with_parameters(graph, network)
-    if not found or not _classifies(names[found[-1]]):
+    if not found or not _classifies(names.get(found[-1])):
         last = f"the last operation with parameters is {found[-1]!r}" if found else "it has no parameters"
         raise InputError(
             f'no classifier is found in the network: {last}, which is no linear layer; name it: classifier = "head.fc"',
@@ -43,6 +43,13 @@ def new_modules(
     """Return what has to be replaced: a classifier of other classes, a first convolution of other channels."""
     replaced: dict[str, Callable[[], nn.Module]] = {}
     last = network.get_submodule(classifier)
+    answers = last.get_parameter("weight").shape[0]
+    if (kind := type(last)) not in (nn.Linear, nn.Conv2d) and answers != classes:
+        raise InputError(
+            f"{classifier!r} is a {kind.__name__} of {answers} classes, which is not replaced; "
+            f"make it of {classes} by backbone.options",
+            key="backbone.classifier",
+        )
     if isinstance(last, nn.Linear) and last.out_features != classes:
         replaced[classifier] = partial(nn.Linear, last.in_features, classes, bias=last.bias is not None)
     if isinstance(last, nn.Conv2d) and last.out_channels != classes:
@@ -56,8 +63,8 @@ def new_modules(
     return replaced
 
 
-def _classifies(module: nn.Module) -> bool:
-    return type(module) is nn.Linear or (type(module) is nn.Conv2d and module.kernel_size == (1, 1))
+def _classifies(module: nn.Module | None) -> bool:
+    return isinstance(module, nn.Linear) or (isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1))
 
 
 def _with_parameters(graph: fx.Graph, network: nn.Module) -> list[str]:

@@ -43,10 +43,11 @@ class CannotTrace(Exception):
 
 
 class _Tracer(fx.Tracer):
-    """Goes into all modules but those of ``torch.nn``, and those that a pool has its own version of."""
+    """Goes into all modules but those of ``torch.nn``, linear layers, and those that a pool has its own version of."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, _BatchNorm) or drops_paths(m) or super().is_leaf_module(m, module_qualified_name)
+        kept = isinstance(m, (_BatchNorm, nn.Linear)) or drops_paths(m)
+        return kept or super().is_leaf_module(m, module_qualified_name)
 
 
 def trace(make: Callable[[], nn.Module]) -> tuple[fx.Graph, dict[str, Callable[[], nn.Module] | Tensor]]:
