@@ -55,7 +55,7 @@ def test_labels_without_numbers_stand_in_a_row() -> None:
 
 
 def test_curves_differ_by_more_than_colour() -> None:
-    figure = axis_figure({name: SCORES for name in "abcdef"}, "students", "Accuracy", "detail")
+    figure = axis_figure(dict.fromkeys("abcdef", SCORES), "students", "Accuracy", "detail")
     named = [line for line in figure.axes[0].lines if str(line.get_label()) in "abcdef"]
     assert len({(str(line.get_linestyle()), line.get_marker()) for line in named}) == 6
     assert min(tick.get_fontsize() for tick in figure.axes[0].get_xticklabels()) >= 11
