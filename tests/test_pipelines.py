@@ -12,7 +12,7 @@ from cgl_ignite.data import DATASETS
 
 FOLDER = Path(__file__).resolve().parents[1] / "pipelines"
 BASES = sorted((FOLDER / "base").rglob("*.toml"))
-PIPELINES = sorted(set(FOLDER.rglob("*.toml")) - set(BASES))
+PIPELINES = sorted(FOLDER.glob("*.toml"))
 each_pipeline = pytest.mark.parametrize("path", PIPELINES, ids=lambda path: path.stem)
 
 

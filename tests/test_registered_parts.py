@@ -50,6 +50,7 @@ OPTIONS: dict[tuple[str, str], dict[str, Any]] = {
     ("encoding", "sentencepiece"): {"length": 64, "vocabulary": 64},
     ("routing", "fixed"): {"table": [[0, 0, 0, 0], [1, 0, 1, 0], [1, 1, 0, 0]]},
     ("choice", "bernoulli"): {"probability": 0.5},
+    ("choice", "constant"): {"imitated": 2},
     ("choice", "fixed"): {"size": 1},
     ("choice", "regular"): {"size": 2},
     ("aggregation", "gate"): {"reads": "student"},

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from cgl_ignite.analysis.paper import Printed, paper_result, printed_in
+from cgl_ignite.analysis.sharing import sharing_ratio
 from cgl_ignite.analysis.statistics import Interval, Spread, bootstrap_interval, mean_difference, spread, t_interval
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class MethodRow:
         deviations: values of ``[optim]`` and ``[run]`` that hold for this method alone, by dotted key.
         place: where the row stands, if rows are more than methods.
         paper: the table or figure of the paper whose numbers stand beside the measured ones.
+        paths: of the students of every run, (K, L) each.
     """
 
     name: str
@@ -97,6 +99,14 @@ class MethodRow:
     deviations: Mapping[str, Any] = field(default_factory=dict)
     place: Place | None = None
     paper: str | None = None
+    paths: Sequence[Sequence[Sequence[int]]] = ()
+
+    @property
+    def sharing(self) -> float | None:
+        """The mean sharing ratio of the runs, where rows are more than methods and students are several."""
+        ratios = [sharing_ratio(table) for table in self.paths] if self.place is not None else []
+        known = [ratio for ratio in ratios if ratio is not None]
+        return fmean(known) if known else None
 
     @property
     def printed(self) -> Printed | None:
@@ -120,6 +130,7 @@ class TableRow:
         variant: its name in the pipeline file; empty if there are no variants.
         points: what the row has on the axes, by the name of the axis.
         changes: what its variant changes, by dotted key.
+        sharing: the share of modules that two students have in common.
     """
 
     method: str
@@ -141,6 +152,7 @@ class TableRow:
     variant: str = ""
     points: Mapping[str, Any] = field(default_factory=dict)
     changes: Mapping[str, Any] = field(default_factory=dict)
+    sharing: float | None = None
 
     @property
     def certain(self) -> bool | None:
@@ -190,6 +202,7 @@ def _row(method: MethodRow, reference: MethodRow | None) -> TableRow:
         variant=place.variant if place else "",
         points={name: point.value for name, point in place.points.items()} if place else {},
         changes=place.changes if place else {},
+        sharing=method.sharing,
     )
 
 

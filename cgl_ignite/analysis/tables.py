@@ -96,6 +96,7 @@ COLUMNS = (
     Column(("test accuracy", "selected, %"), _accuracy),
     Column(("of all", "students, %"), lambda row: _spread(row.mean_accuracy, "{:.2f}"), keep=4),
     Column(("", "diversity"), lambda row: _number(row.diversity and row.diversity.mean, "{:.3f}"), keep=6),
+    Column(("sharing", "ratio"), lambda row: _number(row.sharing, "{:.3f}"), keep=6),
     Column(("parameters", "all / one"), _parameters, keep=5),
     Column(("MAdds per", "sample"), lambda row: _size(row.cost.multiply_adds), keep=3),
     Column(("training", "MAdds"), lambda row: _size(row.cost.work), keep=9),
@@ -224,6 +225,7 @@ def _record(row: TableRow) -> Iterator[tuple[str, Any]]:
         yield from zip((f"{name}_low", f"{name}_high"), pair, strict=True)
     yield "deviations", "; ".join(f"{key} = {value}" for key, value in row.deviations.items())
     yield "variant", row.variant
+    yield "sharing", row.sharing
     yield from ((f"axis_{name}", value) for name, value in row.points.items())
 
 

@@ -12,7 +12,7 @@ from cgl_ignite.analysis.comparison import Cost, MethodRow
 from cgl_ignite.comparison.budget import Equal, budgets, with_epochs, with_passes
 from cgl_ignite.comparison.cells import Cell, ComparisonFolder, find_cell
 from cgl_ignite.comparison.datasets import DataStore, data_key, rows_by_data
-from cgl_ignite.comparison.report import ComparisonReport, read_predictions
+from cgl_ignite.comparison.report import ComparisonReport, read_paths, read_predictions
 from cgl_ignite.comparison.task import Task, finished, reason_of
 from cgl_ignite.comparison.workers import WorkerPool, child_environments
 from cgl_ignite.config.dump import values
@@ -121,6 +121,7 @@ class Comparison:
                 deviations=self.deviations.get(name, {}),
                 place=self.places.get(name),
                 paper=self.paper,
+                paths=[read_paths(self.runs / cell.run_id) for cell in self._cells(name) if cell.run_id],
             )
             for name, pipeline in self.pipelines.items()
         ]

@@ -22,12 +22,13 @@ from cgl_ignite.comparison.pictures import axis_pictures
 from cgl_ignite.errors import InputError
 from cgl_ignite.pipeline.artifacts import PREDICTIONS
 from cgl_ignite.pipeline.result import RunResult, average_over_seeds
+from cgl_ignite.pool.routing import PATHS
 from cgl_ignite.tracking.files import read_rows, write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["ComparisonReport", "read_predictions"]
+__all__ = ["ComparisonReport", "read_paths", "read_predictions"]
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,13 @@ def read_predictions(run: Path) -> Predictions | None:
             return Predictions(kept["predicted"], kept["targets"], int(kept["selected"]))
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{path}: not the predictions of a run ({error})") from error
+
+
+def read_paths(run: Path) -> list[list[int]]:
+    """Read the paths of the students of a finished run, (K, L); an empty list if they were not kept."""
+    file = run / "artifacts" / PATHS
+    paths: list[list[int]] = json.loads(file.read_text("utf-8")) if file.is_file() else []
+    return paths
 
 
 def _results(method: MethodRow) -> list[RunResult]:

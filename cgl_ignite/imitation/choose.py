@@ -14,7 +14,7 @@ from cgl_ignite.errors import InputError
 from cgl_ignite.registry import Registry
 from cgl_ignite.seeding import stream
 
-__all__ = ["CHOICES", "Choice", "bernoulli", "everyone", "fixed", "nobody", "others", "peers", "regular"]
+__all__ = ["CHOICES", "Choice", "bernoulli", "constant", "everyone", "fixed", "nobody", "others", "peers", "regular"]
 
 Size = Annotated[int, Field(ge=1)]
 Probability = Annotated[float, Field(gt=0, le=1)]
@@ -94,6 +94,15 @@ def bernoulli(students: int, *, probability: Probability) -> Choice:
         return (torch.rand(students, students, generator=generator) < probability) & others_only
 
     return Choice(probability * (students - 1), draw, by_probability=probability * students)
+
+
+@CHOICES.register("constant")
+def constant(students: int, *, imitated: Annotated[float, Field(gt=0)]) -> Choice:
+    """Choose each other student with the probability that keeps K p = ``imitated``, at most 1.
+
+    So the number of passes of a student does not grow with the number of students, as in the paper's appendix.
+    """
+    return bernoulli(students, probability=min(1.0, imitated / students))
 
 
 @CHOICES.register("fixed")

@@ -20,6 +20,7 @@ from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import DataReport
 from cgl_ignite.handlers.state import Scores
 from cgl_ignite.pipeline.folder import PREDICTIONS
+from cgl_ignite.pool.routing import PATHS
 from cgl_ignite.tracking import Journal, ask_git
 
 __all__ = [
@@ -51,7 +52,7 @@ def keep_data(report: DataReport, data: Mapping[str, str], journal: Journal) -> 
 
 def keep_routing(paths: Tensor, journal: Journal) -> None:
     """Keep the students' paths with a run, as a table and as a picture."""
-    journal.text("paths.json", json.dumps(paths.tolist()))
+    journal.text(PATHS, json.dumps(paths.tolist()))
     journal.content("routing.png", as_png(routing_figure(paths.tolist())))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
+from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
@@ -14,11 +16,26 @@ from torch import Tensor
 from cgl_ignite.config.schema import MOST_STUDENTS
 from cgl_ignite.errors import InputError
 from cgl_ignite.registry import Registry
+from cgl_ignite.seeding import stream
 
-__all__ = ["ROUTINGS", "Routing", "add_classifier", "branched", "disjoint", "fixed", "follow", "random", "trunk_of"]
+__all__ = [
+    "PATHS",
+    "ROUTINGS",
+    "Routing",
+    "add_classifier",
+    "branched",
+    "disjoint",
+    "fixed",
+    "follow",
+    "random",
+    "trunk_of",
+]
 
 Count = Annotated[int, Field(ge=1, le=MOST_STUDENTS)]
 Index = Annotated[int, Field(ge=0, lt=MOST_STUDENTS)]
+
+PATHS = "paths.json"
+"""The file of a run that holds its (K, L) table."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +55,13 @@ ROUTINGS: Registry[Callable[..., Routing]] = Registry("routing")
 
 @ROUTINGS.register("random")
 def random(
-    students: int, stages: Sequence[int], *, modules: Count = 2, shared: tuple[Index, ...] = (), distinct: bool = True
+    students: int,
+    stages: Sequence[int],
+    *,
+    modules: Count = 2,
+    shared: tuple[Index, ...] = (),
+    distinct: bool = True,
+    seed: Index | None = None,
 ) -> Routing:
     """Draw every module uniformly from the M of its layer (random routing, Eq. 1).
 
@@ -46,6 +69,7 @@ def random(
         modules: M, the number of modules in a layer.
         shared: layers, counted from 0, that hold a single module for all students.
         distinct: draw the paths without replacement, so that no two students are the same network.
+        seed: of the paths, so that runs of all seeds have the same ones; None: that of the run.
 
     Raises:
         InputError: more students than distinct paths, or a shared layer that is not there.
@@ -62,6 +86,7 @@ def random(
         )
 
     def sample(generator: torch.Generator) -> Tensor:
+        generator = generator if seed is None else stream(seed, "paths")
         high = torch.tensor(counts)
         rows: dict[tuple[int, ...], None] = {}
         table: list[tuple[int, ...]] = []
@@ -102,18 +127,34 @@ def disjoint(students: int, stages: Sequence[int]) -> Routing:
 
 
 @ROUTINGS.register("fixed")
-def fixed(students: int, stages: Sequence[int], *, table: list[list[Index]]) -> Routing:
-    """Use a given (K, L) table, such as the ``paths.json`` of an earlier run.
+def fixed(students: int, stages: Sequence[int], *, table: list[list[Index]] | None = None, run: str = "") -> Routing:
+    """Use a given (K, L) table.
+
+    Args:
+        table: the paths, one row for each student.
+        run: the folder of an earlier run, whose paths are used instead.
 
     Raises:
-        InputError: a table whose shape is not (students, layers).
+        InputError: neither or both of them, no such run, or a table whose shape is not (students, layers).
     """
     layers = sum(stages)
-    if len(table) != students or any(len(row) != layers for row in table):
-        shape = f"{len(table)} rows of {'/'.join(map(str, sorted({len(row) for row in table})))} entries"
+    if (table is None) == (not run):
+        raise InputError("needs one of 'table' and 'run'")
+    rows = _paths_of(Path(run), layers) if table is None else table
+    if len(rows) != students or any(len(row) != layers for row in rows):
+        shape = f"{len(rows)} rows of {'/'.join(map(str, sorted({len(row) for row in rows})))} entries"
         raise InputError(f"table needs {students} rows (students) of {layers} entries (layers), not {shape}")
-    paths = torch.tensor(table)
+    paths = torch.tensor(rows)
     return Routing(tuple((paths.amax(dim=0) + 1).tolist()), lambda _: paths)
+
+
+def _paths_of(run: Path, layers: int) -> list[list[int]]:
+    """Read the paths of a run, without a column for the classifier."""
+    file = run.expanduser() / "artifacts" / PATHS
+    try:
+        return [[int(module) for module in row[:layers]] for row in json.loads(file.read_text("utf-8"))]
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"run = {str(run)!r} is no folder of a run with its paths ({file}: {error})") from error
 
 
 def add_classifier(routing: Routing, students: int, reading: Literal["module", "student", "shared"]) -> Routing:

@@ -7,7 +7,18 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from cgl_ignite.errors import InputError
-from cgl_ignite.imitation.choose import CHOICES, Choice, bernoulli, everyone, fixed, nobody, others, peers, regular
+from cgl_ignite.imitation.choose import (
+    CHOICES,
+    Choice,
+    bernoulli,
+    constant,
+    everyone,
+    fixed,
+    nobody,
+    others,
+    peers,
+    regular,
+)
 from cgl_ignite.seeding import stream
 
 seeds = st.integers(0, 2**32)
@@ -153,3 +164,11 @@ def test_more_than_the_others_cannot_be_chosen(kind, students: int, size: int) -
 
 def test_registered_kinds() -> None:
     assert {"nobody", "others", "everyone", "peers", "bernoulli", "fixed", "regular"} <= set(CHOICES.kinds())
+
+
+@pytest.mark.parametrize(("students", "probability"), [(1, 1.0), (2, 1.0), (8, 0.25), (32, 0.0625)])
+def test_a_constant_number_keeps_k_p(students: int, probability: float) -> None:
+    choice = constant(students, imitated=2)
+    assert choice.printed == pytest.approx(students * probability)
+    same = bernoulli(students, probability=probability)
+    assert torch.equal(choice.at(1, 3), same.at(1, 3))

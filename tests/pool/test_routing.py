@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from itertools import product
+from pathlib import Path
+from typing import Any
 
 import hypothesis.strategies as st
 import pytest
@@ -153,3 +155,28 @@ def test_place_of_the_classifier(reading: str, column: list[int], modules: tuple
 
 def test_registered_kinds() -> None:
     assert {"random", "branched", "disjoint", "fixed"} <= set(ROUTINGS.kinds())
+
+
+def test_paths_with_a_seed_of_their_own_are_the_same_in_every_run() -> None:
+    """They are those that a run of that seed would draw."""
+    own = random(8, [9], seed=7)
+    assert torch.equal(drawn(own, 1), drawn(own, 2))
+    assert torch.equal(drawn(own, 1), drawn(random(8, [9]), 7))
+    assert not torch.equal(drawn(own, 1), drawn(random(8, [9], seed=8), 1))
+
+
+def test_paths_of_an_earlier_run_are_read_without_its_classifier(tmp_path: Path) -> None:
+    (tmp_path / "artifacts").mkdir()
+    (tmp_path / "artifacts" / "paths.json").write_text("[[0, 1, 0], [1, 1, 1]]", encoding="utf-8")
+    assert drawn(fixed(2, [2], run=str(tmp_path))).tolist() == [[0, 1], [1, 1]]
+    with pytest.raises(InputError, match="needs 3 rows"):
+        fixed(3, [2], run=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [({}, "one of"), ({"table": [[0]], "run": "x"}, "one of"), ({"run": "nowhere"}, "no folder of a run")],
+)
+def test_fixed_paths_come_from_one_place(given: dict[str, Any], fault: str) -> None:
+    with pytest.raises(InputError, match=fault):
+        fixed(1, [1], **given)
