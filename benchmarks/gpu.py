@@ -19,11 +19,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import repeat
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import click
 import torch
-from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from cgl_ignite import Pipeline, load_pipeline
@@ -32,7 +31,7 @@ from cgl_ignite.bench.figures import facts, summary
 from cgl_ignite.bench.passes import PlannedPass, ready, typical_batch
 from cgl_ignite.bench.race import ONE_EPOCH, PADDED, WARM_UP, hold
 from cgl_ignite.bench.synthetic import made_up
-from cgl_ignite.data import Batch
+from cgl_ignite.data import Batch, Batches
 from cgl_ignite.pipeline.device import find_device
 from cgl_ignite.pipeline.forecast import forecast
 
@@ -137,7 +136,7 @@ def busy(pipeline: Pipeline, iterations: int = 4) -> dict[str, Any]:
     for number in range(1, 8):
         planned(number)
     cuda = next(parts.pool.parameters()).device.type == "cuda"
-    wait = torch.cuda.synchronize if cuda else lambda: None
+    wait: Callable[[], None] = torch.cuda.synchronize if cuda else lambda: None
     wait()
     since = time.perf_counter()
     for number in range(8, 8 + iterations):
@@ -150,7 +149,7 @@ def busy(pipeline: Pipeline, iterations: int = 4) -> dict[str, Any]:
         for number in range(8, 8 + iterations):
             planned(number)
         wait()
-    kernels = [event for event in seen.events() if event.device_type == DeviceType.CUDA]
+    kernels = [event for event in seen.events() if event.device_type.name == "CUDA"]
     spent: dict[str, float] = {}
     for event in kernels:
         spent[event.name] = spent.get(event.name, 0.0) + event.device_time_total / 1e3 / iterations
@@ -186,7 +185,7 @@ def _seconds(work: Callable[[], object], times: int = 10) -> float:
 def time_compiled(pipeline: Pipeline, rounds: int) -> dict[str, Any]:
     """Time the hand-written loop of one network, as it is and compiled, without the making of batches."""
     device, parts = find_device(pipeline.run.device), ready(pipeline)
-    given = bare.Given.of(parts)._replace(batches=Same(typical_batch(parts.batches)))
+    given = bare.Given.of(parts)._replace(batches=cast(Batches, Same(typical_batch(parts.batches))))
     times = {}
     for name, compiled in (("as it is", False), ("compiled", True)):
         since = time.perf_counter()

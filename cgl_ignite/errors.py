@@ -22,8 +22,8 @@ __all__ = [
     "first_line",
     "listed",
     "nearest",
-    "shortened",
     "shortage",
+    "shortened",
 ]
 
 _CONTROL = r"\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"

@@ -1,8 +1,11 @@
 """Small networks of all sorts, for backbones of the kind ``module``."""
 
+# mypy: disable-error-code="no-any-return,no-untyped-call"
+
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -11,7 +14,7 @@ from torch.nn import functional as F
 WIDTH = 6
 
 
-def convolution(inputs: int, outputs: int, **options: int) -> nn.Sequential:
+def convolution(inputs: int, outputs: int, **options: Any) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, padding=1, bias=False, **options),
         nn.BatchNorm2d(outputs),

@@ -19,6 +19,7 @@ __all__ = [
     "ANNOTATED",
     "INK",
     "LABELLED",
+    "LINES",
     "MUTED",
     "PALETTE",
     "SECOND",
@@ -28,6 +29,7 @@ __all__ = [
     "headline",
     "line_style",
     "lower_triangle",
+    "method_color",
     "new_figure",
     "styled",
 ]
@@ -39,7 +41,8 @@ PALETTE = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#0072B2", "#D
 
 INK, MUTED, ACCENT, SECOND = "#1f2430", "#6b7280", "#0072B2", "#D55E00"
 MAP = "YlGnBu"
-LINES = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (4, 1.5, 1, 1.5)))
+LINES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (4, 1.5, 1, 1.5)), (0, (8, 2)), (0, (2, 1)))
+"""Dashes by which lines can be told apart without colours."""
 DPI = 160
 ANNOTATED, LABELLED = 16, 24
 """Up to this many rows the cells of a matrix carry their value, and every row its label."""
@@ -108,8 +111,12 @@ def as_svg(figure: Figure) -> bytes:
 
 def line_style(place: int) -> dict[str, Any]:
     """Return colour, dashes and width of the line of one of several methods, which differ without colours, too."""
-    colors = (*PALETTE[:4], *PALETTE[5:], PALETTE[4])
-    return {"color": colors[place % len(colors)], "linestyle": LINES[place % len(LINES)], "linewidth": 1.8}
+    return {"color": method_color(place), "linestyle": LINES[place % len(LINES)], "linewidth": 1.8}
+
+
+def method_color(place: int) -> str:
+    """Return the colour of one of several methods; yellow, which is hard to see on white, comes last."""
+    return (*PALETTE[:4], *PALETTE[5:], PALETTE[4])[place % len(PALETTE)]
 
 
 def headline(axes: Axes, title: str, detail: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cgl_ignite.analysis.canvas import INK, PALETTE, headline, new_figure, styled
+from cgl_ignite.analysis.canvas import INK, LINES, PALETTE, headline, method_color, new_figure, styled
 from cgl_ignite.analysis.series import Series
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ __all__ = ["accuracy_figure", "curves_figure"]
 
 ROOM = 0.35
 """The axis begins so much of the range of all values below the least one."""
-LINES = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (4, 1.5, 1, 1.5)))
 
 
 @styled
@@ -35,7 +34,7 @@ def accuracy_figure(scores: Mapping[str, Sequence[float]]) -> Figure:
     figure = new_figure(max(0.95 * len(names) + 1.4, 4.6), 4.0)
     axes = figure.subplots()
     for place, name in enumerate(names):
-        values, color = scores[name], _color(place)
+        values, color = scores[name], method_color(place)
         axes.bar(place, fmean(values), width=0.62, color=color, alpha=0.55, zorder=2)
         if len(values) > 1:
             bar = {"color": INK, "capsize": 4, "linewidth": 1.3, "zorder": 3}
@@ -88,14 +87,10 @@ def _curve(axes: Axes, place: int, name: str, seeds: Sequence[Series], key: str)
         return
     epochs = min((series.epochs for series in seeds), key=len)
     values = np.array([series.values(key)[: len(epochs)] for series in seeds])
-    color, line = _color(place), LINES[place // len(PALETTE) % len(LINES)]
+    color, line = method_color(place), LINES[place // len(PALETTE) % len(LINES)]
     axes.fill_between(epochs, values.min(axis=0), values.max(axis=0), color=color, alpha=0.18, linewidth=0)
     marker = "o" if len(epochs) == 1 else ""
     axes.plot(epochs, values.mean(axis=0), color=color, linewidth=1.9, linestyle=line, marker=marker, label=name)
-
-
-def _color(place: int) -> str:
-    return (*PALETTE[:4], *PALETTE[5:], PALETTE[4])[place % len(PALETTE)]
 
 
 def _ends(values: Sequence[float]) -> list[float]:
