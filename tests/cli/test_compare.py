@@ -94,7 +94,11 @@ def test_a_killed_child_loses_its_run_only_and_the_same_command_goes_on(workdir:
     assert {run.info.status for run in runs} == {"FINISHED"}
     assert {"comparison.md", "accuracy.png"} <= {file.path for file in client.list_artifacts(parent.info.run_id)}
     for run in children:
-        assert len(client.get_metric_history(run.info.run_id, "holdout/accuracy_mean")) == 20
+        assert len(client.get_metric_history(run.info.run_id, "accuracy/holdout")) == 20
+        assert run.data.params["method"] == run.data.tags["cgl.method"]
+    assert parent.data.metrics == {}
+    described = (workdir / "mlruns" / "comparisons" / parent.data.tags["cgl.comparison"] / "comparison.md").read_text()
+    assert described.startswith(parent.data.tags["mlflow.note.content"].partition("\n")[0])
 
 
 @pytest.mark.parametrize("jobs", [pytest.param("1", marks=pytest.mark.slow), "2"])

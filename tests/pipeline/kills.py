@@ -31,6 +31,7 @@ from mlflow import MlflowClient
 
 from cgl_ignite.pipeline.find import all_runs
 from cgl_ignite.student import read_student
+from cgl_ignite.tracking.keys import EPOCH, mlflow_name
 from tests.equivalence.test_resume import TIMINGS, assert_identical, outcome
 
 __all__ = ["Check", "kill_comparisons", "kill_runs"]
@@ -144,10 +145,11 @@ def check_store(folder: Path, runs: int) -> None:
 
 def assert_recorded(run: Path, key: str, client: MlflowClient, run_id: str) -> None:
     """MLflow has the values of the run's own file."""
-    if key == "epoch" or key.startswith(TIMINGS):
+    if key == EPOCH or key.startswith(TIMINGS):
         return
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    own = {row["epoch"]: row["values"][key] for row in rows if key in row["values"]}
+    named = [(row["epoch"], {mlflow_name(name): value for name, value in row["values"].items()}) for row in rows]
+    own = {epoch: values[key] for epoch, values in named if key in values}
     assert own == {metric.step: metric.value for metric in client.get_metric_history(run_id, key)}, key
 
 
