@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from cgl_ignite.cli.output import say
 from cgl_ignite.config.dump import toml_lines
 from cgl_ignite.config.presets import METHODS, preset
 from cgl_ignite.config.recipes import BACKBONES, DATASETS, recipe
@@ -34,7 +36,7 @@ def new(dataset: str, backbone: str, method: str, output: Path | None, force: bo
     if output.exists() and not force:
         raise InputError(f"{output} exists already; choose another name, or replace it with --force")
     _write(output, text)
-    click.echo(f"wrote {output}; next: cgl run {output}", err=True)
+    say(f"wrote {output}; next: cgl run {shlex.quote(str(output))}", err=True)
 
 
 def _on_method(method: str, modality: str) -> dict[str, str]:

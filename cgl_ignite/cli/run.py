@@ -39,6 +39,7 @@ def run(
     Prints the file of the selected student, or with --json everything about it.
     """
     from cgl_ignite.catalogue import load_pipeline
+    from cgl_ignite.cli.output import say
     from cgl_ignite.cli.reading import reading
     from cgl_ignite.cli.render import make_screen
     from cgl_ignite.pipeline import run as run_pipeline
@@ -54,7 +55,7 @@ def run(
         options += [part for seed in seeds for part in ("--seed", str(seed))]
         command = shlex.join(["cgl", "run", pipeline, *options, "--resume"])
         raise Interrupted(f"{error}; the state is saved, go on with: {command}") from None
-    click.echo(_json(results) if as_json else "\n".join(result.student for result in results))
+    say(_json(results) if as_json else "\n".join(result.student for result in results))
 
 
 def _json(results: list[RunResult]) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.display import Screen
-from cgl_ignite.errors import Interrupted
+from cgl_ignite.errors import InputError, Interrupted, escaped
 from cgl_ignite.handlers.interruption import terminable
 from cgl_ignite.pipeline.abandoned import close_abandoned
 from cgl_ignite.pipeline.active import RunContext
@@ -48,7 +50,7 @@ def run(
         RunFailed: the training failed.
         Interrupted: Ctrl-C or SIGTERM; the state is saved.
     """
-    runs = pipeline.tracking.folder.expanduser().absolute() / "runs"
+    runs = _runs_folder(pipeline)
     warn: Callable[[str], None] = screen.note if screen else _print
     tracker = tracker or make_tracker(locate(pipeline.tracking.folder, pipeline.tracking.uri), warn)
     close_abandoned(runs, tracker, warn)
@@ -74,6 +76,26 @@ def run(
                     results[seed] = run_seed(context, seed, begun)
             group.log_summary(average_over_seeds([results[seed] for seed in pipeline.seeds]))
     return [results[seed] for seed in pipeline.seeds]
+
+
+def _runs_folder(pipeline: Pipeline) -> Path:
+    """Return the folder of all runs; it is not made yet.
+
+    Raises:
+        InputError: it cannot be made, or nothing can be written to it.
+    """
+    folder = pipeline.tracking.folder
+    try:
+        runs = folder.expanduser().absolute() / "runs"
+        there = next(place for place in (runs, *runs.parents) if os.path.lexists(place))
+        usable = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+        runs.exists()  # a name that is too long is an error here
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{str(folder)!r} cannot be used ({reason})", key="tracking.folder") from error
+    if not usable:
+        raise InputError(f"{str(folder)!r} cannot be used: {there} is no folder to write to", key="tracking.folder")
+    return runs
 
 
 @contextmanager
@@ -114,4 +136,4 @@ def _tracker_group(found: Mapping[int, RunFolder | None]) -> str | None:
 
 
 def _print(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{escaped(text)}\n")
