@@ -140,7 +140,7 @@ def listed(faults: Sequence[object], most: int = 10) -> str:
         ['a is missing', 'b is missing', 'and 1 more']
     """
     more = [f"and {len(faults) - most} more"] if len(faults) > most else []
-    return "\n".join([*map(str, faults[:most]), *more])
+    return "\n".join([*map(escaped, faults[:most]), *more])
 
 
 def escaped(text: object) -> str:

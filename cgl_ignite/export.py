@@ -6,7 +6,6 @@ from pathlib import Path
 
 from cgl_ignite.errors import InputError
 from cgl_ignite.formats import EXPORT_FORMATS
-from cgl_ignite.plugins import import_plugins
 from cgl_ignite.runs import RunFiles, take_student
 from cgl_ignite.student import write_student
 from cgl_ignite.tracking.files import write_atomically
@@ -31,7 +30,7 @@ def export_student(run: RunFiles, student: int | None = None, form: str = "state
         InputError: a plugin that cannot be imported, an unknown format, a student that is not there, or a file that
             cannot be written.
     """
-    import_plugins(run.facts["pipeline"].get("plugins", ()))
+    run.import_plugins()
     name = f"student{EXPORT_FORMATS.facts(form)['suffix']}"
     path = Path(name) if target is None else target / name if target.is_dir() else target
     if path.exists() and path.samefile(run.path):

@@ -11,14 +11,16 @@ from torch import Tensor, nn
 
 from cgl_ignite.backbones import Backbone
 from cgl_ignite.catalogue import bind
-from cgl_ignite.config.load import Document
+from cgl_ignite.config.load import Document, within_limits
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import Normaliser, PadTokens, Tokenizer, parse_tokenizer
 from cgl_ignite.errors import CglError, InputError, first_line
-from cgl_ignite.handlers.checkpoint import read_checkpoint
+from cgl_ignite.handlers.contents import read_run_checkpoint
 from cgl_ignite.pipeline.assemble import blueprint
 from cgl_ignite.pipeline.find import find_run
-from cgl_ignite.pool import ModularNetwork, Routing, modular_layers
+from cgl_ignite.plugins import import_plugins, require_plugins
+from cgl_ignite.pool import ModularNetwork, Routing, follow, modular_layers
+from cgl_ignite.pool.limits import refuse_large_inputs, refuse_large_layers
 from cgl_ignite.spec import InputSpec
 from cgl_ignite.student import Card, Student, read_student
 from cgl_ignite.tracking.files import read_rows
@@ -38,12 +40,15 @@ __all__ = [
 class RunFiles:
     """What is read of a run: its checkpoint, and the scores of its students as far as they are beside it.
 
-    ``scores`` holds the rows of ``metrics.jsonl`` by epoch, and those of the test set under epoch 0.
+    Attributes:
+        scores: the rows of ``metrics.jsonl`` by epoch, and those of the test set under epoch 0.
+        own: whether it lies in the tracking folder, so that the plugins that it names may be imported.
     """
 
     path: Path
     checkpoint: dict[str, Any]
     scores: dict[int, dict[str, float]]
+    own: bool = True
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -94,7 +99,22 @@ class RunFiles:
     @property
     def tokenizer(self) -> Tokenizer | None:
         """What makes token ids of texts; None for images."""
-        return parse_tokenizer(self.facts["encoder"], self.path) if self.facts["modality"] == "text" else None
+        if self.facts["modality"] != "text":
+            return None
+        return parse_tokenizer(self.facts.get("encoder", ""), self.path, self.spec)
+
+    def import_plugins(self) -> None:
+        """Import the plugins that the run names; those of a run from elsewhere must have been imported.
+
+        Raises:
+            InputError: one that cannot be imported, or has not been.
+        """
+        plugins = self.facts["pipeline"].get("plugins", [])
+        if not isinstance(plugins, list) or not all(isinstance(name, str) for name in plugins):
+            raise InputError(f"{self.path}: its plugins are not a list of names")
+        if not self.own:
+            require_plugins(plugins, self.path)
+        import_plugins(plugins)
 
     def card(self, student: int) -> Card:
         """Describe a student at the selected epoch, with the accuracies that were recorded."""
@@ -122,9 +142,10 @@ def open_run(which: str, folder: Path) -> RunFiles:
     path = Path(which)
     alone = path.is_file() and not (path.parent / "run.json").exists()
     path = path if alone else find_run(folder / "runs", which).checkpoint
-    checkpoint = read_checkpoint(path)
+    checkpoint = read_run_checkpoint(path)
     rows = [] if alone else read_rows(path.parent / "metrics.jsonl")
-    return RunFiles(path, checkpoint, {0 if row.final else row.epoch: dict(row.values) for row in rows})
+    own = path.resolve().is_relative_to((folder / "runs").resolve())
+    return RunFiles(path, checkpoint, {0 if row.final else row.epoch: dict(row.values) for row in rows}, own)
 
 
 def open_pool(which: str, folder: Path) -> RunFiles:
@@ -152,8 +173,22 @@ def design_of(run: RunFiles) -> tuple[Pipeline, Backbone, Routing]:
     Raises:
         InputError: parts that are not registered here.
     """
-    pipeline = bind(Document(run.facts["pipeline"], {}, run.path))
-    return pipeline, *blueprint(pipeline, run.spec, len(run.facts["classes"]))
+    run.import_plugins()
+    tree = {key: value for key, value in run.facts["pipeline"].items() if key != "plugins"}
+    pipeline = bind(within_limits(Document(tree, {}, run.path)))
+    refuse_large_inputs(run.path, run.spec)
+    backbone, routing = blueprint(pipeline, run.spec, len(run.facts["classes"]))
+    layers = modular_layers(backbone)
+    refuse_large_layers(run.path, layers, follow(routing.modules, len(layers)))
+    _refuse_unfit_paths(run, routing)
+    return pipeline, backbone, routing
+
+
+def _refuse_unfit_paths(run: RunFiles, routing: Routing) -> None:
+    modules = routing.modules
+    for path in run.facts["paths"]:
+        if len(path) != len(modules) or any(module >= count for module, count in zip(path, modules, strict=True)):
+            raise InputError(f"{run.path}: the paths of its students are not those of its pipeline")
 
 
 def rebuild_pool(run: RunFiles) -> ModularNetwork:
@@ -173,7 +208,7 @@ def rebuild_pool(run: RunFiles) -> ModularNetwork:
     pool.route(torch.tensor(facts["paths"]), facts["reads"], pipeline.method.statistics)
     try:
         pool.load_state_dict(weights)
-    except RuntimeError as error:
+    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(
             f"{run.path}: its weights do not fit backbone {pipeline.backbone.kind!r} as it is registered now"
         ) from error

@@ -182,7 +182,9 @@ def test_a_backbone_of_a_plugin(tmp_path: Path, workdir: Path, monkeypatch: pyte
 
     monkeypatch.setattr(BACKBONES, "_builders", {k: v for k, v in BACKBONES._builders.items() if "flat" not in k})
     monkeypatch.delitem(sys.modules, "export_parts")
-    student, card = load_student(result.checkpoint, tmp_path)
+    with pytest.raises(InputError, match="add --plugin export_parts"):
+        load_student(result.checkpoint, tmp_path)
+    student, card = load_student(result.checkpoint, tmp_path / "runs_of_plugins")
     assert same(student, expected)
     assert card.plugins == ("export_parts",)
 

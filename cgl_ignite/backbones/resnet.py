@@ -15,7 +15,7 @@ from cgl_ignite.spec import InputSpec
 
 __all__ = ["resnet8", "resnet18", "resnet34"]
 
-Width = Annotated[int, Field(ge=1)]
+Width = Annotated[int, Field(ge=1, le=2**16)]
 
 
 @BACKBONES.register("resnet8", modality="image")

@@ -25,7 +25,7 @@ __all__ = ["positions", "token_means", "transformer"]
 ATTENTION_KERNELS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 """All but cuDNN's, which takes a tenth of a second to prepare for every length that it has not seen."""
 
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=2**16)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 

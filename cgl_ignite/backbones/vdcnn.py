@@ -16,7 +16,7 @@ from cgl_ignite.spec import InputSpec
 
 __all__ = ["KMaxPool", "vdcnn9", "vdcnn17", "vdcnn29"]
 
-Width = Annotated[int, Field(ge=1)]
+Width = Annotated[int, Field(ge=1, le=2**16)]
 Pooling = Literal["kmax", "adaptive"]
 Layers = Literal["blocks", "convolutions"]
 

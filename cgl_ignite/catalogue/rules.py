@@ -243,7 +243,7 @@ def _check_rows(draft: Draft) -> None:
         message = f"takes {holdout} of {rows} rows and leaves none to learn from"
         raise Contradiction(("data.holdout",), message) from error
     keys, students = ("method.subsets", "method.students"), draft.get("method", "students")
-    targets = torch.zeros(rows - held_out, dtype=torch.int64)
+    targets = torch.zeros((), dtype=torch.int64).expand(rows - held_out)  # takes no memory
     draft.build("subsets", keys, draft.get("method", "subsets"), targets, students, 0)
 
 

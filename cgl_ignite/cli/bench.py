@@ -169,9 +169,9 @@ def _stopping() -> Iterator[None]:
 
 
 def _console(quiet: bool) -> Console:
-    from rich.console import Console
+    from cgl_ignite.cli.output import SafeConsole
 
-    return Console(stderr=True, quiet=quiet, highlight=False)
+    return SafeConsole(stderr=True, quiet=quiet, highlight=False)
 
 
 @contextmanager
@@ -209,6 +209,7 @@ def _tell(tree: dict[str, Any], console: Console, output: Path | None, *, as_jso
     from rich.text import Text
 
     from cgl_ignite.bench.report import COLUMNS, lines, markdown, write
+    from cgl_ignite.cli.output import say
 
     if not console.is_terminal:
         console.width = UNKNOWN_WIDTH
@@ -227,4 +228,4 @@ def _tell(tree: dict[str, Any], console: Console, output: Path | None, *, as_jso
     if as_json:
         click.echo(json.dumps(tree))
     elif quiet or not (sys.stdout.isatty() and console.is_terminal):
-        click.echo(markdown(tree), nl=False)
+        say(markdown(tree).rstrip("\n"))

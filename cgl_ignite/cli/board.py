@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
 from cgl_ignite.analysis.tables import notes, used_columns
 from cgl_ignite.cli.frame import duration
+from cgl_ignite.cli.output import SafeConsole, cells
 from cgl_ignite.cli.report import show_data
 from cgl_ignite.display import NoBoard
+from cgl_ignite.errors import escaped
 
 if TYPE_CHECKING:
     from cgl_ignite.comparison.report import ComparisonReport
@@ -34,7 +37,7 @@ STYLES = {"finished": "green", "failed": "red", "interrupted": "yellow"}
 
 def make_board(quiet: bool = False, live: bool = False, console: Console | None = None) -> Board:
     """Return the board that fits where stderr goes; ``live``: several runs go on at a time."""
-    console = console or Console(stderr=True, highlight=False)
+    console = console or SafeConsole(stderr=True, highlight=False)
     if quiet:
         return QuietBoard(console)
     live = live and console.is_terminal and not console.is_dumb_terminal
@@ -147,7 +150,7 @@ class LiveBoard(PlainBoard):
         """Move the bars; a cell that has ended leaves a line."""
         if cell.status == "running":
             if cell.label not in self.tasks:
-                self.tasks[cell.label] = self.progress.add_task(cell.label, total=1.0, text="")
+                self.tasks[cell.label] = self.progress.add_task(escape(escaped(cell.label)), total=1.0, text="")
             self.progress.update(self.tasks[cell.label], completed=cell.share, text=f"{cell.share:.0%}")
         else:
             if cell.label in self.tasks:
@@ -165,7 +168,7 @@ class LiveBoard(PlainBoard):
 
 def show_table(report: ComparisonReport, *, stderr: bool, console: Console | None = None) -> None:
     """Print the table, with as many columns as fit, and what has to be known about it."""
-    console = console or Console(stderr=stderr, highlight=False)
+    console = console or SafeConsole(stderr=stderr, highlight=False)
     if not console.is_terminal:
         console.width = UNKNOWN_WIDTH
     rows = report.rows
@@ -174,8 +177,8 @@ def show_table(report: ComparisonReport, *, stderr: bool, console: Console | Non
     table = Table(box=box.SIMPLE_HEAD, padding=(0, PADDING - 1, 0, 0), show_edge=False, pad_edge=False)
     for place, (title, _, _) in enumerate(shown):
         table.add_column("\n".join(title), justify="right" if place else "left", no_wrap=True, vertical="bottom")
-    for cells in zip(*(cells for _, cells, _ in shown), strict=True):
-        table.add_row(*map(Text, cells))
+    for row in zip(*(column for _, column, _ in shown), strict=True):
+        table.add_row(*cells(row))
     console.print(table)
     left_out = [" ".join(title).strip() for title, _, _ in columns if title not in [title for title, _, _ in shown]]
     more = [f"not shown for want of room: {', '.join(left_out)}"] if left_out else []
@@ -198,5 +201,5 @@ def fitting(
 
 def show_folder(report: ComparisonReport) -> None:
     """Say on stderr where tables and figures are."""
-    console = Console(stderr=True, highlight=False)
+    console = SafeConsole(stderr=True, highlight=False)
     console.print(Text.assemble(("tables, figures ", "dim"), str(report.folder)), soft_wrap=True)

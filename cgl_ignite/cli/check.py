@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from cgl_ignite.cli.options import json_option
-from cgl_ignite.errors import ConfigError, InputError, Problem
+from cgl_ignite.errors import ConfigError, InputError, Problem, escaped
 
 if TYPE_CHECKING:
     from cgl_ignite.config.schema import Pipeline
@@ -32,12 +32,14 @@ def check(pipelines: tuple[str, ...], overrides: tuple[str, ...], with_data: boo
     Needs no GPU, and no data unless --data is given. Exit code 2 if anything is wrong.
     """
     settings = _load(pipelines, overrides)
+    from cgl_ignite.cli.output import say
+
     reports = _read(settings) if with_data else {}
     if as_json:
         click.echo(json.dumps({path: _tree(reports.get(path)) for path in settings}))
         return
     for path in settings:
-        click.echo(f"{path}: ok")
+        say(f"{escaped(path)}: ok")
         if path in reports:
             _show(reports[path])
 
@@ -92,7 +94,7 @@ def _read(settings: dict[str, Pipeline]) -> dict[str, DataReport]:
 
     with reading(quiet=False):
         found = {path: _tried(partial(report, pipeline)) for path, pipeline in settings.items()}
-    faults = [f"{path}: {error}" for path, error in found.items() if isinstance(error, InputError)]
+    faults = [f"{escaped(path)}: {error}" for path, error in found.items() if isinstance(error, InputError)]
     if faults:
         raise InputError("\n".join(faults))
     return {path: one for path, one in found.items() if not isinstance(one, InputError)}
@@ -106,11 +108,10 @@ def _tried(work: Callable[[], T]) -> T | InputError:
 
 
 def _show(report: DataReport) -> None:
-    from rich.console import Console
-
+    from cgl_ignite.cli.output import SafeConsole
     from cgl_ignite.cli.report import show_data
 
-    show_data(report, Console(highlight=False))
+    show_data(report, SafeConsole(highlight=False))
 
 
 def _tree(report: DataReport | None) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
+
+from cgl_ignite.cli.output import SafeConsole, say
 
 if TYPE_CHECKING:
     from cgl_ignite.data import Archive
@@ -42,7 +43,7 @@ def list_(root: Path | None) -> None:
         lines.append((kind, str(train), str(test), str(facts["classes"] or "-"), present, where))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
 @data.command()
@@ -58,7 +59,7 @@ def fetch(kinds: tuple[str, ...], root: Path | None) -> None:
         _say(f"{archive.title}: fetching into {archive.location(folder)}")
         archive.fetch(folder)
     for archive in archives:
-        click.echo(archive.location(folder))
+        say(archive.location(folder))
 
 
 @data.command()
@@ -86,7 +87,7 @@ def verify(kinds: tuple[str, ...], root: Path | None) -> None:
     if not archives:
         _say(f"no data set in {folder}")
     for archive in archives:
-        click.echo(f"{archive.kind}  whole  {archive.location(folder)}")
+        say(f"{archive.kind}  whole  {archive.location(folder)}")
 
 
 def _archive(kind: str) -> Archive:
@@ -102,4 +103,4 @@ def _archive(kind: str) -> Archive:
 
 
 def _say(text: str) -> None:
-    Console(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)
+    SafeConsole(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)

@@ -48,6 +48,7 @@ def evaluate(
     With --ensemble FILE is a run, and DATA may be left out: then it is the test part that the run was tested on. The
     ensemble predicts the mean of the students' probabilities.
     """
+    from cgl_ignite.cli.output import say
     from cgl_ignite.pipeline.device import find_device
     from cgl_ignite.plugins import import_plugins
 
@@ -56,7 +57,7 @@ def evaluate(
     import_plugins(plugins)
     measure = _ensemble if ensemble else _student
     found, lines = measure(file, folder, data, root, limit, find_device(device))
-    click.echo(json.dumps(found) if as_json else "\n".join(lines))
+    click.echo(json.dumps(found)) if as_json else say("\n".join(lines))
 
 
 def _student(

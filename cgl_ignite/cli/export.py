@@ -40,8 +40,7 @@ def export(
     RUN is a run id or its beginning, "latest", a run's folder or a checkpoint. Prints the name of the file;
     the card for people is FILE.md. A file of that name is replaced.
     """
-    from rich.console import Console
-
+    from cgl_ignite.cli.output import SafeConsole, say
     from cgl_ignite.export import export_student
     from cgl_ignite.plugins import import_plugins
     from cgl_ignite.runs import open_run
@@ -51,5 +50,5 @@ def export(
     path = export_student(opened, student, form, output)
     epoch, selected, _ = opened.selected
     text = f"student {selected if student is None else student} of run {opened.facts['run_id']}, epoch {epoch}"
-    Console(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)
-    click.echo(path)
+    SafeConsole(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)
+    say(path)

@@ -9,7 +9,7 @@ import click
 
 from cgl_ignite import __version__
 from cgl_ignite.cli.surroundings import ensure_home, prepared
-from cgl_ignite.errors import CglError, nearest, shortage
+from cgl_ignite.errors import CglError, ConfigError, InputError, escaped_lines, nearest, shortage
 
 __all__ = ["VERBS", "cgl"]
 
@@ -43,7 +43,7 @@ class _Failure(click.ClickException):
     def show(self, file: Any = None) -> None:
         """Write the message to stderr, with ``error:`` in front."""
         click.secho("error: ", fg="red", nl=False, err=True)
-        click.echo(self.message, err=True)
+        click.echo(escaped_lines(self.message), err=True)
 
 
 class _Verbs(click.Group):
@@ -86,17 +86,30 @@ class _Verbs(click.Group):
             if note := ensure_home():
                 click.echo(f"note: {note}", err=True)
             return super().invoke(ctx)
-        except CglError as error:
+        except ConfigError as error:
             raise _Failure(str(error), error.exit_code) from error
+        except CglError as error:
+            raise _Failure(_indented(str(error)), error.exit_code) from error
         except BrokenPipeError:
+            raise
+        except click.ClickException as error:
+            error.message = escaped_lines(error.message)  # type: ignore[misc]
             raise
         except (OSError, RuntimeError, MemoryError) as error:
             missing = shortage(error)
             if missing is None and not isinstance(error, OSError):
                 raise
-            raise _Failure(missing or str(error), CglError.exit_code) from error
+            raise _Failure(_indented(missing or str(error)), CglError.exit_code) from error
+        except SystemExit as error:  # click ends otherwise
+            text = f"a plugin has ended the program (SystemExit: {error})"
+            raise _Failure(text, InputError.exit_code) from error
         except KeyboardInterrupt:
             raise _Failure("interrupted", 130) from None
+
+
+def _indented(message: str) -> str:
+    """Indent the further lines of a message, so that no name with a new line in it passes for another message."""
+    return message.replace("\n", "\n  ")
 
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})

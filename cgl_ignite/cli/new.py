@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import click
 
 from cgl_ignite.cli.options import plugins_option
+from cgl_ignite.cli.output import say
 from cgl_ignite.config.dump import toml_lines
 from cgl_ignite.config.presets import METHODS, preset
 from cgl_ignite.config.recipes import BACKBONES, DATASETS, OWN_BACKBONE, Recipe, recipe
@@ -44,7 +46,7 @@ def new(dataset: str, backbone: str, method: str, output: str | None, force: boo
     if path.exists() and not force:
         raise InputError(f"{output} exists already; choose another name, or replace it with --force")
     _write(path, text)
-    click.echo(f"wrote {output}; next: cgl run {output}", err=True)
+    say(f"wrote {output}; next: cgl run {shlex.quote(output)}", err=True)
 
 
 def _added(plugins: Sequence[str]) -> dict[str, Recipe]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 
 from cgl_ignite.cli.options import folder_option, json_option, plugins_option
-from cgl_ignite.errors import CglError, InputError, Unreadable, listed
+from cgl_ignite.errors import CglError, InputError, Unreadable, escaped, listed
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -104,8 +104,8 @@ def _entry(labels: list[str], probabilities: list[float]) -> dict[str, Any]:
 
 
 def _line(key: str, row: dict[str, Any]) -> str:
-    name = " ".join(row[key].split()) if key == "text" else os.fsencode(row[key]).decode("utf-8", "replace")
+    name = escaped(" ".join(row[key].split()) if key == "text" else os.fsencode(row[key]).decode("utf-8", "replace"))
     if "error" in row:
-        return f"{name}\terror: {row['error']}"
-    cells = [f"{answer['label']}\t{answer['probability']:.4f}" for answer in (row, *row["next"])]
+        return f"{name}\terror: {escaped(row['error'])}"
+    cells = [f"{escaped(answer['label'])}\t{answer['probability']:.4f}" for answer in (row, *row["next"])]
     return "\t".join([name, *cells])

@@ -11,6 +11,7 @@ from rich.errors import LiveError
 from rich.progress import BarColumn, Progress, TextColumn
 
 from cgl_ignite.cli.frame import duration
+from cgl_ignite.cli.output import SafeConsole
 from cgl_ignite.data import ProgressReport, watching
 
 __all__ = ["Reading", "reading"]
@@ -22,7 +23,7 @@ _LINE_EVERY = 10.0
 @contextmanager
 def reading(*, quiet: bool) -> Iterator[None]:
     """Show on stderr what takes longer than a second, while the block runs."""
-    shown = Reading(Console(stderr=True, quiet=quiet), time.monotonic)
+    shown = Reading(SafeConsole(stderr=True, quiet=quiet), time.monotonic)
     try:
         with watching(shown):
             yield

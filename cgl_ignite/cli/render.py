@@ -13,6 +13,7 @@ from rich.text import Text
 
 from cgl_ignite.cli.ending import results
 from cgl_ignite.cli.frame import StudentTable, bars, facts, header, plain_line
+from cgl_ignite.cli.output import SafeConsole
 from cgl_ignite.cli.report import show_data
 from cgl_ignite.display import NoScreen
 
@@ -31,7 +32,7 @@ SECONDS, SHARE = 0.125, 0.01
 
 def make_screen(quiet: bool = False, console: Console | None = None, *, brief: bool = False) -> Screen:
     """Return the screen that fits where stderr goes; ``brief``: the end of a run is told by somebody else."""
-    console = console or Console(stderr=True, highlight=False)
+    console = console or SafeConsole(stderr=True, highlight=False)
     if quiet:
         return QuietScreen(console)
     live = console.is_terminal and not console.is_dumb_terminal

@@ -8,6 +8,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from cgl_ignite.cli.output import cells
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -24,7 +26,7 @@ def show_data(report: DataReport, console: Console) -> None:
     for title in titles:
         table.add_column(title, justify="left" if title in (titles[0], titles[-1]) else "right")
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*cells(row))
     console.print(table)
     for warning in report.warnings:
         console.print(Text.assemble(("warning: ", "yellow"), warning), soft_wrap=True)

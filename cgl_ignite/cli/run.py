@@ -41,6 +41,7 @@ def run(
     Prints the file of the selected student, or with --json everything about it.
     """
     from cgl_ignite.catalogue import load_pipeline
+    from cgl_ignite.cli.output import say
     from cgl_ignite.cli.reading import reading
     from cgl_ignite.cli.render import make_screen
     from cgl_ignite.pipeline import run as run_pipeline
@@ -57,7 +58,7 @@ def run(
         options += [] if register is None else ["--register", register]
         command = shlex.join(["cgl", "run", pipeline, *options, "--resume"])
         raise Interrupted(f"{error}; the state is saved, go on with: {command}") from None
-    click.echo(_json(results) if as_json else "\n".join(result.student for result in results))
+    say(_json(results) if as_json else "\n".join(result.student for result in results))
 
 
 def _json(results: list[RunResult]) -> str:

@@ -43,10 +43,9 @@ def show(
     """
     if pipeline is None and not list_kinds:
         raise click.UsageError("Missing argument 'PIPELINE' (or --kinds).")
-    from rich.console import Console
-
     from cgl_ignite.catalogue import bind, effective
     from cgl_ignite.cli.kinds import kinds
+    from cgl_ignite.cli.output import SafeConsole
     from cgl_ignite.cli.preview import Preview
     from cgl_ignite.config.load import load_document
 
@@ -61,7 +60,7 @@ def show(
     if list_kinds:
         click.echo("\n".join(kinds()))
         return
-    console = Console(highlight=False, soft_wrap=True)
+    console = SafeConsole(highlight=False, soft_wrap=True)
     for line in lines:
         console.print(line)
 

@@ -128,7 +128,7 @@ def _server(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
         try:
             yield server
         except KeyboardInterrupt:
-            raise SystemExit(0) from None
+            raise click.exceptions.Exit(0) from None
         finally:
             signal.signal(signal.SIGTERM, before)
             if server.poll() is None:

@@ -15,7 +15,7 @@ from cgl_ignite.catalogue import load_pipeline
 from cgl_ignite.config.dump import values
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.display import Screen
-from cgl_ignite.errors import CglError, shortage
+from cgl_ignite.errors import CglError, escaped_lines, shortage
 from cgl_ignite.pipeline.active import RunContext
 from cgl_ignite.pipeline.data import RunData, refuse_changed_data
 from cgl_ignite.pipeline.device import cpu_threads, find_device
@@ -110,7 +110,7 @@ def reason_of(error: Exception, log: Path | None = None) -> str:
         return missing
     text = "".join(traceback.format_exception(error))
     if log is None:
-        sys.stderr.write(text)
+        sys.stderr.write(escaped_lines(text))
     else:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a", encoding="utf-8") as file:

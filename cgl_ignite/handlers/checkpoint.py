@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,10 +12,11 @@ from ignite.engine import Engine, Events
 from ignite.handlers import DiskSaver
 
 from cgl_ignite.config.schema import CheckpointEvery
-from cgl_ignite.errors import InputError, RunFailed
+from cgl_ignite.errors import InputError, RunFailed, first_line
 from cgl_ignite.handlers.averages import TrainingAverages
 from cgl_ignite.handlers.selection import StudentSelector
 from cgl_ignite.handlers.state import state_of
+from cgl_ignite.pool.limits import read_archive
 
 __all__ = ["Checkpointer", "Stateful", "all_finite", "read_checkpoint"]
 
@@ -72,15 +72,22 @@ class Checkpointer:
             engine.add_event_handler(Events.ITERATION_COMPLETED, self._after_iteration)
 
     def resume(self, engine: Engine, checkpoint: dict[str, Any]) -> None:
-        """Give a fresh engine the counters of a checkpoint; the rest follows when the run starts."""
-        engine.load_state_dict(checkpoint["trainer"])
+        """Give a fresh engine the counters of a checkpoint; the rest follows when the run starts.
+
+        Raises:
+            InputError: counters that do not go together.
+        """
+        try:
+            engine.load_state_dict(checkpoint["trainer"])
+        except ValueError as error:
+            raise InputError(f"{self.path}: its counters do not fit ({first_line(error)})") from error
         self._resumed = checkpoint
 
     def restore(self, engine: Engine) -> None:
         """Load every part, once the students are established.
 
         Raises:
-            InputError: the checkpoint's students have other paths.
+            InputError: the checkpoint's students have other paths, or a part of it does not fit.
         """
         self.facts["paths"] = state_of(engine).paths.tolist()
         if self._resumed is None:
@@ -88,10 +95,16 @@ class Checkpointer:
         if self._resumed["facts"]["paths"] != self.facts["paths"]:
             raise InputError(f"{self.path}: the paths of its students are not those this pipeline and seed draw")
         for name, part in self.parts.items():
-            part.load_state_dict(self._resumed[name])
+            self._load(name, part, self._resumed.get(name, {}))
         if self.selector.selected is not None:
             state_of(engine).selected = self.selector.selected
         self._resumed = None
+
+    def _load(self, name: str, part: Stateful, state: dict[str, Any]) -> None:
+        try:
+            part.load_state_dict(state)
+        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            raise InputError(f"{self.path}: its part {name!r} does not fit ({first_line(error)})") from error
 
     def save(self, engine: Engine) -> None:
         """Write the state as it is now.
@@ -134,14 +147,12 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         InputError: a file that is not there, is damaged, or is no checkpoint of this program.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            if broken := archive.testzip():
-                raise zipfile.BadZipFile(f"{broken} does not have its checksum")
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        checkpoint = read_archive(path)
     except FileNotFoundError:
         raise InputError(f"{path}: no such checkpoint") from None
-    except Exception as error:
-        raise InputError(f"{path}: not a readable checkpoint ({type(error).__name__})") from error
-    if not isinstance(checkpoint, dict) or checkpoint.get("format") != FORMAT:
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a readable checkpoint ({first_line(error)})") from error
+    known = isinstance(checkpoint, dict) and type(checkpoint.get("format")) is int
+    if not isinstance(checkpoint, dict) or not known or checkpoint["format"] != FORMAT:
         raise InputError(f"{path}: not a checkpoint of this program (format {FORMAT} expected)")
     return checkpoint

@@ -13,7 +13,7 @@ import torch
 from cgl_ignite.config.dump import differences, fingerprint, toml_value, values
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.errors import InputError
-from cgl_ignite.handlers.checkpoint import read_checkpoint
+from cgl_ignite.handlers.contents import read_run_checkpoint
 from cgl_ignite.handlers.ramp import RampUp
 from cgl_ignite.pipeline.active import RunContext
 from cgl_ignite.pipeline.artifacts import DATA_FILES, keep_setting
@@ -57,7 +57,7 @@ def longer_run(context: RunContext, seed: int, held: ExitStack) -> RunFolder | N
         unfinished = next((other for other in others if not other.folder.complete), None)
         context.warn(_explained(context, seed, unfinished))
         return None
-    checkpoint = read_checkpoint(shorter.folder.checkpoint)
+    checkpoint = read_run_checkpoint(shorter.folder.checkpoint)
     trainer, done = checkpoint["trainer"], checkpoint["selector"]["judged"]
     begun = -(-trainer["iteration"] // trainer["epoch_length"])
     reason = first_difference(context.pipeline, shorter.epochs, begun)

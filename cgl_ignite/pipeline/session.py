@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.display import Screen
-from cgl_ignite.errors import Interrupted
+from cgl_ignite.errors import InputError, Interrupted, escaped
 from cgl_ignite.handlers.interruption import terminable
 from cgl_ignite.pipeline.abandoned import close_abandoned
 from cgl_ignite.pipeline.active import RunContext
@@ -55,7 +56,7 @@ def run(
     """
     if register is not None:
         refuse_unfit_name(register)
-    runs = pipeline.tracking.folder.expanduser().absolute() / "runs"
+    runs = _runs_folder(pipeline)
     warn: Callable[[str], None] = screen.note if screen else _print
     tracker = tracker or make_tracker(locate(pipeline.tracking.folder, pipeline.tracking.uri), warn)
     close_abandoned(runs, tracker, warn)
@@ -104,6 +105,26 @@ def _run_seeds(
     return [results[seed] for seed in pipeline.seeds]
 
 
+def _runs_folder(pipeline: Pipeline) -> Path:
+    """Return the folder of all runs; it is not made yet.
+
+    Raises:
+        InputError: it cannot be made, or nothing can be written to it.
+    """
+    folder = pipeline.tracking.folder
+    try:
+        runs = folder.expanduser().absolute() / "runs"
+        there = next(place for place in (runs, *runs.parents) if os.path.lexists(place))
+        usable = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+        runs.exists()  # a name that is too long is an error here
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{str(folder)!r} cannot be used ({reason})", key="tracking.folder") from error
+    if not usable:
+        raise InputError(f"{str(folder)!r} cannot be used: {there} is no folder to write to", key="tracking.folder")
+    return runs
+
+
 @contextmanager
 def _ending(group: Group) -> Iterator[None]:
     """Give the group the status that is true; between two runs a signal acts at once."""
@@ -147,4 +168,4 @@ def _tracker_group(found: Mapping[int, RunFolder | None]) -> str | None:
 
 
 def _print(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{escaped(text)}\n")

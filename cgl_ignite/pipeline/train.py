@@ -12,7 +12,8 @@ from ignite.engine import Engine
 
 from cgl_ignite.engine.trainer import Handler, build_trainer, train
 from cgl_ignite.errors import InputError, Interrupted
-from cgl_ignite.handlers.checkpoint import Checkpointer, read_checkpoint
+from cgl_ignite.handlers.checkpoint import Checkpointer
+from cgl_ignite.handlers.contents import read_run_checkpoint
 from cgl_ignite.handlers.evaluation import HoldoutEvaluation, TestEvaluation
 from cgl_ignite.handlers.interruption import Interruption
 from cgl_ignite.handlers.paths import PathSampler
@@ -49,7 +50,7 @@ def run_seed(context: RunContext, seed: int, again: RunFolder | None) -> RunResu
     """Train one pool, or go on with it, and hand over its student; ``again`` is locked by the caller."""
     pipeline, screen = context.pipeline, context.screen
     interruption = Interruption()
-    checkpoint = read_checkpoint(again.checkpoint) if again else None
+    checkpoint = read_run_checkpoint(again.checkpoint) if again else None
     if again and checkpoint:
         _refuse_changed_teachers(checkpoint["facts"].get("teachers", {}), identify_teachers(pipeline), again.run_id)
     parts = assemble(pipeline, context.data, seed, context.device, interruption)

@@ -125,7 +125,7 @@ class Card(Table):
         Raises:
             InputError: a file of a later version, or a card that is not right.
         """
-        if number != FORMAT:
+        if type(number) is not int or number != FORMAT:
             raise InputError(
                 f"{path}: a student file of format {number}, written by a later version; this one reads {FORMAT}"
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import torch
@@ -10,6 +9,7 @@ from torch import nn
 
 from cgl_ignite.errors import InputError
 from cgl_ignite.formats import EXPORT_FORMATS
+from cgl_ignite.pool.limits import Damaged, checked_members
 from cgl_ignite.student import program, weights
 from cgl_ignite.student.card import Card, foreign
 from cgl_ignite.student.network import Student
@@ -48,13 +48,11 @@ def read_student(path: Path, device: torch.device | str = "cpu") -> tuple[nn.Mod
 def _members(path: Path) -> list[str]:
     """List the members of the archive that every student file is, after a look at its checksums."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            broken = archive.testzip()
-            names = archive.namelist()
+        names = checked_members(path)
     except OSError as error:
         raise InputError(f"cannot read {path} ({error.strerror})") from error
-    except (zipfile.BadZipFile, EOFError) as error:
+    except Damaged as error:
+        raise InputError(f"{path}: damaged ({error})") from error
+    except ValueError as error:
         raise InputError(foreign(path)) from error
-    if broken:
-        raise InputError(f"{path}: damaged ({broken} does not have its checksum)")
     return names

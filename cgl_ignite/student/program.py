@@ -10,8 +10,11 @@ from __future__ import annotations
 import copy
 import io
 import json
+import logging
 import warnings
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,8 @@ from torch.export.passes import move_to_device_pass
 
 from cgl_ignite.data import dump_tokenizer, parse_tokenizer
 from cgl_ignite.errors import InputError, first_line
-from cgl_ignite.student.card import FORMAT, Card
+from cgl_ignite.pool.limits import refuse_large_inputs
+from cgl_ignite.student.card import FORMAT, Card, foreign
 from cgl_ignite.student.network import Program, Student, example_inputs
 
 __all__ = ["CARD", "read", "write"]
@@ -82,16 +86,32 @@ def read(path: Path, device: torch.device | str) -> tuple[nn.Module, Card]:
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         folder = next(name for name in names if name.endswith(f"/extra/{CARD}")).removesuffix(CARD)
-        extra = {name: archive.read(name) for name in names if name.startswith(folder)}
-    card = Card.parse(path, json.loads(extra[folder + _NUMBER]), extra[folder + CARD])
-    tokenizer = parse_tokenizer(extra[folder + _ENCODER], path) if folder + _ENCODER in extra else None
+        extra = {name.removeprefix(folder): archive.read(name) for name in names if name.startswith(folder)}
     try:
-        with path.open("rb") as file, warnings.catch_warnings():
+        number = json.loads(extra[_NUMBER])
+    except (KeyError, ValueError) as error:
+        raise InputError(foreign(path)) from error
+    card = Card.parse(path, number, extra[CARD])
+    refuse_large_inputs(path, card.spec)
+    tokenizer = parse_tokenizer(extra[_ENCODER], path, card.spec) if _ENCODER in extra else None
+    try:
+        with path.open("rb") as file, warnings.catch_warnings(), _silent(logging.getLogger("torch.export")):
             warnings.filterwarnings("ignore", "The given buffer is not writable", UserWarning)
-            program = torch.export.load(file)
+            program = move_to_device_pass(torch.export.load(file), device).module()
     except Exception as error:
         raise InputError(
             f"{path}: PyTorch {torch.__version__} cannot read the program; it was written with {card.torch} "
-            f"({type(error).__name__}: {error})"
+            f"({type(error).__name__}: {first_line(error)})"
         ) from error
-    return Program(move_to_device_pass(program, device).module(), tokenizer), card
+    return Program(program, tokenizer), card
+
+
+@contextmanager
+def _silent(logger: logging.Logger) -> Iterator[None]:
+    """Keep back what a library logs of an error that it raises as well."""
+    before = logger.disabled
+    logger.disabled = True
+    try:
+        yield
+    finally:
+        logger.disabled = before

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import torch
 from pydantic import ValidationError
-from torch import nn
+from torch import Tensor, nn
 
 from cgl_ignite.backbones import BACKBONES
 from cgl_ignite.config.schema import Chooses, Part, Table
@@ -17,6 +17,7 @@ from cgl_ignite.config.specialise import specialise
 from cgl_ignite.data import Normaliser, PadTokens, dump_tokenizer, parse_tokenizer
 from cgl_ignite.errors import InputError, choices, first_line
 from cgl_ignite.pool import modular_layers
+from cgl_ignite.pool.limits import read_archive, refuse_large_inputs, refuse_large_layers
 from cgl_ignite.student.card import FORMAT, Card, foreign
 from cgl_ignite.student.network import Student
 
@@ -48,13 +49,14 @@ def read(path: Path, device: torch.device | str) -> tuple[nn.Module, Card]:
     """
     content = _loaded(path)
     card = Card.parse(path, content["format"], content["card"])
+    refuse_large_inputs(path, card.spec)
     network, weights = _untrained(path, card), content["state_dict"]
-    tokenizer = parse_tokenizer(content.get("encoder", ""), path) if card.modality == "text" else None
+    tokenizer = parse_tokenizer(content.get("encoder", ""), path, card.spec) if card.modality == "text" else None
     try:
         normaliser = PadTokens() if tokenizer else Normaliser(weights["mean"], weights["std"])
         student = Student(network, normaliser, tokenizer)
         student.load_state_dict(weights)
-    except (KeyError, RuntimeError) as error:
+    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(
             f"{path}: its weights do not fit backbone {card.backbone.kind!r} as it is registered now "
             f"({str(error).strip().splitlines()[-1].strip()})"
@@ -64,12 +66,16 @@ def read(path: Path, device: torch.device | str) -> tuple[nn.Module, Card]:
 
 def _loaded(path: Path) -> dict[str, Any]:
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
+        content = read_archive(path)
+    except (OSError, ValueError) as error:
         raise InputError(foreign(path)) from error
     if isinstance(content, dict) and "selector" in content:
         raise InputError(f"{path} is the checkpoint of a run, not a student file: cgl export {path} makes one")
-    if not isinstance(content, dict) or not {"format", "card"} <= content.keys():
+    if not isinstance(content, dict) or not {"format", "card", "state_dict"} <= content.keys():
+        raise InputError(foreign(path))
+    weights, plain = content["state_dict"], (content["format"], content["card"], content.get("encoder", ""))
+    right = list(map(type, plain)) == [int, str, str] and isinstance(weights, dict)
+    if not right or not all(isinstance(value, Tensor) for value in weights.values()):
         raise InputError(foreign(path))
     return content
 
@@ -84,22 +90,17 @@ def _untrained(path: Path, card: Card) -> nn.Sequential:
     try:
         part = specialise(_Rebuilt, tree, {"backbone": BACKBONES}).model_validate_json(json.dumps(tree)).backbone
         backbone = BACKBONES.build(part, card.spec, len(card.classes))
+        layers = modular_layers(backbone)
+        refuse_large_layers(path, layers, [1] * len(layers))
+        with torch.random.fork_rng(devices=[]):
+            return nn.Sequential(*(build() for build in layers))
     except ValidationError as error:
         faults = ", ".join(".".join(map(str, fault["loc"])) for fault in error.errors())
         raise InputError(f"{path}: backbone {kind!r} does not take the options of the card ({faults})") from error
     except InputError:
         raise
     except Exception as error:
-        raise _cannot_build(path, kind, error) from error
-    try:
-        with torch.random.fork_rng(devices=[]):
-            return nn.Sequential(*(build() for build in modular_layers(backbone)))
-    except Exception as error:
-        raise _cannot_build(path, kind, error) from error
-
-
-def _cannot_build(path: Path, kind: str, error: Exception) -> InputError:
-    return InputError(
-        f"{path}: backbone {kind!r} cannot be built here ({first_line(error)}); a student that cgl export writes in "
-        "the format 'pt2' is read without its backbone, and without the files that this one needs"
-    )
+        raise InputError(
+            f"{path}: backbone {kind!r} cannot be built here ({first_line(error)}); a student that cgl export writes "
+            "in the format 'pt2' is read without its backbone, and without the files that this one needs"
+        ) from error

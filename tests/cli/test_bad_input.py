@@ -94,6 +94,13 @@ def test_malformed_pipelines(workdir: Path, case: str) -> None:
     assert [path.name for path in workdir.iterdir()] == ["wrong.toml"]
 
 
+@pytest.mark.parametrize("folder", ["/dev/null/x", "x" * 300, "~nobody_of_this_name/x", "file"])
+def test_tracking_folders_that_cannot_be_used(workdir: Path, folder: str) -> None:
+    (workdir / "file").touch()
+    assert_refused(invoke("run", DIGITS, "--set", f"tracking.folder={folder}"), "tracking.folder", folder)
+    assert [path.name for path in workdir.iterdir()] == ["file"]
+
+
 def test_all_problems_come_together(workdir: Path) -> None:
     text = f"extends = '{DIGITS.as_posix()}'\n[run]\nepochs = 0\nepoks = 1\n[backbone]\nwidth = 'wide'\n"
     (workdir / "wrong.toml").write_text(text)

@@ -107,7 +107,7 @@ def test_no_picture_can_be_read(result: RunResult, tmp_path: Path) -> None:
     assert (failed.exit_code, failed.stdout) == (2, "")
     lines = failed.stderr.splitlines()
     assert lines[0] == f"error: {tmp_path / '00.png'} cannot be read as an image: its format is not known"
-    assert lines[10:] == ["and 3 more"]
+    assert lines[10:] == ["  and 3 more"]
     failed = predict(result.student)
     assert (failed.exit_code, failed.stdout) == (2, "")
 

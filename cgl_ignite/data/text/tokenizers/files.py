@@ -8,10 +8,12 @@ from typing import Any
 
 from cgl_ignite.data.encoding import ENCODINGS, Tokenizer, restore_tokenizer
 from cgl_ignite.errors import InputError, choices
+from cgl_ignite.spec import InputSpec
 
 __all__ = ["dump_tokenizer", "parse_tokenizer"]
 
 _BYTES = "base64"
+_FAULTS = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError, InputError)
 
 
 def dump_tokenizer(tokenizer: Tokenizer) -> str:
@@ -19,22 +21,36 @@ def dump_tokenizer(tokenizer: Tokenizer) -> str:
     return json.dumps({name: _written(value) for name, value in tokenizer.state().items()})
 
 
-def parse_tokenizer(text: str | bytes, where: object) -> Tokenizer:
-    """Make the tokenizer whose state was written by :func:`dump_tokenizer`; ``where`` names the place in messages.
+def parse_tokenizer(text: str | bytes, where: object, spec: InputSpec | None = None) -> Tokenizer:
+    """Make the tokenizer whose state was written by :func:`dump_tokenizer`.
+
+    Args:
+        text: the state, as JSON.
+        where: the place, for messages.
+        spec: the form of the inputs that the student reads; where it is given, the tokenizer is tried out.
 
     Raises:
-        InputError: it is no such text, or of a kind that is not registered here.
+        InputError: it is no such text, makes other inputs, or is of a kind that is not registered here.
     """
     try:
         state = {name: _read(value) for name, value in json.loads(text).items()}
         kind = state["kind"]
         if kind in ENCODINGS:
-            return restore_tokenizer(state)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+            tokenizer = restore_tokenizer(state)
+            if spec is not None:
+                _try_out(tokenizer, spec)
+            return tokenizer
+    except _FAULTS as error:
         fault = f"{type(error).__name__}: {error}"
         raise InputError(f"{where}: the tokenizer of the student is not right ({fault})") from error
     known = choices(ENCODINGS.kinds())
     raise InputError(f"{where}: encoding {kind!r} is not registered (known: {known}); import its plugin (--plugin)")
+
+
+def _try_out(tokenizer: Tokenizer, spec: InputSpec) -> None:
+    if tokenizer.spec != spec:
+        raise ValueError("it makes other inputs than the student reads")
+    tokenizer.encode(["a text"])
 
 
 def _written(value: Any) -> Any:
