@@ -46,7 +46,7 @@ CHOICES_OF_THE_FILE = [
 TEXT = ["data.kind=imdb", "data.encoding.kind=characters", "backbone.kind=vdcnn9"]
 """Overrides that make the pipeline one of texts."""
 
-NEEDED = {"path": "x", "probability": 0.5, "size": 2, "at": 1, "table": [[0] * 4] * 8}
+NEEDED = {"build": "tests.networks.plain", "path": "x", "probability": 0.5, "size": 2, "at": 1, "table": [[0] * 4] * 8}
 
 
 @pytest.fixture
