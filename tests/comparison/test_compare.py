@@ -256,7 +256,7 @@ def test_rows_of_variants_and_axes_read_their_own_data(tmp_path: Path) -> None:
     assert [row.cost.steps for row in report.rows] == [20, 10, 14, 8]
     first = report.runs[0].test_accuracy
     assert [row.difference for row in report.rows][:3:2] == [None, report.runs[2].test_accuracy - first]
-    assert (report.folder / "comparison.csv").read_text().splitlines()[0].endswith("variant,axis_students")
+    assert (report.folder / "comparison.csv").read_text().splitlines()[0].endswith("variant,sharing,axis_students")
 
 
 def test_two_processes_do_not_share_a_comparison(tmp_path: Path) -> None:
