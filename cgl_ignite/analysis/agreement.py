@@ -20,6 +20,8 @@ CELL, WIDEST = 0.46, 7.0
 """Inches of a cell, and of a matrix of many students."""
 COLUMNS, FEWEST = 6, 3
 """Matrices in a row, and cells that the smallest one is wide."""
+NARROWEST = 3.8
+"""Inches that the title takes."""
 
 
 def agreement(predicted: NDArray[Any]) -> NDArray[Any]:
@@ -64,12 +66,12 @@ def agreements_figure(tables: Mapping[str, NDArray[Any]]) -> Figure:
     pairs = np.concatenate([table[np.tril_indices(len(table), -1)] for table in tables.values()])
     widths = [[_width(tables[name]) for name in row] for row in rows]
     heights = [max(row) + 1.0 for row in widths]
-    figure = new_figure(max(sum(row) + 0.7 * len(row) for row in widths), sum(heights) + 0.6)
+    figure = new_figure(max(NARROWEST, *(sum(row) + 0.7 * len(row) for row in widths)), sum(heights) + 0.8)
     parts = figure.subfigures(len(rows), 1, height_ratios=heights, squeeze=False)[:, 0]
     for part, row, ratios in zip(parts, rows, widths, strict=True):
         for axes, name in zip(part.subplots(1, len(row), width_ratios=ratios, squeeze=False)[0], row, strict=True):
             _matrix(axes, tables[name], name, limits=(pairs.min(), pairs.max()))
-    figure.suptitle("Share of test samples on which two students predict the same class, percent", fontweight="bold")
+    figure.suptitle("Test samples on which two students predict\nthe same class, in percent", fontweight="bold")
     return figure
 
 

@@ -7,29 +7,24 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from cgl_ignite.analysis.axis_figures import AxisValue, axis_figure, counts_figure, grid_figure, two_metrics_figure
-from cgl_ignite.analysis.canvas import as_png, as_svg
 from cgl_ignite.analysis.comparison import FinishedRun, MethodRow
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["axis_pictures"]
+__all__ = ["axis_figures"]
 
 ACCURACY, DIVERSITY, SEEDS = "Test accuracy in percent", "Diversity", "mean, deviation, every seed"
 APART = "mean L2 distance of the predictions of two students"
 
 
-def axis_pictures(methods: Sequence[MethodRow]) -> dict[str, bytes]:
-    """Draw the rows of a comparison along its axis, or over its two axes, each picture as PNG and as SVG."""
+def axis_figures(methods: Sequence[MethodRow]) -> dict[str, Figure]:
+    """Draw the rows of a comparison along its axis, or over its two axes; figures by their names."""
     finished = [method for method in methods if method.runs and method.place is not None]
     names = list(dict.fromkeys(name for method in finished for name in (method.place.points if method.place else ())))
-    figures: dict[str, Figure] = {}
     if len(names) == 1:
-        figures = _along(finished, names[0])
-    elif len(names) == 2:
-        figures = _grids(finished, (names[0], names[1]))
-    drawn = {f"{name}.png": as_png(figure) for name, figure in figures.items()}
-    return drawn | {f"{name}.svg": as_svg(figure) for name, figure in figures.items()}
+        return _along(finished, names[0])
+    return _grids(finished, (names[0], names[1])) if len(names) == 2 else {}
 
 
 def _along(methods: Sequence[MethodRow], axis: str) -> dict[str, Figure]:

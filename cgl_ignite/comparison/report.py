@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cgl_ignite.analysis.agreement import agreement, agreements_figure
-from cgl_ignite.analysis.canvas import as_png
+from cgl_ignite.analysis.canvas import as_png, as_svg
 from cgl_ignite.analysis.comparison import MethodRow, Predictions, TableRow, compare_methods
 from cgl_ignite.analysis.comparison_figures import accuracy_figure, curves_figure
 from cgl_ignite.analysis.cost_curves import CostPoint, cost_curves, cost_figure
 from cgl_ignite.analysis.paper import STATEMENT
 from cgl_ignite.analysis.tables import as_csv, as_json, as_latex, as_markdown
-from cgl_ignite.comparison.pictures import axis_pictures
+from cgl_ignite.comparison.pictures import axis_figures
 from cgl_ignite.errors import InputError
 from cgl_ignite.pipeline.artifacts import PREDICTIONS
 from cgl_ignite.pipeline.result import RunResult, average_over_seeds
@@ -93,14 +93,16 @@ class ComparisonReport:
         }
         contents = {name: text.encode() for name, text in texts.items()}
         contents |= {name: as_png(figure) for name, figure in self._figures(rows).items()}
-        contents |= axis_pictures(self.methods)
+        for name, figure in axis_figures(self.methods).items():
+            contents |= {f"{name}.png": as_png(figure), f"{name}.svg": as_svg(figure)}
         for name, content in contents.items():
             write_atomically(folder / name, content)
         return [folder / name for name in contents]
 
     def figures(self) -> dict[str, Figure]:
-        """Draw the figures, by the names of their files."""
-        return self._figures(self.rows)
+        """Draw the figures, by the names of their files; those along the axes first."""
+        along = {f"{name}.png": figure for name, figure in axis_figures(self.methods).items()}
+        return along | self._figures(self.rows)
 
     def _figures(self, rows: Sequence[TableRow]) -> dict[str, Figure]:
         if not self.runs:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from cgl_ignite.analysis.comparison import Cost, MethodRow
-from cgl_ignite.comparison.pictures import axis_pictures
+from cgl_ignite.comparison.pictures import axis_figures
 from cgl_ignite.config.axes import Point
 from cgl_ignite.config.rows import Place
 
@@ -22,11 +22,7 @@ def row(curve: str, work: float = 1.0, diversity: float | None = None, **points:
 
 
 def names(*rows: MethodRow) -> set[str]:
-    found = axis_pictures(rows)
-    assert {name for name in found if name.endswith(".svg")} == {
-        f"{name.removesuffix('.png')}.svg" for name in found if name.endswith(".png")
-    }
-    return {name.removesuffix(".png") for name in found if name.endswith(".png")}
+    return set(axis_figures(rows))
 
 
 def test_one_axis_has_accuracy_diversity_and_what_differs_in_cost(pictures: None) -> None:
@@ -42,4 +38,4 @@ def test_two_axes_have_one_map_a_curve(pictures: None) -> None:
 
 
 def test_without_axes_there_is_none() -> None:
-    assert axis_pictures([row("variant")]) == {}
+    assert axis_figures([row("variant")]) == {}
