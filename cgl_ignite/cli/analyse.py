@@ -80,11 +80,10 @@ def analyse(
     finished runs are taken. Runs of one method with several seeds are one line. Prints tables, or with --json
     everything.
     """
-    from rich.console import Console
-
     from cgl_ignite.analyses import analyse as analysed
     from cgl_ignite.analyses.catalogue import check_options
     from cgl_ignite.analyses.subjects import open_subjects
+    from cgl_ignite.cli.output import SafeConsole
     from cgl_ignite.cli.reading import reading
     from cgl_ignite.pipeline.device import find_device
     from cgl_ignite.plugins import import_plugins
@@ -92,10 +91,12 @@ def analyse(
     import_plugins(plugins)
     kinds = [kind for kind in KINDS if chosen.pop(kind)]
     check_options(kinds or tuple(KINDS), {name: value for name, value in chosen.items() if value is not None})
-    console = Console(stderr=True, highlight=False)
+    console = SafeConsole(stderr=True, highlight=False)
     subjects = open_subjects(runs, folder, find_device(device), root)
     with reading(quiet=False):
-        found = analysed(subjects, kinds, lambda text: console.print(text, style="dim", soft_wrap=True), **chosen)
+        found = analysed(
+            subjects, kinds, lambda text: console.print(text, style="dim", markup=False, soft_wrap=True), **chosen
+        )
     if as_json:
         click.echo(json.dumps({kind: finding.values for kind, finding in found.items()}))
     else:
@@ -107,11 +108,12 @@ def analyse(
 def _show(found: Mapping[str, Finding]) -> None:
     """Print a table for each analysis."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
+    from cgl_ignite.cli.output import SafeConsole, cells
+
+    console = SafeConsole(highlight=False)
     if not console.is_terminal:
         console.width = UNKNOWN_WIDTH
     for finding in found.values():
@@ -119,7 +121,7 @@ def _show(found: Mapping[str, Finding]) -> None:
         for column in finding.columns:
             table.add_column(column, justify="left" if column == finding.columns[0] else "right")
         for row in finding.rows:
-            table.add_row(*map(Text, row))
+            table.add_row(*cells(row))
         console.print(Text(finding.title, "bold"))
         console.print(table)
         for note in finding.notes:

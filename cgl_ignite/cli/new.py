@@ -11,7 +11,6 @@ from typing import Any
 import click
 
 from cgl_ignite.cli.options import plugins_option
-from cgl_ignite.cli.output import say
 from cgl_ignite.config.dump import toml_lines
 from cgl_ignite.config.presets import METHODS, preset
 from cgl_ignite.config.recipes import BACKBONES, DATASETS, OWN_BACKBONE, Recipe, recipe
@@ -45,6 +44,8 @@ def new(dataset: str, backbone: str, method: str, output: str | None, force: boo
         raise InputError(f"-o {output} names a folder; give the name of the file, such as {path / 'mine.toml'}")
     if path.exists() and not force:
         raise InputError(f"{output} exists already; choose another name, or replace it with --force")
+    from cgl_ignite.cli.output import say
+
     _write(path, text)
     say(f"wrote {output}; next: cgl run {shlex.quote(output)}", err=True)
 

@@ -63,14 +63,13 @@ def _write(page: Page, path: Path) -> Iterator[Path]:
 
 def _log(page: Page, files: list[Path], folder: Path) -> None:
     """Store the files with the comparison, or with each run."""
-    from rich.console import Console
-
+    from cgl_ignite.cli.output import SafeConsole
     from cgl_ignite.tracking import locate, make_tracker
 
     source = page.source
     home = source.folder.absolute().parents[1] if source.folder else folder
     store = locate(home, source.finished[0].setting.get("tracking", {}).get("uri"))
-    console = Console(stderr=True, highlight=False)
+    console = SafeConsole(stderr=True, highlight=False)
     tracker = make_tracker(store, lambda text: console.print(text, markup=False, soft_wrap=True))
     targets = [source.group] if source.folder else [run.folder.run_id for run in source.finished if run.folder]
     for target in filter(None, targets):

@@ -91,7 +91,7 @@ def test_wrong_usage(arguments: list[str], message: str) -> None:
         (ConfigError([Problem("a.toml:3", "run.epochs", "is missing")]), 2),
         (Interrupted("state saved"), 130),
         (KeyboardInterrupt("interrupted"), 130),
-        (OSError(28, "No space left on device", "mlruns/checkpoint.pt"), 1),
+        (OSError(5, "Input/output error", "mlruns/checkpoint.pt"), 1),
     ],
 )
 def test_errors_become_one_message_and_an_exit_code(

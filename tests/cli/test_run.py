@@ -61,7 +61,7 @@ def test_two_seeds_in_one_group_of_mlflow(workdir: Path) -> None:
     assert "# resnet8 on digits" in recorded.tags["mlflow.note.content"]
     assert recorded.tags["mlflow.source.name"] == f"cgl run {PIPELINE}"
     [data] = children[0].inputs.dataset_inputs
-    assert (data.dataset.name, json.loads(data.dataset.profile)["test: rows"]) == ("digits", "300")
+    assert (data.dataset.name, json.loads(data.dataset.profile)["test: rows"]) == ("digits", "360")
     names = {file.path for file in client.list_artifacts(children[0].info.run_id)}
     expected = {"pipeline.toml", "paths.json", "environment.json", "routing.png", "training.png", "diversity.png"}
     assert expected <= names

@@ -25,7 +25,6 @@ RECIPE = [
 ]
 IMAGES = [
     'data.augment=[{kind="crop_flip", padding=1, flip="alternating"}, {kind="mixup"}, {kind="cutmix"}]',
-    "backbone.width=4",
     "data.limit=200",
     "data.holdout=40",
     "run.epochs=3",
@@ -33,9 +32,13 @@ IMAGES = [
 ]
 
 
+def small(changes: tuple[str, ...]) -> list[str]:
+    return [] if any(change.startswith("backbone.") for change in changes) else ["backbone.width=4"]
+
+
 def pipeline(folder: Path, preset: str, *changes: str) -> Pipeline:
     method = [f"method.preset={preset}", "method.loss.label_smoothing=0.1"]
-    return load_pipeline(PIPELINE, [*method, *IMAGES, *RECIPE, f"tracking.folder={folder}", *changes])
+    return load_pipeline(PIPELINE, [*method, *small(changes), *IMAGES, *RECIPE, f"tracking.folder={folder}", *changes])
 
 
 @pytest.mark.parametrize("preset", METHODS)
@@ -52,9 +55,9 @@ TEXTS = ["data.augment=[{kind='token_dropout'}, {kind='word_dropout'}]", "method
 
 
 def with_backbone(folder: Path, backbone: str, *changes: str) -> Pipeline:
-    if BACKBONES.facts(backbone)["modality"] == "image":
-        return pipeline(folder, "cgl", "method.students=3", f"backbone.kind={backbone}", *changes)
     options = [f"backbone.{name}={value}" for name, value in OPTIONS["backbone", backbone].items()]
+    if BACKBONES.facts(backbone)["modality"] == "image":
+        return pipeline(folder, "cgl", "method.students=3", f"backbone.kind={backbone}", *options, *changes)
     small = ["data.limit=60", "data.holdout=12", "run.epochs=3", "run.device=cpu", "optim.batch_size=8"]
     chosen = [f"backbone.kind={backbone}", *options, "method.loss.label_smoothing=0.1"]
     base = text_pipeline(folder.parent)

@@ -206,8 +206,8 @@ def test_only_the_setting_of_the_paper_stands_beside_the_paper(tmp_path: Path) -
 def test_numbers_of_the_paper_are_shown_in_its_setting_alone(
     home: Path, compared: ComparisonReport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    printed = {("digits", "resnet8"): {"baseline": [99.5, 0.25]}}
-    monkeypatch.setattr("cgl_ignite.analysis.paper._results", lambda: printed)
+    printed = {"table": 2, "dataset": "digits", "backbone": "resnet8", "baseline": [99.5, 0.25]}
+    monkeypatch.setattr("cgl_ignite.analysis.paper._content", lambda: {"result": [printed], "piece": {}})
     other = gather([compared.folder.name], home)
     assert other.paper.rows == []
     ((method, differences),) = other.deviations.rows

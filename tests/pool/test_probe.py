@@ -12,6 +12,7 @@ from cgl_ignite.pool import modular_layers
 from cgl_ignite.pool.cost import measure_layers
 from cgl_ignite.pool.probe import intact, refuse_changed_inputs
 from cgl_ignite.spec import InputSpec
+from tests.test_registered_parts import OPTIONS
 
 SPEC = InputSpec("image", (4,))
 TEXT = InputSpec("text", (64,), vocabulary=9)
@@ -94,6 +95,6 @@ def test_changes_count_on_every_device(device: str, numbers: torch.dtype) -> Non
 
 @pytest.mark.parametrize("kind", BACKBONES.kinds())
 def test_registered_backbones_leave_their_inputs(kind: str) -> None:
-    small = {"width": 8, "embedding": 8, "heads": 2, "feed_forward": 8} if kind == "transformer" else {"width": 2}
+    small = OPTIONS["backbone", kind]
     spec = TEXT if BACKBONES.facts(kind)["modality"] == "text" else PICTURE
     refuse_changed_inputs(modular_layers(BACKBONES.get(kind)(spec, 3, **small)), spec)

@@ -187,7 +187,7 @@ def test_a_card_that_is_not_right(tmp_path, files):
     rewritten(path, card="{")
     assert "the card of the student is not right (JSON)" in fault_of(path)
     rewritten(path, card=7)
-    assert "the card of the student is not right" in fault_of(path)
+    assert ALLOWED in fault_of(path)
 
 
 class Tilted(nn.Module):
