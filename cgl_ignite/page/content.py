@@ -27,19 +27,12 @@ KNOWN_OF_RUNS = COSTS[:2]
 """Those that are known without a comparison."""
 PAPER = "the paper's"
 PICTURES = {
-    "axis_accuracy.png": "Test accuracy along the axis",
-    "axis_diversity.png": "Diversity of the students along the axis",
-    "axis_parameters.png": "Parameters of all students along the axis",
-    "axis_cost.png": "Multiply-adds of training along the axis",
     "accuracy.png": "Test accuracy of the selected student",
     "holdout.png": "Holdout accuracy during training",
     "cost.png": "Test accuracy against the multiply-adds of training",
     "diversity.png": "Diversity of the students during training",
     "agreement.png": "Agreement of the students on the test part",
 }
-
-
-GRID = "Test accuracy over the grid"
 
 
 @dataclass(frozen=True)
@@ -121,7 +114,7 @@ def gather(which: Sequence[str], folder: Path) -> Page:
         findings=list(_findings(rows, report.reference)),
         table=_table(rows, report.reference, lambda head: not head.startswith((*COSTS, PAPER))),
         notes=[note for note in notes(rows, source.equal) if note != STATEMENT],
-        pictures=[Picture(Path(name).stem, _title(name), figure) for name, figure in report.figures().items()],
+        pictures=[Picture(Path(name).stem, PICTURES[name], figure) for name, figure in report.figures().items()],
         seconds=_duration(sum(run.train_seconds for run in report.runs)),
         cost=_table(rows, report.reference, lambda head: head.startswith(COSTS if source.costs else KNOWN_OF_RUNS)),
         paper=Grid(("method", "ours, %", "the paper's, %", "difference"), paper),
@@ -133,10 +126,6 @@ def gather(which: Sequence[str], folder: Path) -> Page:
         surroundings=list(_surroundings(source)),
         source=source,
     )
-
-
-def _title(name: str) -> str:
-    return GRID if name.startswith("grid_") else PICTURES[name]
 
 
 def _question(source: Source, methods: Sequence[str], data: str, backbone: str) -> str:
