@@ -12,7 +12,7 @@ from torch import Tensor
 from cgl_ignite.analyses.base import Finding, mean_and_deviation, numbered
 from cgl_ignite.analyses.subjects import Subject, by_method
 from cgl_ignite.analysis.calibration import BINS, Reliability, calibration_figure, reliability
-from cgl_ignite.metrics.scores import cross_entropy
+from cgl_ignite.metrics.scores import accuracy, cross_entropy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,7 +42,7 @@ def examine(subjects: Sequence[Subject]) -> Finding:
             f"calibration error: expected calibration error in percentage points, {BINS} bins of equal width; "
             "too sure by: mean confidence minus accuracy",
         ),
-        values={"runs": [{"run": one.id, "method": one.method, "seed": one.seed, **values[one]} for one in subjects]},
+        values={"runs": [{**one.named, **values[one]} for one in subjects]},
         figures=figures,
     )
 
@@ -60,7 +60,7 @@ def _pooled(answers: Sequence[tuple[Tensor, Tensor]]) -> Reliability:
 def _values(found: Reliability, logits: Tensor, targets: Tensor) -> dict[str, Any]:
     return {
         "n": len(targets),
-        "accuracy": 100 * (logits.argmax(dim=-1) == targets).double().mean().item(),
+        "accuracy": accuracy(logits[None], targets).double().mean().item(),
         "mean_confidence": found.mean_confidence,
         "overconfidence": found.overconfidence,
         "calibration_error": found.error,

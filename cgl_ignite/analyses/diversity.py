@@ -12,10 +12,10 @@ from torch import Tensor
 from cgl_ignite.analyses.base import Finding, Inapplicable, at_least, mean_and_deviation, numbered
 from cgl_ignite.analyses.subjects import Subject, by_method
 from cgl_ignite.analysis.agreement import agreement, agreements_figure
-from cgl_ignite.analysis.similarity import FEWEST_ROWS, alignments, gram_matrix, mean_of_pairs, similarity_figure
+from cgl_ignite.analysis.similarity import FEWEST_ROWS, alignments, gram_matrix, similarity_figure
 from cgl_ignite.data import Examples
 from cgl_ignite.errors import InputError
-from cgl_ignite.metrics.diversity import pairwise_diversity
+from cgl_ignite.metrics.diversity import mean_of_pairs, pairwise_diversity
 from cgl_ignite.pool import ModularNetwork
 from cgl_ignite.runs import design_of
 
@@ -134,7 +134,7 @@ def _row(name: str, runs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 
 
 def _tree(subject: Subject, values: Mapping[str, Any]) -> dict[str, Any]:
-    tree = {"run": subject.id, "method": subject.method, "seed": subject.seed, **values}
+    tree = {**subject.named, **values}
     tree["cka"] = [[[numbered(value) for value in row] for row in layer] for layer in values["cka"]]
     tree["cka_of_layers"] = [numbered(value) for value in values["cka_of_layers"]]
     return tree

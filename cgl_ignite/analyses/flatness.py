@@ -199,9 +199,7 @@ def _drops_tree(drops: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 def _tree(subject: Subject, values: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "run": subject.id,
-        "method": subject.method,
-        "seed": subject.seed,
+        **subject.named,
         "accuracy": values["accuracy"],
         "lost": {
             kind: [{"strength": one, "draws": list(draws)} for one, draws in lost.items()]

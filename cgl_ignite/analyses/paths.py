@@ -228,9 +228,7 @@ def _tree(subject: Subject, found: MeasuredPaths) -> dict[str, Any]:
         students.setdefault(place, []).append(student)
     scores = zip(found.paths, found.holdout.tolist(), found.loss.tolist(), found.test.tolist(), strict=True)
     return {
-        "run": subject.id,
-        "method": subject.method,
-        "seed": subject.seed,
+        **subject.named,
         "existing": _existing(subject),
         "paths": [
             {

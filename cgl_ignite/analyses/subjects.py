@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cgl_ignite.comparison.finished import comparison_runs
+from cgl_ignite.comparison.datasets import data_key
+from cgl_ignite.comparison.finished import comparison_runs, names_of_runs
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import Examples, Splits, choose_stratified, dump_tokenizer, evaluation_batches
 from cgl_ignite.engine.evaluate import ROWS, pool_logits
@@ -50,6 +50,11 @@ class Subject:
     def id(self) -> str:
         """The id of the run."""
         return str(self.run.facts["run_id"])
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """Which run it is, as plain values."""
+        return {"run": self.id, "method": self.method, "seed": self.seed}
 
     @property
     def label(self) -> str:
@@ -126,8 +131,9 @@ def open_subjects(which: Sequence[str], folder: Path, device: torch.device, root
         InputError: no such run, one that is not finished or has no weights, or a comparison without a finished run.
     """
     opened = {run.path.resolve(): (method, run) for name in which for method, run in _opened(name, folder)}
-    names, data = _names(list(opened.values())), _Data(root)
-    return [Subject(names[path], run, data.reader(run), device) for path, (_, run) in opened.items()]
+    data = _Data(root)
+    names = names_of_runs([(method, run.facts["fingerprint"], run.facts["run_id"]) for method, run in opened.values()])
+    return [Subject(name, run, data.reader(run), device) for name, (_, run) in zip(names, opened.values(), strict=True)]
 
 
 class _Data:
@@ -145,7 +151,7 @@ class _Data:
         return lambda: self._read(pipeline.model_copy(update={"data": data}), seed)
 
     def _read(self, pipeline: Pipeline, seed: int) -> tuple[RunData, Splits]:
-        key = json.dumps(pipeline.data.model_dump(mode="json"), sort_keys=True)
+        key = data_key(pipeline)
         if key not in self._data:
             self._data[key] = read_data(pipeline)
         if (key, seed) not in self._splits:
@@ -174,15 +180,3 @@ def _finished(run: RunFiles) -> RunFiles:
 def _facts(home: Path) -> Mapping[str, Any]:
     """Read the description of a run; a checkpoint that lies alone has none."""
     return read_run_folder(home).facts if (home / "run.json").is_file() else {}
-
-
-def _names(opened: Sequence[tuple[str, RunFiles]]) -> Mapping[Path, str]:
-    """Name runs by their method; different settings of one name bear the id of their first run, too."""
-    settings: dict[str, dict[str, str]] = {}
-    for method, run in opened:
-        settings.setdefault(method, {}).setdefault(run.facts["fingerprint"], run.facts["run_id"])
-    names = {}
-    for method, run in opened:
-        alone, first = len(settings[method]) == 1, settings[method][run.facts["fingerprint"]]
-        names[run.path.resolve()] = method if alone else f"{method} ({first[:8]})"
-    return names

@@ -13,7 +13,7 @@ from cgl_ignite.analysis.canvas import headline, line_style, new_figure, styled
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["FEWEST_ROWS", "alignments", "gram_matrix", "mean_of_pairs", "similarity_figure"]
+__all__ = ["FEWEST_ROWS", "alignments", "gram_matrix", "similarity_figure"]
 
 FEWEST_ROWS = 4
 """The estimator needs so many rows."""
@@ -44,16 +44,6 @@ def alignments(grams: Sequence[Tensor]) -> Tensor:
     norms = products.diagonal().clamp(min=0).sqrt()
     norms = norms.where(norms > 0, torch.nan)
     return products / norms / norms[:, None]
-
-
-def mean_of_pairs(table: Tensor) -> float:
-    """Average a symmetric (K, K) matrix over unordered pairs of different students.
-
-    Example:
-        >>> mean_of_pairs(torch.tensor([[1.0, 0.25], [0.25, 1.0]]))
-        0.25
-    """
-    return table[tuple(torch.triu_indices(len(table), len(table), offset=1))].double().mean().item()
 
 
 def _u_centred(gram: Tensor) -> Tensor:

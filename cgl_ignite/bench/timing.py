@@ -11,14 +11,12 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-import torch
-
 from cgl_ignite.bench.passes import ready
 from cgl_ignite.bench.synthetic import made_up
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.data import SUBSETS
 from cgl_ignite.display import NoScreen
 from cgl_ignite.pipeline import run
+from cgl_ignite.pipeline.assemble import divided
 from cgl_ignite.pipeline.device import cpu_threads
 
 __all__ = ["Load", "Speed", "forecast_seconds", "measure_speed"]
@@ -121,9 +119,7 @@ def measure_speed(pipeline: Pipeline, load: Load) -> Speed:
 def _shortened(pipeline: Pipeline, share: float) -> Pipeline:
     """Return a pipeline with a few rows of made-up data, and a share of its batch."""
     batch = max(2, round(pipeline.optim.batch_size * share))
-    method, seed = pipeline.method, pipeline.seeds[0]
-    targets = torch.zeros(2 * method.students, dtype=torch.int64)
-    groups = len(SUBSETS.build(method.subsets, targets, method.students, seed).sizes)
+    seed, groups = pipeline.seeds[0], len(divided(pipeline, 2 * pipeline.method.students).sizes)
     drawn = made_up(pipeline)
     held_out = max(LEAST_EVALUATED, round(EVALUATED * share))
     data = {"limit": ITERATIONS * batch * groups + held_out, "holdout": held_out, "test_limit": held_out}

@@ -7,12 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
-import torch
-
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.data import SUBSETS, InputSpec, Look, Subsets, input_of, iterations_of_a_pass, look_at
+from cgl_ignite.data import InputSpec, Look, Subsets, input_of, iterations_of_a_pass, look_at
 from cgl_ignite.errors import InputError
-from cgl_ignite.pipeline.assemble import blueprint, build_aggregator, count_parameters, routes_of
+from cgl_ignite.pipeline.assemble import blueprint, build_aggregator, count_parameters, divided, routes_of
 from cgl_ignite.pipeline.device import find_device, find_precision
 from cgl_ignite.pipeline.forecast import Forecast, forecast
 from cgl_ignite.pipeline.teachers import distil_teachers_work, frozen_work
@@ -70,7 +68,7 @@ class Preview:
         paths = routing.sample(stream(seed, "paths")).tolist()
         parts = _parts(pipeline, look)
         rows = parts[0] if parts else None
-        subsets = _subsets(pipeline, rows or 2 * pipeline.method.students)
+        subsets = divided(pipeline, rows or 2 * pipeline.method.students)
         mean = forecast(pipeline, routing, subsets.group_of, costs, seed, find_device(pipeline.run.device))
         aggregator = count_parameters(build_aggregator(pipeline, backbone, routing, costs, seed))
         group = max(subsets.sizes) if rows else None
@@ -216,10 +214,4 @@ def _parts(pipeline: Pipeline, look: Look) -> tuple[int, int, int] | None:
 
 def _fewest_subsets(pipeline: Pipeline) -> Subsets:
     """Divide as few rows as can be divided, where only the groups count."""
-    return _subsets(pipeline, 2 * pipeline.method.students)
-
-
-def _subsets(pipeline: Pipeline, rows: int) -> Subsets:
-    targets = torch.zeros(rows, dtype=torch.int64)
-    subsets: Subsets = SUBSETS.build(pipeline.method.subsets, targets, pipeline.method.students, pipeline.seeds[0])
-    return subsets
+    return divided(pipeline, 2 * pipeline.method.students)

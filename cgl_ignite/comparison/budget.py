@@ -9,9 +9,9 @@ import torch
 
 from cgl_ignite.analysis.comparison import Cost
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.data import ENCODINGS, SUBSETS, DataSource, Subsets, iterations_of_a_pass, rows_held_out
+from cgl_ignite.data import ENCODINGS, DataSource, Subsets, iterations_of_a_pass, rows_held_out
 from cgl_ignite.imitation import turns_of
-from cgl_ignite.pipeline.assemble import blueprint, routes_of
+from cgl_ignite.pipeline.assemble import blueprint, divided, routes_of
 from cgl_ignite.pipeline.forecast import forecast
 from cgl_ignite.pipeline.teachers import distil_teachers_work, frozen_work
 from cgl_ignite.pool import modular_layers
@@ -137,9 +137,7 @@ def steps_of_a_pass(pipeline: Pipeline, source: DataSource) -> int:
 
 
 def _subsets(pipeline: Pipeline, source: DataSource) -> Subsets:
-    targets = torch.zeros(_training_rows(pipeline, source), dtype=torch.int64)
-    subsets: Subsets = SUBSETS.build(pipeline.method.subsets, targets, pipeline.method.students, pipeline.seeds[0])
-    return subsets
+    return divided(pipeline, _training_rows(pipeline, source))
 
 
 def _training_rows(pipeline: Pipeline, source: DataSource) -> int:

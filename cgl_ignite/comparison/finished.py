@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from cgl_ignite.errors import InputError
 
-__all__ = ["comparison_runs", "find_comparison", "read_cells"]
+__all__ = ["comparison_runs", "find_comparison", "names_of_runs", "read_cells"]
 
 CELLS = "cells.json"
 
@@ -62,6 +62,25 @@ def comparison_runs(folder: Path, which: str) -> list[tuple[str, Path]] | None:
     if not found:
         raise InputError(f"comparison {comparison.name} has no finished run yet")
     return found
+
+
+def names_of_runs(runs: Sequence[tuple[str, str, str]]) -> list[str]:
+    """Name runs by their method; different settings of one method bear the id of their first run, too.
+
+    Args:
+        runs: method, fingerprint and id of each.
+
+    Example:
+        >>> names_of_runs([("cgl", "a", "1"), ("cgl", "b", "2"), ("cgl", "b", "3"), ("dml", "c", "4")])
+        ['cgl (1)', 'cgl (2)', 'cgl (2)', 'dml']
+    """
+    settings: dict[str, dict[str, str]] = {}
+    for method, fingerprint, run in runs:
+        settings.setdefault(method, {}).setdefault(fingerprint, run)
+    return [
+        method if len(settings[method]) == 1 else f"{method} ({settings[method][fingerprint][:8]})"
+        for method, fingerprint, _ in runs
+    ]
 
 
 def _finished_runs(comparison: Path) -> Iterator[tuple[str, Path]]:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from cgl_ignite.metrics.base import METRICS
 
-__all__ = ["mean_diversity", "pairwise_diversity"]
+__all__ = ["mean_diversity", "mean_of_pairs", "pairwise_diversity"]
 
 
 @METRICS.register("diversity")
@@ -31,6 +31,14 @@ def mean_diversity(pairwise: Tensor) -> float | None:
         >>> mean_diversity(torch.zeros(1, 1)) is None
         True
     """
-    students = len(pairwise)
-    pairs = torch.triu_indices(students, students, offset=1)
-    return pairwise[pairs[0], pairs[1]].double().mean().item() if students > 1 else None
+    return mean_of_pairs(pairwise) if len(pairwise) > 1 else None
+
+
+def mean_of_pairs(table: Tensor) -> float:
+    """Average a symmetric (K, K) matrix over unordered pairs of different students; NaN if there is one alone.
+
+    Example:
+        >>> mean_of_pairs(torch.tensor([[1.0, 0.25], [0.25, 1.0]]))
+        0.25
+    """
+    return table[tuple(torch.triu_indices(len(table), len(table), offset=1))].double().mean().item()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cgl_ignite.analysis.comparison import Cost, MethodRow
-from cgl_ignite.comparison.finished import find_comparison, read_cells
+from cgl_ignite.comparison.finished import find_comparison, names_of_runs, read_cells
 from cgl_ignite.comparison.report import ComparisonReport, read_predictions
 from cgl_ignite.config.presets import REFERENCE
 from cgl_ignite.errors import InputError
@@ -167,15 +167,8 @@ def _runs(which: Sequence[str], folder: Path) -> Source:
 
 
 def _named(found: Sequence[RunFolder]) -> Iterator[PageRun]:
-    """Name runs by their method; different settings of one name bear the id of their first run, too."""
-    settings: dict[str, dict[str, str]] = {}
-    names = []
     for run in found:
         if not run.complete:
             raise InputError(f"run {run.run_id} is not finished; go on with it first")
-        names.append(read_result(run.result).method)
-        settings.setdefault(names[-1], {}).setdefault(run.facts["fingerprint"], run.run_id)
-    for run, name in zip(found, names, strict=True):
-        first = settings[name][run.facts["fingerprint"]]
-        label = name if len(settings[name]) == 1 else f"{name} ({first[:8]})"
-        yield PageRun(label, int(run.facts["seed"]), run)
+    names = names_of_runs([(read_result(run.result).method, run.facts["fingerprint"], run.run_id) for run in found])
+    yield from (PageRun(name, int(run.facts["seed"]), run) for name, run in zip(names, found, strict=True))

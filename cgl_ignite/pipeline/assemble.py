@@ -39,6 +39,7 @@ __all__ = [
     "build_aggregator",
     "build_step",
     "count_parameters",
+    "divided",
     "routes_of",
 ]
 
@@ -99,6 +100,13 @@ def build_aggregator(
     with global_stream(seed, "weighing"):
         aggregator: nn.Module = AGGREGATIONS.build(method.weigh, method.students, choice, view)
     return aggregator
+
+
+def divided(pipeline: Pipeline, rows: int) -> Subsets:
+    """Divide as many training rows among the students of a pipeline's first seed; their classes do not count."""
+    targets = torch.zeros(rows, dtype=torch.int64)
+    subsets: Subsets = SUBSETS.build(pipeline.method.subsets, targets, pipeline.method.students, pipeline.seeds[0])
+    return subsets
 
 
 def routes_of(
