@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from cgl_ignite.analysis.similarity import alignments, gram_matrix, mean_of_pairs
+from cgl_ignite.analysis.similarity import alignments, gram_matrix
+from cgl_ignite.metrics.diversity import mean_of_pairs
 from cgl_ignite.seeding import stream
 
 

@@ -40,7 +40,7 @@ def test_escapes() -> None:
 
 def test_consoles_keep_their_own_codes() -> None:
     file = io.StringIO()
-    console = SafeConsole(file=file, force_terminal=True, color_system="standard", width=200)
+    console = SafeConsole(file=file, force_terminal=True, color_system="standard", no_color=False, width=200)
     table = Table("class", "share")
     table.add_row(*cells([BAD, "1"]))
     console.print(Text.assemble(("note: ", "yellow"), BAD))
