@@ -45,8 +45,12 @@ def new(dataset: str, backbone: str, method: str, output: str | None, force: boo
     if path.exists() and not force:
         raise InputError(f"{output} exists already; choose another name, or replace it with --force")
     from cgl_ignite.cli.output import say
+    from cgl_ignite.tracking.files import write_atomically
 
-    _write(path, text)
+    try:
+        write_atomically(path, text.encode())
+    except OSError as error:
+        raise InputError(f"cannot write {path} ({error.strerror})") from error
     say(f"wrote {output}; next: cgl run {shlex.quote(output)}", err=True)
 
 
@@ -81,13 +85,3 @@ def _on_method(method: str, modality: str) -> dict[str, str]:
 def _commented(tree: Mapping[str, Any], comments: Mapping[str, str]) -> str:
     lines = [f"{line}  # {comments[key]}" if key in comments else line for key, line in toml_lines(tree)]
     return "\n".join(lines) + "\n"
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise InputError(f"cannot write {path} ({error.strerror})") from error

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from filelock import FileLock
+
 from cgl_ignite import compat
 from cgl_ignite.errors import InputError
 
@@ -86,7 +88,8 @@ class Archive:
     def fetch(self, root: Path) -> None:
         """Bring the files under the root and verify them; nothing happens if they are whole.
 
-        An archive that already lies in the root is unpacked, else it is downloaded.
+        An archive that already lies in the root is unpacked, else it is downloaded. Processes that start together wait
+        for the first of them.
 
         Raises:
             InputError: no network, no room or a wrong checksum, with what to place where by hand.
@@ -95,11 +98,20 @@ class Archive:
             return
         try:
             root.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=root, prefix=f".{self.folder}-") as folder:
-                self.unpack(self.obtain(root, Path(folder)), Path(folder), self.location(root))
+            with FileLock(root / f".{self.folder}.lock"):
+                self._fetch(root)
         except (OSError, RuntimeError, http.client.HTTPException, tarfile.TarError) as error:
             raise InputError(self._by_hand(root, error)) from error
         self.verify(root)
+
+    def _fetch(self, root: Path) -> None:
+        """Fetch what another process has not fetched meanwhile; what a killed one has left is removed."""
+        scratch = f".{self.folder}-"
+        for left in root.glob(f"{scratch}*"):
+            shutil.rmtree(left)
+        if self.faults(root):
+            with tempfile.TemporaryDirectory(dir=root, prefix=scratch) as folder:
+                self.unpack(self.obtain(root, Path(folder)), Path(folder), self.location(root))
 
     def obtain(self, root: Path, scratch: Path) -> Path:
         """Return the path of the whole archive: the one placed in the root, or a download."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import json
 import math
 import os
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -13,10 +16,17 @@ from cgl_ignite.tracking.base import MetricsRow
 
 __all__ = ["append_row", "read_rows", "write_atomically", "write_rows"]
 
+LEFT_SECONDS = 3600.0
+"""No file is being written for so long; processes on other machines may write beside this one."""
+
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name and rename it; a failure leaves nothing behind."""
+    """Write a file under a temporary name and rename it; a failure leaves nothing behind.
+
+    What a killed process has left of an earlier writing is removed, once it is an hour old.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_left(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.write_bytes(content)
@@ -24,6 +34,13 @@ def write_atomically(path: Path, content: bytes) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _remove_left(path: Path) -> None:
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        with contextlib.suppress(OSError):
+            if left.suffix[1:].isdecimal() and time.time() - left.stat().st_mtime > LEFT_SECONDS:
+                left.unlink()
 
 
 def append_row(path: Path, row: MetricsRow) -> None:

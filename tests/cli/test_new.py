@@ -43,9 +43,15 @@ def test_a_file_is_not_replaced_unless_asked(workdir: Path) -> None:
 
 
 def test_a_place_that_cannot_be_written(workdir: Path) -> None:
-    done = new("-o", "no/such/folder.toml")
+    Path("file").write_text("")
+    done = new("-o", "file/mine.toml")
     assert done.exit_code == 2
-    assert "cannot write no/such/folder.toml (No such file or directory)" in done.stderr
+    assert "error: cannot write file/mine.toml (" in done.stderr
+
+
+def test_missing_folders_are_made(workdir: Path) -> None:
+    assert new("-o", "of/mine/digits.toml").exit_code == 0
+    assert Path("of/mine/digits.toml").exists()
 
 
 def test_a_pipeline_for_own_texts_names_the_columns_for_the_user_to_change(workdir: Path) -> None:

@@ -3,9 +3,11 @@ from __future__ import annotations
 import http.server
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -15,16 +17,20 @@ from cgl_ignite.errors import InputError
 Tiny = tuple[Archive, Path]
 
 
+class Noting(http.server.SimpleHTTPRequestHandler):
+    """Keeps what was asked for."""
+
+    asked: ClassVar[list[str]] = []
+
+    def log_message(self, *message: object) -> None:
+        self.asked.append(f"{self.command} {self.path}")
+
+
 @pytest.fixture
 def served(tiny_cifar10: Tiny, tmp_path: Path) -> Iterator[Tiny]:
     """The archive on a web server, and an empty root."""
     files, root = tiny_cifar10
-
-    class Silent(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *message: object) -> None:
-            pass
-
-    handler = partial(Silent, directory=str(root))
+    handler = partial(Noting, directory=str(root))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -33,20 +39,44 @@ def served(tiny_cifar10: Tiny, tmp_path: Path) -> Iterator[Tiny]:
         thread.join()
 
 
+def names(root: Path) -> set[str]:
+    return {path.name for path in root.iterdir() if path.suffix != ".lock"}
+
+
 def test_an_archive_placed_in_the_root_is_unpacked(tiny_cifar10: Tiny) -> None:
     files, root = tiny_cifar10
     assert not files.present(root)
     files.fetch(root)
     assert files.present(root)
     files.verify(root)
-    assert {path.name for path in root.iterdir()} == {files.file, files.folder}
+    assert names(root) == {files.file, files.folder}
 
 
 def test_a_missing_archive_is_downloaded_and_only_its_files_are_kept(served: Tiny) -> None:
     files, root = served
     files.fetch(root)
     files.verify(root)
-    assert [path.name for path in root.iterdir()] == [files.folder]
+    assert names(root) == {files.folder}
+
+
+def test_those_who_start_together_download_once(served: Tiny) -> None:
+    files, root = served
+    Noting.asked.clear()
+    files.fetch(root / "alone")
+    asked_alone = list(Noting.asked)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(files.fetch, [root / "together"] * 4))
+    files.verify(root / "together")
+    assert Noting.asked == asked_alone * 2
+
+
+def test_what_a_killed_fetch_has_left_is_removed(served: Tiny) -> None:
+    files, root = served
+    left = root / f".{files.folder}-killed"
+    left.mkdir(parents=True)
+    (left / files.file).write_bytes(b"half of it")
+    files.fetch(root)
+    assert names(root) == {files.folder}
 
 
 def test_whole_files_are_left_alone(served: Tiny) -> None:
@@ -72,14 +102,14 @@ def test_offline_the_error_says_what_to_place_where(tiny_cifar10: Tiny) -> None:
     text = str(caught.value)
     expected = ("CIFAR-10", str(root / files.file), files.url, files.md5, str(files.location(root)))
     assert all(part in text for part in (*expected, "cgl data fetch cifar10", "data.root", "CGL_DATA"))
-    assert not list(root.iterdir())
+    assert not names(root)
 
 
 def test_a_download_with_the_wrong_checksum_is_not_unpacked(served: Tiny) -> None:
     files, root = served
     with pytest.raises(InputError, match=f"md5 expected {'0' * 32}, found {files.md5}"):
         replace(files, md5="0" * 32).fetch(root)
-    assert not list(root.iterdir())
+    assert not names(root)
 
 
 def test_a_damaged_archive_in_the_root_is_named(tiny_cifar10: Tiny) -> None:
