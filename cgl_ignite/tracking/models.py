@@ -6,6 +6,7 @@ strings in, labels and probabilities out. Another network is stored as it is, fr
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tempfile
@@ -25,6 +26,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from mlflow.types.schema import Array
+from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 from torch.export import ExportedProgram
 
 from cgl_ignite.errors import first_line
@@ -38,6 +40,7 @@ BATCHES = (1, 3)
 """A stored program is tried with these, as it is exported with an example of two."""
 NOT_OF_THE_MODEL = (f"{STUDENTS}/", "schedule/", "selected/", "speed/", "system/")
 """Metrics of a run that say nothing about its selected student."""
+SETTINGS = {"MLFLOW_DEFAULT_PREDICTION_DEVICE": "cpu", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
 
 
 def log_student(client: MlflowClient, run_id: str, model: StudentModel) -> str:
@@ -68,15 +71,17 @@ def register_student(client: MlflowClient, model: str, name: str) -> str:
     for known in client.search_model_versions(f"name = '{name}'"):
         if known.source == entry.artifact_location:
             return str(known.version)
-    return str(
-        client.create_model_version(
-            name,
-            entry.artifact_location,
-            run_id=entry.source_run_id,
-            description=entry.tags.get(DESCRIPTION),
-            model_id=entry.model_id,
-        ).version
+    made = client.create_model_version(
+        name,
+        entry.artifact_location,
+        run_id=entry.source_run_id,
+        description=entry.tags.get(DESCRIPTION),
+        model_id=entry.model_id,
     )
+    others = json.loads(entry.tags.get(MLFLOW_MODEL_VERSIONS, "[]"))
+    versions = json.dumps([*others, {"name": name, "version": made.version}])
+    client.set_logged_model_tags(entry.model_id, {MLFLOW_MODEL_VERSIONS: versions})
+    return str(made.version)
 
 
 def model_name(name: str) -> str:
@@ -212,13 +217,12 @@ def _pinned(package: str) -> str:
 @contextmanager
 def _lent(uri: str, folder: str) -> Iterator[None]:
     """Point MLflow's global state to a store, to the CPU and to a folder, and put everything back as it was."""
-    names = ("MLFLOW_TRACKING_URI", "MLFLOW_DEFAULT_PREDICTION_DEVICE")
-    before = {name: os.environ.pop(name, None) for name in names}
+    before = {name: os.environ.pop(name, None) for name in ("MLFLOW_TRACKING_URI", *SETTINGS)}
     was_set = mlflow.is_tracking_uri_set()  # type: ignore[no-untyped-call]
     chosen: Any = mlflow.get_tracking_uri() if was_set else None
     temporary = tempfile.tempdir
     mlflow.set_tracking_uri(uri)
-    os.environ["MLFLOW_DEFAULT_PREDICTION_DEVICE"] = "cpu"
+    os.environ.update(SETTINGS)
     tempfile.tempdir = folder
     try:
         yield

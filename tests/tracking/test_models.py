@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import shutil
 import subprocess
@@ -122,6 +123,8 @@ def test_a_model_is_a_version_of_a_registered_model_once(tracker, info, network)
     assert {version.run_id for version in versions} == {
         tracker.client.get_logged_model(model.removeprefix("models:/")).source_run_id for model in (first, second)
     }
+    tags = tracker.client.get_logged_model(first.removeprefix("models:/")).tags
+    assert json.loads(tags["mlflow.modelVersions"]) == [{"name": "digits reader", "version": "1"}]
     with pytest.raises(UnknownRun):
         tracker.register("models:/m-0123", "digits reader")
 
