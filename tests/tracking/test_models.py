@@ -124,7 +124,7 @@ def test_a_model_is_a_version_of_a_registered_model_once(tracker, info, network)
         tracker.client.get_logged_model(model.removeprefix("models:/")).source_run_id for model in (first, second)
     }
     tags = tracker.client.get_logged_model(first.removeprefix("models:/")).tags
-    assert json.loads(tags["mlflow.modelVersions"]) == [{"name": "digits reader", "version": "1"}]
+    assert json.loads(tags["mlflow.modelVersions"]) == [{"name": "digits reader", "version": 1}]
     with pytest.raises(UnknownRun):
         tracker.register("models:/m-0123", "digits reader")
 
