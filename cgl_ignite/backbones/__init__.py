@@ -1,11 +1,12 @@
 """Backbones: ordered layers that students are made of."""
 
 from cgl_ignite.backbones import module, resnet, transformer, vdcnn
-from cgl_ignite.backbones.base import BACKBONES, Backbone, LayerBuilder, WrongInput, channel_means
+from cgl_ignite.backbones.base import BACKBONES, Backbone, FrozenBuilder, LayerBuilder, WrongInput, channel_means
 
 __all__ = [
     "BACKBONES",
     "Backbone",
+    "FrozenBuilder",
     "LayerBuilder",
     "WrongInput",
     "channel_means",
