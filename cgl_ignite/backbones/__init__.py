@@ -1,6 +1,6 @@
 """Backbones: ordered layers that students are made of."""
 
-from cgl_ignite.backbones import module, resnet, transformer, vdcnn
+from cgl_ignite.backbones import encoder, module, resnet, transformer, vdcnn
 from cgl_ignite.backbones.base import BACKBONES, Backbone, FrozenBuilder, LayerBuilder, WrongInput, channel_means
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "LayerBuilder",
     "WrongInput",
     "channel_means",
+    "encoder",
     "module",
     "resnet",
     "transformer",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,10 @@ from torch import Tensor
 
 from cgl_ignite.backbones.cutting.source import find_builder
 from cgl_ignite.compat import ensure_torchvision
+from cgl_ignite.encoders import library, read_folder
 from cgl_ignite.errors import InputError, choices, first_line, nearest
 
-__all__ = ["DEFAULT", "Published", "of_timm", "of_torchvision"]
+__all__ = ["DEFAULT", "Published", "of_folder", "of_timm", "of_torchvision"]
 
 DEFAULT = "DEFAULT"
 """The name of the weights that a library recommends."""
@@ -32,6 +34,7 @@ class Published:
         mean: of the inputs they were trained on, per channel in units of [0, 1]; empty for texts.
         std: the same for the standard deviation.
         size: height and width of these inputs.
+        encoder: of texts, their tokenizer as JSON, as far as it decides which token has which number.
     """
 
     title: str
@@ -40,6 +43,7 @@ class Published:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     size: tuple[int, ...] = ()
+    encoder: str = ""
 
 
 def of_torchvision(name: str, *, build: str, **_: Any) -> Published:
@@ -99,6 +103,31 @@ def of_timm(name: str, *, model: str, options: Mapping[str, Any] | None = None, 
     cached = importlib.import_module("huggingface_hub").try_to_load_from_cache(found.hf_hub_id, "model.safetensors")
     size = tuple(found.input_size[1:])
     return Published(f"{plain}.{tag}", isinstance(cached, str), read, tuple(found.mean), tuple(found.std), size)
+
+
+def of_folder(name: str, *, folder: str | None = None, **_: Any) -> Published:
+    """Find the weights in the folder of an encoder of transformers; they have no name of their own.
+
+    Raises:
+        InputError: another name, or no folder.
+    """
+    if name != DEFAULT or folder is None:
+        raise _wrong(f"there is no file {name!r}; {DEFAULT!r} are the weights in backbone.folder")
+    found, known = read_folder(folder), library()
+
+    def read() -> Mapping[str, Tensor]:
+        try:
+            with torch.random.fork_rng(devices=[]):
+                network, told = known.AutoModelForSequenceClassification.from_pretrained(
+                    folder, local_files_only=True, output_loading_info=True, use_safetensors=None
+                )
+        except Exception as error:
+            raise _wrong(f"{folder!r} holds no weights that transformers reads ({first_line(error)})") from error
+        return {name: value for name, value in network.state_dict().items() if name not in told["missing_keys"]}
+
+    tokenizer = {"kind": "transformers", "tokenizer": found.tokenizer}
+    encoder = json.dumps({**tokenizer, "padding": found.padding, "unknown": found.unknown})
+    return Published(folder, present=True, read=read, encoder=encoder)
 
 
 def _without_form(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -167,12 +169,17 @@ def _learning(backbone: Backbone) -> Backbone:
 
 
 def _refuse_other_tokens(weights: Weights, tokenizer: Tokenizer | None) -> None:
-    if tokenizer is not None and weights.encoder and weights.encoder != dump_tokenizer(tokenizer):
+    if tokenizer is not None and weights.encoder and _tokens(weights.encoder) != _tokens(dump_tokenizer(tokenizer)):
         raise InputError(
-            f"{weights.title} is a student with another tokenizer, so that its embeddings are those of other tokens; "
-            "it must have learned from the same training rows, with the same data.encoding",
+            f"{weights.title} has another tokenizer than the data, so that its embeddings are those of other tokens; a "
+            "tokenizer that is learned is the same only with the same training rows and data.encoding",
             key=KEY,
         )
+
+
+def _tokens(encoder: str) -> dict[str, Any]:
+    """Return what of a tokenizer decides which token has which number."""
+    return {name: value for name, value in json.loads(encoder).items() if name not in ("length", "pad")}
 
 
 def _statistics(normaliser: Normaliser) -> tuple[Tensor, Tensor]:

@@ -39,7 +39,7 @@ class Weights:
         title: what they are called in messages.
         tensors: by name; those of a student by the number of the layer and the name in it.
         card: of an earlier student.
-        encoder: the tokenizer of an earlier student of texts, as JSON.
+        encoder: of texts, their tokenizer, as JSON; empty where it is not known.
         normaliser: of the inputs they were trained on; None where that is not known.
         size: height and width of these inputs; empty where they are not known.
     """
@@ -95,7 +95,7 @@ def find_weights(table: BackboneTable, *, fetch: bool) -> Weights | None:
     if not found.present and not fetch:
         return None
     normaliser = Normaliser(torch.tensor(found.mean), torch.tensor(found.std)) if found.mean else None
-    return Weights(found.title, found.read(), normaliser=normaliser, size=found.size)
+    return Weights(found.title, found.read(), None, found.encoder, normaliser, found.size)
 
 
 @lru_cache(maxsize=2)
