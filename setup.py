@@ -31,6 +31,8 @@ REQUIREMENTS = [
 EXTRAS = {
     "gpu": ["nvidia-ml-py>=12"],
     "timm": ["timm>=1"],
+    "transformers": ["transformers>=4.48,<6"],
+    "safetensors": ["safetensors>=0.4"],
     "test": [
         "pytest>=8",
         "pytest-benchmark>=4",

@@ -1,14 +1,16 @@
 """Backbones: ordered layers that students are made of."""
 
-from cgl_ignite.backbones import module, resnet, transformer, vdcnn
-from cgl_ignite.backbones.base import BACKBONES, Backbone, LayerBuilder, WrongInput, channel_means
+from cgl_ignite.backbones import encoder, module, resnet, transformer, vdcnn
+from cgl_ignite.backbones.base import BACKBONES, Backbone, FrozenBuilder, LayerBuilder, WrongInput, channel_means
 
 __all__ = [
     "BACKBONES",
     "Backbone",
+    "FrozenBuilder",
     "LayerBuilder",
     "WrongInput",
     "channel_means",
+    "encoder",
     "module",
     "resnet",
     "transformer",

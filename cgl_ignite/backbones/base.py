@@ -2,21 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from torch import Tensor, nn
 
 from cgl_ignite.errors import InputError
 from cgl_ignite.registry import Registry
 
-__all__ = ["BACKBONES", "Backbone", "LayerBuilder", "WrongInput", "channel_means", "initialise", "position_means"]
+__all__ = [
+    "BACKBONES",
+    "Backbone",
+    "FrozenBuilder",
+    "LayerBuilder",
+    "WholeNetwork",
+    "WrongInput",
+    "channel_means",
+    "initialise",
+    "is_part",
+    "position_means",
+]
 
 LayerBuilder = Callable[[], nn.Module]
 
 
+@dataclass(frozen=True)
+class FrozenBuilder:
+    """The builder of a layer that does not learn: its parameters get no gradient, and it runs as in evaluation."""
+
+    builder: LayerBuilder
+
+    def __call__(self) -> nn.Module:
+        return self.builder().requires_grad_(False).eval()
+
+
+class WholeNetwork(Protocol):
+    """A network that was cut into the layers of a backbone, by the names that its own library gives its weights.
+
+    Attributes:
+        classifier: the name of the module that makes the logits.
+    """
+
+    classifier: str
+
+    def weights(self) -> Mapping[str, Tensor]:
+        """Return the weights of a fresh network as its library makes it."""
+
+    def layers(self, weights: Mapping[str, Tensor]) -> Sequence[Mapping[str, Tensor]]:
+        """Divide weights among the layers and the classifier, by the names that they have there; missing ones are not.
+
+        Raises:
+            InputError: weights of another number of channels than the data have.
+        """
+
+
 class WrongInput(InputError):
     """A backbone that fails on inputs of the form that it is built for."""
+
+
+def is_part(weight: str, module: str) -> bool:
+    """Tell by their names whether a weight belongs to a module.
+
+    Example:
+        >>> is_part("head.fc.bias", "head"), is_part("header.bias", "head")
+        (True, False)
+    """
+    return f"{weight}.".startswith(f"{module}.")
 
 
 def channel_means(values: Tensor) -> Tensor:
@@ -55,6 +107,7 @@ class Backbone:
             one.
         to_vector: turns a layer's output into one vector per sample, (B, ...) to (B, C).
         names: what each layer and the classifier hold, for people; may be empty.
+        whole: the network that the layers were cut from; None for layers that are no other network.
     """
 
     layers: tuple[LayerBuilder, ...]
@@ -62,6 +115,7 @@ class Backbone:
     stages: tuple[int, ...] = ()
     to_vector: Callable[[Tensor], Tensor] = channel_means
     names: tuple[str, ...] = ()
+    whole: WholeNetwork | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stages", self.stages or (1,) * len(self.layers))

@@ -14,6 +14,7 @@ from torch import nn
 from cgl_ignite.backbones.base import BACKBONES, Backbone
 from cgl_ignite.backbones.cutting.network import cut_network
 from cgl_ignite.backbones.cutting.source import find_builder
+from cgl_ignite.backbones.published import of_timm, of_torchvision
 from cgl_ignite.compat import ensure_torchvision
 from cgl_ignite.errors import InputError
 from cgl_ignite.spec import InputSpec
@@ -23,7 +24,7 @@ __all__ = ["module", "timm"]
 Layers = Annotated[int, Field(ge=1)] | tuple[str, ...]
 
 
-@BACKBONES.register("module", modality="image")
+@BACKBONES.register("module", modality="image", published=of_torchvision)
 def module(
     spec: InputSpec,
     classes: int,
@@ -50,7 +51,7 @@ def module(
     return _found(_cut(find_builder(build), json.dumps(options or {}), spec, classes, layers, classifier))
 
 
-@BACKBONES.register("timm", modality="image", listed=False)
+@BACKBONES.register("timm", modality="image", listed=False, published=of_timm)
 def timm(
     spec: InputSpec,
     classes: int,
@@ -60,7 +61,7 @@ def timm(
     layers: Layers | None = None,
     classifier: str | None = None,
 ) -> Backbone:
-    """A network of timm, untrained, cut into layers as those of the kind ``module`` are.
+    """A network of timm, cut into layers as those of the kind ``module`` are.
 
     Args:
         spec: the form of one input.

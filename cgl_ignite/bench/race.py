@@ -152,6 +152,8 @@ def has_loops(pipeline: Pipeline) -> bool:
         return False
     if method.teachers or pipeline.run.average.kind != "none":
         return False
+    if pipeline.backbone.weights is not None or optim.layer_decay != 1:
+        return False
     if method.students == 1:
         return method.loss.model_dump(exclude=IMITATION) == Loss().model_dump(exclude=IMITATION)
     formula = method.loss.model_copy(update={"temperature": Loss().temperature}) == Loss()

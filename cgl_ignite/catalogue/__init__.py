@@ -3,6 +3,7 @@
 from cgl_ignite.catalogue.bind import BoundPlan, bind, bind_methods, bind_rows, effective, import_plugins, load_pipeline
 from cgl_ignite.catalogue.layers import try_layers
 from cgl_ignite.catalogue.registries import REGISTRIES
+from cgl_ignite.catalogue.weights import try_weights
 
 __all__ = [
     "REGISTRIES",
@@ -14,4 +15,5 @@ __all__ = [
     "import_plugins",
     "load_pipeline",
     "try_layers",
+    "try_weights",
 ]

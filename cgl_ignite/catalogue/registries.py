@@ -10,6 +10,7 @@ from cgl_ignite.engine.optim import OPTIMIZERS
 from cgl_ignite.imitation import AGGREGATIONS, CHOICES
 from cgl_ignite.metrics import METRICS
 from cgl_ignite.pool import ROUTINGS
+from cgl_ignite.pretrained import STARTS
 from cgl_ignite.schedules import SCHEDULES
 from cgl_ignite.selection import SELECTIONS
 
@@ -22,6 +23,7 @@ REGISTRIES: Registries = {
     "subsets": SUBSETS,
     "backbone": BACKBONES,
     "routing": ROUTINGS,
+    "start": STARTS,
     "choice": CHOICES,
     "aggregation": AGGREGATIONS,
     "selection": SELECTIONS,

@@ -16,12 +16,13 @@ from torch import nn
 
 from cgl_ignite.backbones import BACKBONES, Backbone, WrongInput, channel_means
 from cgl_ignite.catalogue.registries import REGISTRIES
-from cgl_ignite.config.schema import AVERAGE, Pipeline
+from cgl_ignite.config.schema import AVERAGE, Method, Pipeline
 from cgl_ignite.config.validate import Checked, NotValid
 from cgl_ignite.data import DATASETS, ENCODINGS, input_of, look_at, rows_held_out
 from cgl_ignite.errors import InputError, choices
 from cgl_ignite.imitation import AGGREGATIONS, Choice, View
-from cgl_ignite.pool import Routing, trunk_of
+from cgl_ignite.pool import Routing, share_first, trunk_of
+from cgl_ignite.pretrained import refuse_unfit, shared_layers
 from cgl_ignite.registry import Registry
 from cgl_ignite.spec import InputSpec
 
@@ -88,7 +89,13 @@ class Draft:
         keys = ("method.routing", "method.students")
         given = self.get("method", "students"), self.backbone.stages
         routing: Routing = self.build("routing", keys, self.get("method", "routing"), *given)
-        return routing
+        _check_start(self)
+        weights, frozen = self.get("backbone").weights, self.get("optim", "frozen_layers")
+        try:
+            shared = shared_layers(weights, self.get("method", "start"), frozen, len(self.backbone.layers))
+            return share_first(routing, shared)
+        except InputError as error:
+            raise Contradiction(("method.start", "optim.frozen_layers", *keys), error.message) from error
 
     @cached_property
     def choice(self) -> Choice:
@@ -185,6 +192,17 @@ def _check_selection(draft: Draft) -> None:
     draft.build("selection", keys, draft.get("method", "selection"), students, 0)
 
 
+def _check_start(draft: Draft) -> None:
+    weights, frozen = draft.get("backbone").weights, draft.get("optim", "frozen_layers")
+    kind, default = draft.get("method", "start").kind, Method.model_fields["start"].default.kind
+    try:
+        refuse_unfit(
+            len(draft.backbone.layers), weights=weights is not None, frozen=frozen, start=kind, default=default
+        )
+    except InputError as error:
+        raise Contradiction((str(error.key),), error.message) from error
+
+
 def _check_augmentation(draft: Draft) -> None:
     given = draft.get("data", "augment")
     for part in given if isinstance(given, tuple) else (given,):
@@ -256,6 +274,7 @@ RULES: tuple[Rule, ...] = (
     _check_turns,
     _check_replay,
     _check_selection,
+    _check_start,
     _check_augmentation,
     _check_optimizer,
     _check_schedule,

@@ -60,23 +60,26 @@ def _load(paths: tuple[str, ...], overrides: tuple[str, ...]) -> dict[str, Pipel
 def _sound(path: str, overrides: tuple[str, ...]) -> Pipeline:
     """Load a pipeline and all that it compares, also as ``[small]`` says.
 
-    If it has plugins, its layers are run once, which takes a second or two.
+    If it has plugins, its layers are run once, which takes a second or two. Weights that it begins with are read.
 
     Raises:
         ConfigError: everything that is wrong with it.
     """
-    from cgl_ignite.catalogue import bind, try_layers
+    from cgl_ignite.catalogue import bind, try_layers, try_weights
     from cgl_ignite.config.load import load_document
 
     document = load_document(path, overrides)
     pipeline = bind(document)
     if "small" in document.tree:
         bind(load_document(path, overrides, small=True))
-    if pipeline.plugins:
-        try:
+    try:
+        if pipeline.plugins:
             try_layers(pipeline)
-        except InputError as error:
-            raise ConfigError([Problem(document.where("backbone.kind"), "backbone", error.message)]) from error
+        try_weights(pipeline)
+    except InputError as error:
+        key = error.key or "backbone"
+        where = document.where(key if key in document.origins else "backbone.kind")
+        raise ConfigError([Problem(where, key, error.message)]) from error
     return pipeline
 
 

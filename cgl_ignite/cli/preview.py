@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
+from cgl_ignite.catalogue import try_weights
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import InputSpec, Look, Subsets, input_of, iterations_of_a_pass, look_at
 from cgl_ignite.errors import InputError
@@ -17,6 +18,7 @@ from cgl_ignite.pipeline.teachers import distil_teachers_work, frozen_work
 from cgl_ignite.pool import follow, modular_layers
 from cgl_ignite.pool.cost import LayerCost, measure_layers
 from cgl_ignite.pool.plan import RouteTable
+from cgl_ignite.pretrained import Beginning
 from cgl_ignite.seeding import stream
 
 __all__ = ["Preview"]
@@ -38,6 +40,7 @@ class Preview:
         certain: whether these two are known; otherwise they are assumed.
         look: what is known of the data before they are read.
         names: what each layer holds, where the backbone tells it.
+        beginning: the weights that the pool begins with; None if they are random, or not on this machine.
     """
 
     pipeline: Pipeline
@@ -52,6 +55,7 @@ class Preview:
     certain: bool
     look: Look
     names: Sequence[str] = ()
+    beginning: Beginning | None = None
 
     @classmethod
     def of(cls, pipeline: Pipeline, costs: Sequence[LayerCost] = (), look: Look | None = None) -> Preview:
@@ -73,7 +77,7 @@ class Preview:
         aggregator = count_parameters(build_aggregator(pipeline, backbone, routing, costs, seed))
         group = max(subsets.sizes) if rows else None
         sizes = pipeline, paths, routing.modules, costs, aggregator, group
-        return cls(*sizes, mean, spec, classes, certain, look, backbone.names)
+        return cls(*sizes, mean, spec, classes, certain, look, backbone.names, try_weights(pipeline))
 
     @property
     def parameters(self) -> int:
@@ -147,6 +151,7 @@ class Preview:
         guess = "" if self.certain else f" (for {inputs}two classes; the files decide)"
         yield from self._data()
         yield from self._layers()
+        yield from self._weights()
         yield f"parameters         {self.parameters:>13,}{guess}"
         yield f"  on a path        {self.parameters_used:>13,}"
         yield f"  of one student   {self.parameters_student:>13,}"
@@ -155,7 +160,7 @@ class Preview:
 
     def _trained(self, modules: Sequence[int]) -> int:
         counts = follow(modules, len(self.costs))
-        return self.aggregator + sum(count * cost.parameters for count, cost in zip(counts, self.costs, strict=True))
+        return self.aggregator + sum(count * cost.trained for count, cost in zip(counts, self.costs, strict=True))
 
     def _data(self) -> Iterator[str]:
         parts = self.rows
@@ -175,6 +180,15 @@ class Preview:
         for number, (name, cost) in enumerate(zip(self.names, self.costs, strict=True)):
             figures = f"{cost.parameters:>12,} {cost.forward:>14,} {cost.kept / 1024:>11,.1f}"
             yield f"{number:>5} {figures} {_form(cost.output):>13}  {name}"
+
+    def _weights(self) -> Iterator[str]:
+        """Yield what the pool begins with, and what of it does not learn."""
+        if self.beginning is not None:
+            yield from self.beginning.lines(self.spec)
+        elif self.pipeline.backbone.weights is not None:
+            yield f"weights from {self.pipeline.backbone.weights}, which cgl run fetches"
+        if frozen := sum(cost.parameters for cost in self.costs if cost.frozen):
+            yield f"frozen             {frozen:>13,} parameters more, of {self.pipeline.optim.frozen_layers} layers"
 
     def _work(self) -> Iterator[str]:
         mean, size, iterations = self.forecast, self.pipeline.optim.batch_size, self.iterations

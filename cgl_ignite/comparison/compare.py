@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cgl_ignite.catalogue import try_weights
 from cgl_ignite.comparison.budget import Equal
 from cgl_ignite.comparison.cells import ComparisonFolder, identify
 from cgl_ignite.comparison.comparison import Comparison
@@ -63,6 +64,8 @@ def compare(
     first = next(iter(pipelines.values()))
     home = first.tracking.folder.expanduser().absolute()
     find_device(first.run.device)
+    for pipeline in pipelines.values():
+        try_weights(pipeline, fetch=True)
     board = board or NoBoard()
     tracker = tracker or make_tracker(locate(first.tracking.folder, first.tracking.uri), board.note)
     with ComparisonFolder.opened(home / "comparisons", identify(pipelines, seeds, equal)) as folder:

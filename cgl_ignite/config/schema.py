@@ -111,7 +111,9 @@ class Data(Part):
 
 
 class BackboneTable(Part):
-    """What a student is made of."""
+    """What a student is made of; ``weights``: a file, or the name of published ones, that its modules begin with."""
+
+    weights: Annotated[str, Field(min_length=1)] | None = None
 
 
 class Loss(Table):
@@ -157,14 +159,16 @@ class Ramp(Table):
 class Method(Table):
     """How the students learn together: whom they share modules with, what they read, whom they imitate.
 
-    ``update``: whether all students make one optimizer step together, or one after another in every iteration, each
-    with what the others say after their own step. ``teachers``: student files or runs whose students all of them
-    imitate as well, without training them; ``average`` stands for the averaged weights of the students themselves.
+    ``start``: what makes modules differ that begin with ``backbone.weights``. ``update``: whether all students make one
+    optimizer step together, or one after another in every iteration, each with what the others say after their own
+    step. ``teachers``: student files or runs whose students all of them imitate as well, without training them;
+    ``average`` stands for the averaged weights of the students themselves.
     """
 
     preset: str
     students: Annotated[int, Field(ge=1, le=MOST_STUDENTS)]
     routing: Annotated[Part, Chooses("routing")]
+    start: Annotated[Part, Chooses("start")] = Part(kind="noise")
     classifier: Literal["module", "student", "shared"] = "module"
     statistics: Literal["student", "shared"] = "student"
     subsets: Annotated[Part, Chooses("subsets")]
@@ -182,12 +186,16 @@ class Optim(Part):
 
     ``decay``: which parameters decay: all, or weights only, without biases, normalisation and embeddings.
     ``clip_norm``: the largest norm of the gradient of all parameters together; a longer one is scaled down to it.
+    ``layer_decay``: the learning rate of a layer is this times that of the next one; the classifier has all of it.
+    ``frozen_layers``: the first layers that do not learn.
     """
 
     learning_rate: Annotated[float, Field(gt=0)]
     batch_size: Annotated[int, Field(ge=2)]
     decay: Literal["all", "weights"] = "all"
     clip_norm: Annotated[float, Field(gt=0)] | None = None
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    frozen_layers: Annotated[int, Field(ge=0)] = 0
     schedule: Annotated[Part, Chooses("schedule")] = Part(kind="constant")
 
 

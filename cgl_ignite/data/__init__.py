@@ -21,6 +21,7 @@ from cgl_ignite.data.text.progress import ProgressReport, watching
 from cgl_ignite.data.text.ragged import Ragged
 from cgl_ignite.data.text.tokenizers.characters import CharacterTokenizer, characters
 from cgl_ignite.data.text.tokenizers.files import dump_tokenizer, parse_tokenizer
+from cgl_ignite.data.text.tokenizers.pretrained import PretrainedTokenizer, pretrained
 from cgl_ignite.data.text.tokenizers.subwords import SubwordTokenizer, sentencepiece
 from cgl_ignite.spec import WordMarks
 
@@ -45,6 +46,7 @@ __all__ = [
     "PadTokens",
     "Preprocessing",
     "Preprocessor",
+    "PretrainedTokenizer",
     "ProgressReport",
     "Ragged",
     "Samples",
@@ -77,6 +79,7 @@ __all__ = [
     "measure_normaliser",
     "parse_tokenizer",
     "prepare",
+    "pretrained",
     "restore_tokenizer",
     "rows_held_out",
     "sentencepiece",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Annotated, Any, Literal, TypeAlias
 
 import torch
@@ -11,9 +11,10 @@ from torch import nn
 from torch.nn import Parameter
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
+from cgl_ignite.handlers.schedule import FACTOR
 from cgl_ignite.registry import Registry
 
-__all__ = ["OPTIMIZERS", "adam", "adamw", "parameter_groups", "sgd"]
+__all__ = ["OPTIMIZERS", "adam", "adamw", "layer_groups", "parameter_groups", "sgd"]
 
 Decay = Annotated[float, Field(ge=0)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
@@ -74,21 +75,48 @@ def _start_momentum(optimizer: Optimizer, *_: Any) -> None:
 
 
 def parameter_groups(modules: Iterable[nn.Module], decay: Literal["all", "weights"]) -> Parameters:
-    """Return the parameters of modules, those without weight decay in a group of their own where there are any.
+    """Return the parameters of modules that learn, those without weight decay in a group of their own if there are any.
 
     With ``decay = "weights"`` biases, parameters of normalisation and embeddings do not decay: what has fewer than two
     dimensions, or belongs to an ``nn.Embedding``.
     """
     modules = list(modules)
     if decay == "all":
-        return [parameter for module in modules for parameter in module.parameters()]
+        return [parameter for module in modules for parameter in module.parameters() if parameter.requires_grad]
     found = dict(_decays(modules))
     weights, others = ([parameter for parameter, decays in found.items() if decays is kept] for kept in (True, False))
     groups: list[dict[str, Any]] = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]
 
 
+def layer_groups(
+    layers: Sequence[nn.Module], others: nn.Module, decay: Literal["all", "weights"], layer_decay: float
+) -> Parameters:
+    r"""Return the parameters of all layers and of others, in groups with factors of the learning rate.
+
+    The factor of layer l of L is :math:`d^{L - l}`: the last one, the classifier, and ``others`` learn at the full
+    rate, and each layer before at ``layer_decay`` times the rate of the next. A factor of 1 needs no group.
+
+    Reference: Howard & Ruder 2018 (discriminative fine-tuning); Clark et al. 2020 (ELECTRA).
+    """
+    if layer_decay == 1:
+        return parameter_groups([*layers, others], decay)
+    factors = [layer_decay ** (len(layers) - 1 - number) for number in range(len(layers))]
+    return [
+        {**group, FACTOR: factor}
+        for module, factor in zip((*layers, others), (*factors, 1.0), strict=True)
+        for group in _as_groups(parameter_groups([module], decay))
+    ]
+
+
+def _as_groups(parameters: Parameters) -> list[dict[str, Any]]:
+    """Return groups as they are, and parameters as one group, if there are any."""
+    found: list[Any] = list(parameters)
+    return found if not found or isinstance(found[0], dict) else [{"params": found}]
+
+
 def _decays(modules: Iterable[nn.Module]) -> Iterator[tuple[Parameter, bool]]:
     for part in (part for module in modules for part in module.modules()):
         for parameter in part.parameters(recurse=False):
-            yield parameter, parameter.dim() > 1 and not isinstance(part, nn.Embedding)
+            if parameter.requires_grad:
+                yield parameter, parameter.dim() > 1 and not isinstance(part, nn.Embedding)

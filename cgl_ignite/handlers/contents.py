@@ -44,6 +44,7 @@ class _Facts(_Contents):
     method: str = ""
     data: dict[str, str] = {}
     teachers: dict[str, str] = {}
+    weights: dict[str, str] = {}
 
     @model_validator(mode="after")
     def _fits(self) -> _Facts:

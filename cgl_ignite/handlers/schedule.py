@@ -10,7 +10,10 @@ from torch.optim import Optimizer
 from cgl_ignite.handlers.state import state_of
 from cgl_ignite.schedules import Schedule
 
-__all__ = ["LearningRate"]
+__all__ = ["FACTOR", "LearningRate"]
+
+FACTOR = "learning_rate_factor"
+"""What a group of the optimizer's parameters multiplies the learning rate by; without it by 1."""
 
 
 class LearningRate:
@@ -36,10 +39,11 @@ class LearningRate:
         if state.learning_rate != self._set:
             self._set = state.learning_rate
             for group in self.optimizer.param_groups:
+                rate = self._set * group.get(FACTOR, 1.0)
                 if isinstance(group["lr"], Tensor):
-                    group["lr"].fill_(torch.tensor(self._set, dtype=torch.float64))  # beyond float32 it is infinite
+                    group["lr"].fill_(torch.tensor(rate, dtype=torch.float64))  # beyond float32 it is infinite
                 else:
-                    group["lr"] = self._set
+                    group["lr"] = rate
 
     def at(self, iteration: int, epoch_length: int) -> float:
         """Return the rate of an iteration, counted from 1 over the whole training."""

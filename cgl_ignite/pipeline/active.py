@@ -21,6 +21,7 @@ from cgl_ignite.pipeline.assemble import Parts
 from cgl_ignite.pipeline.data import RunData
 from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.teachers import identify_teachers
+from cgl_ignite.pretrained import identify_weights
 from cgl_ignite.selection import SELECTIONS
 from cgl_ignite.tracking import Journal, Tracker, provenance
 
@@ -123,6 +124,7 @@ class ActiveRun:
             "folder": str(Path.cwd()),
             "data": dict(self.context.data.identity),
             **({"teachers": teachers} if (teachers := identify_teachers(self.context.pipeline)) else {}),
+            **({"weights": weights} if (weights := identify_weights(self.pipeline.backbone)) else {}),
             "classes": list(splits.classes),
             "modality": splits.spec.modality,
             "shape": list(splits.spec.shape),

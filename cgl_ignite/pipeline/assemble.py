@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
 
 from cgl_ignite.averaging import WEIGHT_AVERAGES
-from cgl_ignite.backbones import BACKBONES, Backbone
+from cgl_ignite.backbones import BACKBONES, Backbone, FrozenBuilder
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.data import SUBSETS, Batches, Examples, Splits, Subsets, build_augmentations
+from cgl_ignite.data import SUBSETS, Batches, Examples, Normaliser, Splits, Subsets, build_augmentations
 from cgl_ignite.engine.evaluate import build_evaluator, evaluate
-from cgl_ignite.engine.optim import OPTIMIZERS, parameter_groups
+from cgl_ignite.engine.optim import OPTIMIZERS, layer_groups
 from cgl_ignite.engine.replay import GraphRecorder, find_recorder
 from cgl_ignite.engine.step import CollaborativeStep
 from cgl_ignite.handlers.checkpoint import Stateful
@@ -26,9 +26,19 @@ from cgl_ignite.pipeline.data import RunData
 from cgl_ignite.pipeline.device import find_precision
 from cgl_ignite.pipeline.forecast import forecast
 from cgl_ignite.pipeline.teachers import PoolTeachers, load_teachers
-from cgl_ignite.pool import ROUTINGS, ModularNetwork, Routing, add_classifier, follow, modular_layers, trunk_of
+from cgl_ignite.pool import (
+    ROUTINGS,
+    ModularNetwork,
+    Routing,
+    add_classifier,
+    follow,
+    modular_layers,
+    share_first,
+    trunk_of,
+)
 from cgl_ignite.pool.cost import LayerCost, measure_layers
 from cgl_ignite.pool.plan import RouteTable
+from cgl_ignite.pretrained import Beginning, begin_with, shared_layers
 from cgl_ignite.seeding import global_stream
 from cgl_ignite.spec import InputSpec
 
@@ -54,6 +64,7 @@ class Parts:
     routing: Routing
     pool: ModularNetwork
     costs: list[LayerCost]
+    beginning: Beginning | None
     choice: Choice
     aggregator: nn.Module
     optimizer: Optimizer
@@ -79,11 +90,13 @@ class Parts:
 
 
 def blueprint(pipeline: Pipeline, spec: InputSpec, classes: int) -> tuple[Backbone, Routing]:
-    """Return the backbone of a pool and the routing that establishes its students."""
-    method = pipeline.method
+    """Return the backbone of a pool, with new weights, and the routing that establishes its students."""
+    method, frozen = pipeline.method, pipeline.optim.frozen_layers
     backbone: Backbone = BACKBONES.build(pipeline.backbone, spec, classes)
     routing = ROUTINGS.build(method.routing, method.students, backbone.stages)
-    return backbone, add_classifier(routing, method.students, method.classifier)
+    routing = share_first(routing, shared_layers(pipeline.backbone.weights, method.start, frozen, len(backbone.layers)))
+    layers = tuple(FrozenBuilder(each) if number < frozen else each for number, each in enumerate(backbone.layers))
+    return replace(backbone, layers=layers), add_classifier(routing, method.students, method.classifier)
 
 
 def build_aggregator(
@@ -126,10 +139,10 @@ def assemble(
     teachers: FrozenTeachers | None = None,
 ) -> Parts:
     """Build every part of one run from its registered builder; ``teachers`` in the place of those that it names."""
-    method, optim = pipeline.method, pipeline.optim
+    method = pipeline.method
     splits = data.splits(seed)
     subsets: Subsets = SUBSETS.build(method.subsets, splits.train.targets, method.students, seed)
-    backbone, routing = blueprint(pipeline, splits.spec, len(splits.classes))
+    splits, backbone, routing, beginning = _begun(pipeline, splits)
     layers = modular_layers(backbone)
     precision = find_precision(pipeline)
     pool = ModularNetwork(layers, routing.modules, seed, precision)
@@ -147,9 +160,10 @@ def assemble(
         routing=routing,
         pool=pool,
         costs=costs,
+        beginning=beginning,
         choice=CHOICES.build(method.choose, method.students),
         aggregator=aggregator,
-        optimizer=OPTIMIZERS.build(optim, parameter_groups([pool, aggregator], optim.decay), optim.learning_rate),
+        optimizer=_optimizer(pipeline, pool, aggregator),
         average=average,
         teachers=teachers or load_teachers(method.teachers, pipeline, splits, device, average),
         batches_per_chunk=forecast(pipeline, routing, subsets.group_of, costs, seed, device).batches_per_chunk,
@@ -157,6 +171,23 @@ def assemble(
         evaluate_holdout=lambda: scores(holdout),
         evaluate_test=lambda: scores(splits.test().to(device)),
     )
+
+
+def _begun(pipeline: Pipeline, splits: Splits) -> tuple[Splits, Backbone, Routing, Beginning | None]:
+    """Return the design of a pool that begins with its weights, and its data, normalised as these expect it."""
+    backbone, routing = blueprint(pipeline, splits.spec, len(splits.classes))
+    backbone, beginning = begin_with(pipeline, backbone, routing.modules, splits.classes, splits.tokenizer)
+    known = None if beginning is None else beginning.normaliser
+    if known is not None and isinstance(splits.normaliser, Normaliser):
+        splits = replace(splits, normaliser=known)
+    return splits, backbone, routing, beginning
+
+
+def _optimizer(pipeline: Pipeline, pool: ModularNetwork, aggregator: nn.Module) -> Optimizer:
+    optim = pipeline.optim
+    groups = layer_groups(list(pool.layers), aggregator, optim.decay, optim.layer_decay)
+    optimizer: Optimizer = OPTIMIZERS.build(optim, groups, optim.learning_rate)
+    return optimizer
 
 
 def _are_alike(pipeline: Pipeline, subsets: Subsets) -> bool:
@@ -193,7 +224,7 @@ def build_step(pipeline: Pipeline, parts: Parts) -> CollaborativeStep:
 
 def count_parameters(module: nn.Module) -> int:
     """Count what is trained in a module."""
-    return sum(parameter.numel() for parameter in module.parameters())
+    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
 
 
 def _batches(pipeline: Pipeline, splits: Splits, subsets: Subsets, seed: int, device: torch.device) -> Batches:

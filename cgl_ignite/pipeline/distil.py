@@ -106,14 +106,14 @@ def next_stage(first: ActiveRun, checkpoint: Mapping[str, Any] | None, interrupt
 def student_weights(pool: ModularNetwork, student: int, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Take the weights of one student out of those of its pool, named as in a pool of one.
 
-    Running statistics keep the row of the student.
+    Running statistics keep the row of the student; those of frozen layers have no rows.
     """
     found = {}
     for layer, (module, slot) in enumerate(zip(pool.routes.paths[student], pool.routes.slots[student], strict=True)):
         prefix, rows = f"layers.{layer}.{module}.", ("running_mean", "running_var")
         for name, value in weights.items():
             if name.startswith(prefix):
-                kept = value[slot : slot + 1] if name.endswith(rows) else value
+                kept = value[slot : slot + 1] if name.endswith(rows) and value.dim() > 1 else value
                 found[f"layers.{layer}.0.{name.removeprefix(prefix)}"] = kept.clone()
     return found
 

@@ -19,6 +19,7 @@ __all__ = ["Forecast", "forecast"]
 PROBED_DRAWS = 16
 CPU_CHUNK_BYTES = 512 * 2**20
 COPIES_OF_WEIGHTS = 5
+COPIES_OF_FROZEN = 2
 BYTES = 4
 HELD_BY_MALLOC = 1.2
 """On a CPU: freed blocks that the C library keeps between those in use."""
@@ -99,9 +100,14 @@ def forecast(
         alone=alone,
         batches_per_chunk=chunk,
         kept=max(_needed(sorted(row, key=lambda plan: plan.kept)[-chunk:], device) for row in plans),
-        weights=COPIES_OF_WEIGHTS
-        * BYTES
-        * sum(m * cost.parameters for m, cost in zip(follow(routing.modules, len(costs)), costs, strict=True)),
+        weights=_bytes_of_weights(routing, costs),
+    )
+
+
+def _bytes_of_weights(routing: Routing, costs: Sequence[LayerCost]) -> int:
+    layers = zip(follow(routing.modules, len(costs)), costs, strict=True)
+    return BYTES * sum(
+        count * cost.parameters * (COPIES_OF_FROZEN if cost.frozen else COPIES_OF_WEIGHTS) for count, cost in layers
     )
 
 

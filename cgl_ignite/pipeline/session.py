@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from cgl_ignite.catalogue import try_weights
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.display import Screen
 from cgl_ignite.errors import InputError, Interrupted, escaped
@@ -81,6 +82,8 @@ def _run_seeds(
         done = {seed: run for seed, run in found.items() if run and run.complete}
         left = [seed for seed in found if seed not in done]
         device = find_device(pipeline.run.device)
+        if left:
+            try_weights(pipeline, fetch=True)
         data = read_data(pipeline) if left else None
         for again in filter(None, (found[seed] for seed in left)):
             refuse_changed_data(again.facts.get("data"), data.identity if data else {}, f"run {again.run_id}", REMEDY)

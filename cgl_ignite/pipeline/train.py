@@ -32,6 +32,7 @@ from cgl_ignite.pipeline.hand_over import hand_over
 from cgl_ignite.pipeline.record import recorded
 from cgl_ignite.pipeline.result import RunResult
 from cgl_ignite.pipeline.teachers import identify_teachers
+from cgl_ignite.pretrained import identify_weights
 from cgl_ignite.schedules import SCHEDULES
 from cgl_ignite.tracking import SystemMetrics, is_settled
 
@@ -52,7 +53,9 @@ def run_seed(context: RunContext, seed: int, again: RunFolder | None) -> RunResu
     interruption = Interruption()
     checkpoint = read_run_checkpoint(again.checkpoint) if again else None
     if again and checkpoint:
-        _refuse_changed_teachers(checkpoint["facts"].get("teachers", {}), identify_teachers(pipeline), again.run_id)
+        files = {"teachers": identify_teachers(pipeline), "weights": identify_weights(pipeline.backbone)}
+        for what, now in files.items():
+            _refuse_changed(what, checkpoint["facts"].get(what, {}), now, again.run_id)
     parts = assemble(pipeline, context.data, seed, context.device, interruption)
     if checkpoint and not pipeline.run.batches_per_chunk and not distilling(checkpoint):
         parts = replace(parts, batches_per_chunk=checkpoint["facts"]["batches_per_chunk"])
@@ -61,6 +64,8 @@ def run_seed(context: RunContext, seed: int, again: RunFolder | None) -> RunResu
     with interruption.listening(), recorded(context, seed, again, checkpoint, report) as (journal, folder):
         if screen:
             screen.data(report)
+            for line in parts.beginning.lines(parts.splits.spec) if parts.beginning else ():
+                screen.note(line)
         state, stage = None, begin(context, pipeline, seed, parts, journal, folder, checkpoint)
         del parts  # its optimizer is not needed in a second stage
         if not distilling(checkpoint):
@@ -78,12 +83,12 @@ def run_seed(context: RunContext, seed: int, again: RunFolder | None) -> RunResu
     return result
 
 
-def _refuse_changed_teachers(before: Mapping[str, str], now: Mapping[str, str], run: str) -> None:
-    """Make sure that the files of the teachers are those with which a run began."""
+def _refuse_changed(what: str, before: Mapping[str, str], now: Mapping[str, str], run: str) -> None:
+    """Make sure that the files of the teachers, or of the weights, are those with which a run began."""
     if changed := [name for name, digest in now.items() if before.get(name) != digest]:
         raise InputError(
-            f"the teacher {changed[0]!r} has changed since run {run} began; restore it, or leave out --resume to begin"
-            " anew"
+            f"the file of the {what} {changed[0]!r} has changed since run {run} began; restore it, or leave out"
+            " --resume to begin anew"
         )
 
 

@@ -4,7 +4,7 @@ from cgl_ignite.pool.extract import extract_student
 from cgl_ignite.pool.network import ModularNetwork, modular_layers
 from cgl_ignite.pool.nodes import PoolOutput, padded
 from cgl_ignite.pool.plan import Plan, RouteTable, Unit, plan_forward
-from cgl_ignite.pool.routing import ROUTINGS, Routing, add_classifier, follow, trunk_of
+from cgl_ignite.pool.routing import ROUTINGS, Routing, add_classifier, follow, share_first, trunk_of
 
 __all__ = [
     "ROUTINGS",
@@ -20,5 +20,6 @@ __all__ = [
     "modular_layers",
     "padded",
     "plan_forward",
+    "share_first",
     "trunk_of",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
-from cgl_ignite.backbones.base import LayerBuilder
+from cgl_ignite.backbones.base import FrozenBuilder, LayerBuilder
 from cgl_ignite.pool.network import LARGE
 from cgl_ignite.pool.plan import Plan
 from cgl_ignite.pool.precision import lowered
@@ -31,7 +31,8 @@ Shape = tuple[int, ...]
 class LayerCost:
     """One module of a layer: its parameters, and per sample its multiply-adds and the bytes kept for backward.
 
-    ``output`` is the shape of what it makes of one sample. ``statistics``: whether it keeps running statistics.
+    ``output`` is the shape of what it makes of one sample. ``statistics``: whether it keeps running statistics of each
+    student. ``frozen``: whether it does not learn; then nothing runs backward and nothing is kept.
     """
 
     parameters: int
@@ -40,6 +41,12 @@ class LayerCost:
     kept: int
     output: tuple[int, ...] = ()
     statistics: bool = False
+    frozen: bool = False
+
+    @property
+    def trained(self) -> int:
+        """The parameters that learn."""
+        return 0 if self.frozen else self.parameters
 
     def width(self, to_vector: Callable[[Tensor], Tensor]) -> int:
         """Return the length of the vector that a backbone makes of this layer's output."""
@@ -77,13 +84,16 @@ def measure_layers(
     costs: list[LayerCost] = []
     counted = False
     values = inputs_for(spec)
+    learns = False
     for number, builder in enumerate(layers):
         module = layer_for(builder, number)
         with lowered(precision, values.device):
-            cost, result, counted = _measure(number, module, values.requires_grad_(number > 0), counted)
+            cost, result, counted = _measure(number, module, values.requires_grad_(learns), counted)
             with torch.no_grad(), intact(values, number, module) as lent:
                 module.eval()(lent)
-        costs.append(cost)
+        frozen = isinstance(builder, FrozenBuilder)
+        learns |= not frozen
+        costs.append(replace(cost, frozen=True, statistics=False) if frozen else cost)
         values = result.detach()
     return costs
 

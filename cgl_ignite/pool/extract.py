@@ -25,7 +25,7 @@ def extract_student(pool: ModularNetwork, student: int) -> nn.Sequential:
         _plain(copy.deepcopy(modules[module]), slot)  # type: ignore[index]
         for modules, module, slot in zip(pool.layers, path, slots, strict=True)
     ]
-    return nn.Sequential(*layers).eval()
+    return nn.Sequential(*layers).requires_grad_(True).eval()
 
 
 def _plain(module: nn.Module, slot: int) -> nn.Module:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
-from cgl_ignite.backbones.base import Backbone, LayerBuilder
+from cgl_ignite.backbones.base import Backbone, FrozenBuilder, LayerBuilder
 from cgl_ignite.backbones.cutting.draws import drops_paths
 from cgl_ignite.pool.dropout import AddressedDepth, AddressedDropout
 from cgl_ignite.pool.nodes import PoolOutput
@@ -37,7 +37,13 @@ BUSY = 2 * 2**20
 
 def modular_layers(backbone: Backbone) -> tuple[LayerBuilder, ...]:
     """Return the layers a pool is built of: those of the backbone, and its classifier."""
-    return tuple(partial(_build_safe, builder) for builder in (*backbone.layers, backbone.classifier))
+    return tuple(_safe(builder) for builder in (*backbone.layers, backbone.classifier))
+
+
+def _safe(builder: LayerBuilder) -> LayerBuilder:
+    if isinstance(builder, FrozenBuilder):
+        return FrozenBuilder(partial(_build_safe, builder.builder))
+    return partial(_build_safe, builder)
 
 
 def _build_safe(builder: LayerBuilder) -> nn.Module:
@@ -46,6 +52,8 @@ def _build_safe(builder: LayerBuilder) -> nn.Module:
 
 class ModularNetwork(nn.Module):
     """Modules ``layers[l][m]`` and the paths of K students through them.
+
+    Frozen layers stay in evaluation mode and hold plain modules: their statistics are those of all students.
 
     Args:
         layers: a builder for each layer.
@@ -72,6 +80,7 @@ class ModularNetwork(nn.Module):
             nn.ModuleList(self._build(builder, seed, layer, module) for module in range(count))
             for layer, (builder, count) in enumerate(zip(layers, follow(modules, len(layers)), strict=True))
         )
+        self.frozen = tuple(layer for layer, builder in enumerate(layers) if isinstance(builder, FrozenBuilder))
         self.trunk = trunk_of([len(row) for row in self.layers][:-1])  # type: ignore[arg-type]
 
     def route(
@@ -91,6 +100,13 @@ class ModularNetwork(nn.Module):
             for part in layer.modules():
                 if isinstance(part, StudentBatchNorm):
                     part.allocate(max(column) + 1)
+
+    def train(self, mode: bool = True) -> ModularNetwork:
+        """Set the mode of all layers but the frozen ones."""
+        super().train(mode)
+        for layer in self.frozen:
+            self.layers[layer].eval()
+        return self
 
     def forward(
         self,
@@ -129,7 +145,8 @@ class ModularNetwork(nn.Module):
 
     def _build(self, builder: LayerBuilder, seed: int, layer: int, module: int) -> nn.Module:
         with global_stream(seed, "initialisation", layer, module):
-            return replace_layers(builder(), self._aware)
+            built = builder()
+        return built if isinstance(builder, FrozenBuilder) else replace_layers(built, self._aware)
 
     def _aware(self, part: nn.Module) -> nn.Module | None:
         """Give the layers whose result depends on which rows belong together a version that knows it."""

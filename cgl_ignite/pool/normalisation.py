@@ -29,6 +29,8 @@ class StudentBatchNorm(nn.Module):
 
     running_mean: Tensor
     running_var: Tensor
+    first_mean: Tensor
+    first_var: Tensor
 
     def __init__(self, norm: _BatchNorm, scope: Scope) -> None:
         super().__init__()
@@ -41,14 +43,15 @@ class StudentBatchNorm(nn.Module):
         self.eps = norm.eps
         self.scope = scope
         self.weight, self.bias = norm.weight, norm.bias
-        self.register_buffer("running_mean", norm.running_mean.detach().clone().unsqueeze(0))
-        self.register_buffer("running_var", norm.running_var.detach().clone().unsqueeze(0))
+        for name in ("mean", "var"):
+            value = norm.get_buffer(f"running_{name}").detach().clone().unsqueeze(0)
+            self.register_buffer(f"running_{name}", value)
+            self.register_buffer(f"first_{name}", value.clone(), persistent=False)
 
     def allocate(self, slots: int) -> None:
-        """Give every slot a fresh row: mean 0, variance 1."""
-        channels = self.running_mean.shape[1]
-        self.running_mean = self.running_mean.new_zeros(slots, channels)
-        self.running_var = self.running_var.new_ones(slots, channels)
+        """Give every slot a row of its own, with the statistics of the plain layer: mean 0, variance 1, or loaded."""
+        self.running_mean = self.first_mean.repeat(slots, 1)
+        self.running_var = self.first_var.repeat(slots, 1)
 
     def forward(self, inputs: Tensor) -> Tensor:
         slots, sizes = self.scope.slots, self.scope.sizes

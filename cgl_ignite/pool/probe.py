@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
-from cgl_ignite.backbones.base import LayerBuilder
+from cgl_ignite.backbones.base import FrozenBuilder, LayerBuilder
 from cgl_ignite.errors import InputError
 from cgl_ignite.seeding import global_stream
 from cgl_ignite.spec import InputSpec
@@ -25,9 +25,11 @@ def inputs_for(spec: InputSpec) -> Tensor:
 
 
 def layer_for(builder: LayerBuilder, number: int) -> nn.Module:
-    """Build a layer for training; its dropout does not work in place, as that of the pool does not."""
+    """Build a layer for training, or frozen as it is; its dropout does not work in place, as in the pool."""
     with global_stream(0, "probe", number):
-        module = builder().train()
+        module = builder()
+    if not isinstance(builder, FrozenBuilder):
+        module.train()
     for part in module.modules():
         if isinstance(part, _DropoutNd):
             part.inplace = False

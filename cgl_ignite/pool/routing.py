@@ -28,6 +28,7 @@ __all__ = [
     "fixed",
     "follow",
     "random",
+    "share_first",
     "trunk_of",
 ]
 
@@ -42,11 +43,13 @@ PATHS = "paths.json"
 class Routing:
     """How paths are made: the number of modules in each of the L layers, and the draw of the (K, L) table.
 
-    ``paths[k, l]`` is the module of layer l that student k runs, so each row of Eq. 1 has exactly one 1.
+    ``paths[k, l]`` is the module of layer l that student k runs, so each row of Eq. 1 has exactly one 1. ``sharing``
+    makes the routing whose first layers have one module each, where its own rule is needed for that.
     """
 
     modules: tuple[int, ...]
     sample: Callable[[torch.Generator], Tensor]
+    sharing: Callable[[int], Routing] | None = None
 
 
 ROUTINGS: Registry[Callable[..., Routing]] = Registry("routing")
@@ -97,7 +100,11 @@ def random(
             rows[row] = None
         return torch.tensor(table)
 
-    return Routing(counts, sample)
+    def sharing(first: int) -> Routing:
+        both = tuple(sorted({*shared, *range(first)}))
+        return random(students, stages, modules=modules, shared=both, distinct=distinct, seed=seed)
+
+    return Routing(counts, sample, sharing)
 
 
 @ROUTINGS.register("branched")
@@ -155,6 +162,27 @@ def _paths_of(run: Path, layers: int) -> list[list[int]]:
         return [[int(module) for module in row[:layers]] for row in json.loads(file.read_text("utf-8"))]
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"run = {str(run)!r} is no folder of a run with its paths ({file}: {error})") from error
+
+
+def share_first(routing: Routing, layers: int) -> Routing:
+    """Let the first layers have one module each, which all students run.
+
+    Raises:
+        InputError: no layer is left with several modules where there were some, or too few paths.
+    """
+    if layers == 0 or set(routing.modules[:layers]) == {1}:
+        return routing
+    if layers >= len(routing.modules):
+        raise InputError(f"{layers} of {len(routing.modules)} layers are shared, which leaves none to differ in")
+    if routing.sharing is not None:
+        return routing.sharing(layers)
+
+    def sample(generator: torch.Generator) -> Tensor:
+        table = routing.sample(generator).clone()
+        table[:, :layers] = 0
+        return table
+
+    return Routing((*(1,) * layers, *routing.modules[layers:]), sample)
 
 
 def add_classifier(routing: Routing, students: int, reading: Literal["module", "student", "shared"]) -> Routing:

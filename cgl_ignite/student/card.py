@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import torch
 from pydantic import Field, ValidationError
 
+from cgl_ignite.backbones import BACKBONES
 from cgl_ignite.config.schema import Table, fixed_keys
 from cgl_ignite.errors import InputError
 from cgl_ignite.formats import EXPORT_FORMATS
@@ -97,7 +98,7 @@ class Card(Table):
         tree = facts["pipeline"]
         return cls(
             dataset=_located(Chosen.of(tree, "data"), facts.get("folder")),
-            backbone=Chosen.of(tree, "backbone"),
+            backbone=_portable(Chosen.of(tree, "backbone")),
             classifier=tree["method"]["classifier"],
             method=facts.get("method", tree["method"]["preset"]),
             students=tree["method"]["students"],
@@ -194,6 +195,12 @@ def foreign(path: Path) -> str:
 def _encoding(data: Mapping[str, Any]) -> Chosen:
     options = dict(data["encoding"])
     return Chosen(kind=options.pop("kind"), options=options)
+
+
+def _portable(backbone: Chosen) -> Chosen:
+    """Let the options of a backbone hold what it reads from files, as the student may be used where these are not."""
+    settle = BACKBONES.facts(backbone.kind).get("portable") if backbone.kind in BACKBONES else None
+    return backbone if settle is None else Chosen(kind=backbone.kind, options=settle(backbone.options))
 
 
 def _located(dataset: Chosen, folder: str | None) -> Chosen:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
 
-from cgl_ignite.engine.optim import OPTIMIZERS, adam, adamw, parameter_groups, sgd
+from cgl_ignite.engine.optim import OPTIMIZERS, adam, adamw, layer_groups, parameter_groups, sgd
+from cgl_ignite.handlers.schedule import FACTOR, LearningRate
 
 RATE = 0.1
 START, GRADIENT = [1.0, -2.0, 3.0], [0.5, -4.0, 0.0]
@@ -127,3 +130,40 @@ def test_a_step_without_gradient_shrinks_what_decays_only(kind: str) -> None:
 def test_a_group_without_parameters_is_left_out() -> None:
     (only,) = parameter_groups([nn.BatchNorm1d(3)], "weights")
     assert only["weight_decay"] == 0.0
+
+
+def test_layers_learn_slower_the_earlier_they_are() -> None:
+    layers, others = [nn.Linear(2, 2), nn.Linear(2, 2), nn.Linear(2, 2)], nn.Linear(3, 3)
+    layers[0].requires_grad_(False)
+    layers[2].weight.requires_grad_(False)
+    groups = list(layer_groups(layers, others, "all", 0.5))
+    assert [group[FACTOR] for group in groups] == [0.5, 1.0, 1.0]
+    assert [[id(each) for each in group["params"]] for group in groups] == [
+        [id(each) for each in layers[1].parameters()], [id(layers[2].bias)], [id(each) for each in others.parameters()],
+    ]  # fmt: skip
+
+
+def test_groups_of_layers_are_divided_by_what_decays() -> None:
+    groups = list(layer_groups([nn.Linear(2, 2), nn.Linear(2, 2)], nn.Identity(), "weights", 0.5))
+    found = [(group[FACTOR], group.get("weight_decay"), [each.dim() for each in group["params"]]) for group in groups]
+    assert found == [(0.5, None, [2]), (0.5, 0.0, [1]), (1.0, None, [2]), (1.0, 0.0, [1])]
+
+
+def test_equal_rates_need_no_groups() -> None:
+    layers = [nn.Linear(2, 2), nn.Linear(2, 2)]
+    expected = [parameter for layer in layers for parameter in layer.parameters()]
+    assert list(layer_groups(layers, nn.Identity(), "all", 1.0)) == expected
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS.kinds())
+def test_a_group_steps_by_its_factor_of_the_rate(kind: str) -> None:
+    layers = [nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)]
+    optimizer = OPTIMIZERS.get(kind)(layer_groups(layers, nn.Identity(), "all", 0.25), RATE)
+    rates = LearningRate(optimizer, 0.1, lambda epoch: 0.5)
+    rates(SimpleNamespace(state=SimpleNamespace(iteration=1, epoch_length=4)))
+    for layer in layers:
+        nn.init.zeros_(layer.weight)
+        layer.weight.grad = torch.ones_like(layer.weight)
+    optimizer.step()
+    assert [group["lr"] for group in optimizer.param_groups] == [0.0125, 0.05]
+    assert layers[0].weight.item() == pytest.approx(0.25 * layers[1].weight.item())

@@ -15,7 +15,7 @@ from cgl_ignite.backbones.cutting.cuts import Cuts
 from cgl_ignite.backbones.cutting.fit import find_classifier, new_modules
 from cgl_ignite.backbones.cutting.measure import example, measure, steady
 from cgl_ignite.backbones.cutting.names import is_within, scope
-from cgl_ignite.backbones.cutting.pieces import check_pieces, cut_graph
+from cgl_ignite.backbones.cutting.pieces import CutNetwork, check_pieces, cut_graph
 from cgl_ignite.backbones.cutting.source import Source
 from cgl_ignite.backbones.cutting.trace import CannotTrace, trace
 from cgl_ignite.errors import InputError, first_line
@@ -78,6 +78,7 @@ def cut_network(
         stages=_stages(outputs),
         to_vector=position_means if _channels_last(cuts, network, places, outputs) else channel_means,
         names=tuple(_names(cuts.nodes, [0, *places, end, len(cuts.nodes)])),
+        whole=CutNetwork(source, tuple(pieces), classifier),
     )
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor, fx, nn
 
+from cgl_ignite.backbones.base import WholeNetwork, is_part
 from cgl_ignite.backbones.cutting.measure import steady
 from cgl_ignite.backbones.cutting.source import Source
 from cgl_ignite.errors import InputError, first_line
 from cgl_ignite.seeding import global_stream
 
-__all__ = ["Piece", "check_pieces", "cut_graph"]
+__all__ = ["CutNetwork", "Piece", "check_pieces", "cut_graph"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,37 @@ class Piece:
     def of(self, network: nn.Module) -> fx.GraphModule:
         """Return the layer as a part of a network, which keeps sharing it."""
         return fx.GraphModule(network, _copy(self.graph), class_name="Layer")
+
+
+@dataclass(frozen=True)
+class CutNetwork(WholeNetwork):
+    """A network that was cut into pieces, the classifier last."""
+
+    source: Source
+    pieces: tuple[Piece, ...]
+    classifier: str
+
+    def weights(self) -> Mapping[str, Tensor]:
+        with global_stream(0, "cut"):
+            return self.source.plain().state_dict()
+
+    def layers(self, weights: Mapping[str, Tensor]) -> Sequence[Mapping[str, Tensor]]:
+        with global_stream(0, "cut"):
+            network = self.source.plain()
+            own = network.state_dict()
+            fitting = {name: value for name, value in weights.items() if value.shape == own[name].shape}
+            network.load_state_dict(fitting, strict=False)
+            network = self.source.adapted(network)
+        for name in self.source.replaced:
+            if name != self.classifier:
+                raise InputError(
+                    f"the weights of {name!r} read another number of channels than the data have", "backbone.weights"
+                )
+        made = network.state_dict()
+        for name in [name for name in made if is_part(name, self.classifier)]:
+            del made[name]
+        made |= {name: value for name, value in weights.items() if is_part(name, self.classifier)}
+        return [{name: made[name] for name in piece.of(network).state_dict() if name in made} for piece in self.pieces]
 
 
 def cut_graph(graph: fx.Graph, nodes: Sequence[fx.Node], places: Sequence[int], source: Source) -> list[Piece]:

@@ -100,6 +100,14 @@ class Source:
         Raises:
             InputError: options that the builder does not take, or a result that is no module.
         """
+        return self.adapted(self.plain())
+
+    def plain(self) -> nn.Module:
+        """Make a network as its builder makes it.
+
+        Raises:
+            InputError: options that the builder does not take, or a result that is no module.
+        """
         try:
             network = self.builder(**self.options)
         except Exception as error:
@@ -107,6 +115,10 @@ class Source:
             raise InputError(fault, key="backbone.options") from error
         if not isinstance(network, nn.Module):
             raise _wrong(f"must return a torch.nn.Module, not a {type(network).__name__}")
+        return network
+
+    def adapted(self, network: nn.Module) -> nn.Module:
+        """Change a network for a pool, in place."""
         for name, module in self.replaced.items():
             network.set_submodule(name, module())
         for name, addition in self.added.items():
