@@ -31,6 +31,8 @@ REQUIREMENTS = [
 EXTRAS = {
     "gpu": ["nvidia-ml-py>=12"],
     "timm": ["timm>=1"],
+    "onnx": ["onnx>=1.18", "onnxscript>=0.5", "onnxruntime>=1.20"],
+    "safetensors": ["safetensors>=0.5"],
     "test": [
         "pytest>=8",
         "pytest-benchmark>=4",
@@ -38,6 +40,10 @@ EXTRAS = {
         "pytest-xdist>=3.6",
         "hypothesis>=6.100",
         "packaging>=23",
+        "onnx>=1.18",
+        "onnxscript>=0.5",
+        "onnxruntime>=1.20",
+        "safetensors>=0.5",
     ],
     "docs": ["pdoc>=15"],
 }
