@@ -12,7 +12,7 @@ PAGE = (Path(__file__).resolve().parents[1] / "docs" / "export.md").read_text("u
 
 
 def test_every_format_has_its_row() -> None:
-    rows = re.findall(r"^\| `(\w+)` \| `student(\.\w+)` \|.*\| (.*) \|$", PAGE, re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)` \| `student(\.\w+)` \|.*\|(.*)\|$", PAGE, re.MULTILINE)
     facts = {name: EXPORT_FORMATS.facts(name) for name in EXPORT_FORMATS.kinds()}
     assert [(name, suffix) for name, suffix, _ in rows] == [(name, known["suffix"]) for name, known in facts.items()]
     for name, _, needed in rows:
