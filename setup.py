@@ -32,7 +32,8 @@ EXTRAS = {
     "gpu": ["nvidia-ml-py>=12"],
     "timm": ["timm>=1"],
     "transformers": ["transformers>=4.48,<6"],
-    "safetensors": ["safetensors>=0.4"],
+    "onnx": ["onnx>=1.18", "onnxscript>=0.5", "onnxruntime>=1.20"],
+    "safetensors": ["safetensors>=0.5"],
     "test": [
         "pytest>=8",
         "pytest-benchmark>=4",
@@ -40,6 +41,10 @@ EXTRAS = {
         "pytest-xdist>=3.6",
         "hypothesis>=6.100",
         "packaging>=23",
+        "onnx>=1.18",
+        "onnxscript>=0.5",
+        "onnxruntime>=1.20",
+        "safetensors>=0.5",
     ],
     "docs": ["pdoc>=15"],
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from cgl_ignite import export
 from cgl_ignite.backbones import BACKBONES
 from cgl_ignite.config.presets import METHODS
 from cgl_ignite.data import DATASETS, PadTokens
@@ -19,6 +21,8 @@ from cgl_ignite.pipeline import RunResult
 from cgl_ignite.plugins import import_plugins
 from cgl_ignite.runs import RunFiles, load_student, open_run, rebuild_pool, take_student
 from cgl_ignite.student import logits, measure, read_student, read_test_part
+from cgl_ignite.student.file import usage_of
+from cgl_ignite.student.readme import readme
 from tests.student.runs import finished_run
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:torch", "ignore::FutureWarning:torch")
@@ -90,12 +94,12 @@ def test_cards_carry_what_was_measured(result: RunResult, folder: Path, tmp_path
 
 
 def test_the_selected_student_is_the_one_the_run_handed_over(result: RunResult, folder: Path, workdir: Path) -> None:
-    path = export_student(open_run("latest", folder))
+    path = export_student(open_run("latest", folder)).path
     assert path == Path("student.pt")
     (student, card), (handed, its_card) = read_student(path), read_student(Path(result.student))
     assert card == its_card
     assert same(student, handed)
-    assert Path("student.pt.md").read_text() == card.markdown()
+    assert Path("student.pt.md").read_text() == readme(card, usage_of("state", "student.pt", card))
     assert sorted(path.name for path in workdir.iterdir()) == ["student.pt", "student.pt.md"]
     measured = measure(student, read_test_part("digits", card, limit=400))
     assert measured.accuracy == pytest.approx(result.test_accuracy, abs=1e-4)
@@ -104,9 +108,11 @@ def test_the_selected_student_is_the_one_the_run_handed_over(result: RunResult, 
 def test_any_student_in_any_format_to_any_place(result: RunResult, folder: Path, tmp_path: Path) -> None:
     run = open_run("latest", folder)
     other = (result.selected_student + 1) % 3
-    program = export_student(run, other, "pt2", tmp_path)
+    exported = export_student(run, other, "pt2", tmp_path)
+    program = exported.path
+    assert exported.difference is not None and exported.difference.largest < 1e-5 < exported.difference.logit
     assert program == tmp_path / "student.pt2"
-    state = export_student(run, other, "state", tmp_path / "deep" / "other.pt")
+    state = export_student(run, other, "state", tmp_path / "deep" / "other.pt").path
     (one, card), (two, again) = read_student(program), read_student(state)
     assert card == again
     assert card.student == other
@@ -199,5 +205,24 @@ def test_plugins_that_cannot_be_imported(workdir: Path, monkeypatch: pytest.Monk
 
 
 def test_an_unknown_format_is_named(result: RunResult, folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"unknown format 'pt'; did you mean 'pt2'\? \(known: 'state' or 'pt2'\)"):
+    known = "(known: 'state', 'pt2', 'onnx' or 'safetensors')"
+    with pytest.raises(InputError, match=re.escape(f"unknown format 'pt'; did you mean 'pt2'? {known}")):
         export_student(open_run(result.run_id, folder), form="pt", target=tmp_path)
+
+
+class Off(torch.nn.Module):
+    def __init__(self, student: torch.nn.Module) -> None:
+        super().__init__()
+        self.student = student
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self.student(inputs) * 1.01
+
+
+def test_a_program_that_answers_otherwise_is_not_written(
+    result: RunResult, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "read_student", lambda path: (Off(read_student(path)[0]), None))
+    with pytest.raises(InputError, match=r"answers otherwise than the student: logits .* more than 0\.001"):
+        export_student(open_run("latest", folder), form="pt2", target=tmp_path)
+    assert not list(tmp_path.iterdir())

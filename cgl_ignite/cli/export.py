@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cgl_ignite.cli.options import Target, folder_option, plugins_option
 from cgl_ignite.formats import EXPORT_FORMATS
+
+if TYPE_CHECKING:
+    from cgl_ignite.export import Exported
 
 __all__ = ["export"]
 
@@ -35,20 +40,33 @@ __all__ = ["export"]
 def export(
     run: str, student: int | None, form: str, output: Path | None, plugins: tuple[str, ...], folder: Path
 ) -> None:
-    """Save one student of RUN at the selected epoch, with a card that describes it.
+    """Save one student of RUN at the selected epoch, with a README that describes it.
 
-    RUN is a run id or its beginning, "latest", a run's folder or a checkpoint. Prints the name of the file;
-    the card for people is FILE.md. A file of that name is replaced.
+    RUN is a run id or its beginning, "latest", a run's folder or a checkpoint. Prints the name of the file; FILE.md
+    holds its card and the lines that load it without this package. A file of that name is replaced. A program (pt2,
+    onnx) is compared with the student before it is written.
     """
-    from cgl_ignite.cli.output import SafeConsole, say
+    from cgl_ignite.cli.output import say
     from cgl_ignite.export import export_student
     from cgl_ignite.plugins import import_plugins
     from cgl_ignite.runs import open_run
 
     import_plugins(plugins)
     opened = open_run(run, folder)
-    path = export_student(opened, student, form, output)
-    epoch, selected, _ = opened.selected
-    text = f"student {selected if student is None else student} of run {opened.facts['run_id']}, epoch {epoch}"
-    SafeConsole(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)
-    say(path)
+    done = export_student(opened, student, form, output)
+    for line in _lines(done):
+        say(line, err=True)
+    say(done.path)
+
+
+def _lines(done: Exported) -> Iterator[str]:
+    """Say which student was written, and how far its program is from it."""
+    from cgl_ignite.student.compare import TOLERANCE
+
+    yield f"student {done.card.student} of run {done.card.run_id}, epoch {done.card.epoch}"
+    if done.difference is not None:
+        found = done.difference
+        yield (
+            f"largest difference from PyTorch {found.largest:.2g}, at logits up to {found.logit:.3g}"
+            f" (allowed: {TOLERANCE:g} of them)"
+        )

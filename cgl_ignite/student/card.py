@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 from cgl_ignite.backbones import BACKBONES
 from cgl_ignite.config.schema import Table, fixed_keys
 from cgl_ignite.errors import InputError
-from cgl_ignite.formats import EXPORT_FORMATS
+from cgl_ignite.formats import EXPORT_FORMATS, names_with
 from cgl_ignite.spec import InputSpec
 
 __all__ = ["FORMAT", "Card", "Chosen", "foreign"]
@@ -187,8 +187,8 @@ class Card(Table):
 
 def foreign(path: Path) -> str:
     """Say of a file that it cannot be read as a student, and which files can be."""
-    facts = {name: EXPORT_FORMATS.facts(name) for name in EXPORT_FORMATS.kinds()}
-    readable = " or ".join(f"{name!r} ({known['suffix']})" for name, known in facts.items() if known.get("readable"))
+    known = [f"{name!r} ({EXPORT_FORMATS.facts(name)['suffix']})" for name in names_with("module")]
+    readable = f"{', '.join(known[:-1])} or {known[-1]}"
     return f"{path}: not a student file, or damaged; it must be one that cgl export writes in the format {readable}"
 
 

@@ -2,29 +2,50 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from cgl_ignite.errors import InputError
-from cgl_ignite.formats import EXPORT_FORMATS
-from cgl_ignite.pool.limits import Damaged, checked_members
-from cgl_ignite.student import program, weights
+from cgl_ignite.formats import EXPORT_FORMATS, check_name, import_needed, names_with
 from cgl_ignite.student.card import Card, foreign
-from cgl_ignite.student.network import Student
+from cgl_ignite.student.readme import Usage
 from cgl_ignite.tracking.files import write_atomically
 
-__all__ = ["read_student", "write_student"]
+__all__ = ["content_of", "read_student", "usage_of", "write_content", "write_student"]
 
 
-def write_student(path: Path, student: Student, card: Card, form: str = "state") -> None:
+def write_student(path: Path, student: nn.Module, card: Card, form: str = "state") -> None:
     """Write a student and its card to a file, all of it or nothing.
 
     Raises:
-        InputError: an unknown format, a file that cannot be written, or a backbone that cannot be made a program.
+        InputError: an unknown format, one whose packages are not installed or whose files have another suffix; a file
+            that cannot be written, or a backbone that cannot be made a program.
     """
-    content = EXPORT_FORMATS.get(form)(student, card)
+    write_content(path, content_of(path, student, card, form))
+
+
+def content_of(path: Path, student: nn.Module, card: Card, form: str) -> bytes:
+    """Make the content of a file of a student.
+
+    Raises:
+        InputError: as :func:`write_student`.
+    """
+    writer = EXPORT_FORMATS.get(form)
+    check_name(path, form)
+    import_needed(form, "needs")
+    return writer(student, card)
+
+
+def write_content(path: Path, content: bytes) -> None:
+    """Write a file, all of it or nothing.
+
+    Raises:
+        InputError: a file that cannot be written.
+    """
     try:
         write_atomically(path, content)
     except OSError as error:
@@ -32,27 +53,40 @@ def write_student(path: Path, student: Student, card: Card, form: str = "state")
 
 
 def read_student(path: Path, device: torch.device | str = "cpu") -> tuple[nn.Module, Card]:
-    """Read a student from a file of either format: a module from pixels or token ids to logits, and its card.
+    """Read a student from a file of any format: a module from pixels or token ids to logits, and its card.
 
-    ``student.tokenizer`` makes token ids of texts; it is None for images.
+    ``student.tokenizer`` makes token ids of texts; it is None for images. What runs in ONNX Runtime runs on the CPU.
 
     Raises:
-        InputError: a file that is not there, is damaged, holds no student or one of a later version; a
-            backbone that is not registered or has changed.
+        InputError: a file that is not there, is damaged, holds no student or one of a later version, or has the name
+            of another format; a format whose packages are not installed; a backbone that is not registered or has
+            changed.
     """
-    is_program = any(name.endswith(f"/extra/{program.CARD}") for name in _members(path))
-    read = program.read if is_program else weights.read
-    return read(path, device)
+    form = _format_of(path)
+    check_name(path, form)
+    import_needed(form, "reads_with")
+    student, card = _module(form).read(path, device)
+    return student, card
 
 
-def _members(path: Path) -> list[str]:
-    """List the members of the archive that every student file is, after a look at its checksums."""
+def usage_of(form: str, file: str, card: Card) -> Usage | None:
+    """Show how a file of a format is loaded without this package, if the format can tell."""
+    usage = getattr(_module(form), "usage", None) if form in names_with("module") else None
+    return None if usage is None else usage(file, card)
+
+
+def _format_of(path: Path) -> str:
+    """Tell the format of a file by its content."""
     try:
-        names = checked_members(path)
+        with path.open("rb"):
+            pass
+        found = next((form for form in names_with("module") if _module(form).is_one(path)), None)
     except OSError as error:
         raise InputError(f"cannot read {path} ({error.strerror})") from error
-    except Damaged as error:
-        raise InputError(f"{path}: damaged ({error})") from error
-    except ValueError as error:
-        raise InputError(foreign(path)) from error
-    return names
+    if found is None:
+        raise InputError(foreign(path))
+    return found
+
+
+def _module(form: str) -> Any:
+    return import_module(EXPORT_FORMATS.facts(form)["module"])

@@ -23,26 +23,36 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 from torch.export.passes import move_to_device_pass
 
-from cgl_ignite.data import dump_tokenizer, parse_tokenizer
 from cgl_ignite.errors import InputError, first_line
-from cgl_ignite.pool.limits import refuse_large_inputs
-from cgl_ignite.student.card import FORMAT, Card, foreign
-from cgl_ignite.student.network import Program, Student, example_inputs
+from cgl_ignite.student.archive import check_archive, members
+from cgl_ignite.student.card import Card
+from cgl_ignite.student.extra import CARD, ENCODER, extra_files, parse_extra
+from cgl_ignite.student.network import Program, example_inputs, tokenizer_of
+from cgl_ignite.student.readme import Usage
 
-__all__ = ["CARD", "read", "write"]
-
-CARD, _NUMBER, _ENCODER = "card.json", "format", "encoder.json"
+__all__ = ["export", "is_card", "is_one", "read", "reads_shorter", "silent", "usage", "write"]
 
 
-def write(student: Student, card: Card) -> bytes:
+def write(student: nn.Module, card: Card) -> bytes:
     """Return the content of a file with the program of a student, its card and its tokenizer.
+
+    Raises:
+        InputError: a backbone that cannot be made a program.
+    """
+    buffer = io.BytesIO()
+    torch.export.save(export(student, card), buffer, extra_files=extra_files(student, card))
+    return buffer.getvalue()
+
+
+def export(student: nn.Module, card: Card) -> ExportedProgram:
+    """Make a program of a student, for any number of inputs and, if its tokenizer pads by batches, shorter texts.
 
     Raises:
         InputError: a backbone that cannot be made a program.
     """
     network, example = copy.deepcopy(student).cpu(), torch.from_numpy(example_inputs(card))
     free: dict[int, Any] = {0: Dim("batch", min=1)}
-    if student.tokenizer is not None and student.tokenizer.pad == "batch" and card.shape[0] > 1:
+    if reads_shorter(student, card):
         free[1] = Dim("length", min=1, max=card.shape[0])
     try:
         program = torch.export.export(network, (example,), dynamic_shapes={"inputs": free})
@@ -52,12 +62,13 @@ def write(student: Student, card: Card) -> bytes:
             f"torch.export cannot turn backbone {card.backbone.kind!r} into a program ({first_line(error)}); "
             "write it in the format 'state'"
         ) from error
-    buffer = io.BytesIO()
-    extra = {CARD: card.model_dump_json(), _NUMBER: str(FORMAT)}
-    if student.tokenizer is not None:
-        extra[_ENCODER] = dump_tokenizer(student.tokenizer)
-    torch.export.save(program, buffer, extra_files=extra)
-    return buffer.getvalue()
+    return program
+
+
+def reads_shorter(student: nn.Module, card: Card) -> bool:
+    """Tell whether a student of texts reads batches of any length up to its own."""
+    tokenizer = tokenizer_of(student)
+    return tokenizer is not None and tokenizer.pad == "batch" and card.shape[0] > 1
 
 
 def _try_out(program: ExportedProgram, network: nn.Module, example: Tensor, *, shorter: bool) -> None:
@@ -77,25 +88,30 @@ def _try_out(program: ExportedProgram, network: nn.Module, example: Tensor, *, s
             raise ValueError(f"the program answers a batch of {rows} otherwise than the student")
 
 
+def is_card(name: str) -> bool:
+    """Tell whether a member of an archive is the card of a program."""
+    return name.endswith(f"/extra/{CARD}")
+
+
+def is_one(path: Path) -> bool:
+    """Tell whether a file is a program with a card."""
+    return any(is_card(name) for name in members(path))
+
+
 def read(path: Path, device: torch.device | str) -> tuple[nn.Module, Card]:
     """Read what :func:`write` has written.
 
     Raises:
         InputError: a program of another PyTorch.
     """
+    check_archive(path)
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
-        folder = next(name for name in names if name.endswith(f"/extra/{CARD}")).removesuffix(CARD)
+        folder = next(filter(is_card, names)).removesuffix(CARD)
         extra = {name.removeprefix(folder): archive.read(name) for name in names if name.startswith(folder)}
+    card, tokenizer = parse_extra(path, extra)
     try:
-        number = json.loads(extra[_NUMBER])
-    except (KeyError, ValueError) as error:
-        raise InputError(foreign(path)) from error
-    card = Card.parse(path, number, extra[CARD])
-    refuse_large_inputs(path, card.spec)
-    tokenizer = parse_tokenizer(extra[_ENCODER], path, card.spec) if _ENCODER in extra else None
-    try:
-        with path.open("rb") as file, warnings.catch_warnings(), _silent(logging.getLogger("torch.export")):
+        with path.open("rb") as file, warnings.catch_warnings(), silent(logging.getLogger("torch.export")):
             warnings.filterwarnings("ignore", "The given buffer is not writable", UserWarning)
             program = move_to_device_pass(torch.export.load(file), device).module()
     except Exception as error:
@@ -106,8 +122,22 @@ def read(path: Path, device: torch.device | str) -> tuple[nn.Module, Card]:
     return Program(program, tokenizer), card
 
 
+def usage(file: str, card: Card) -> Usage:
+    """Show how a program is loaded without this package."""
+    extra = {CARD: "", **({ENCODER: ""} if card.encoding else {})}
+    return Usage(
+        packages=("torch",),
+        imports=("import torch",),
+        load=(
+            f"extra = {json.dumps(extra)}",
+            f"program = torch.export.load({json.dumps(file)}, extra_files=extra).module()",
+        ),
+        answer="program(torch.from_numpy(inputs)).numpy(force=True)",
+    )
+
+
 @contextmanager
-def _silent(logger: logging.Logger) -> Iterator[None]:
+def silent(logger: logging.Logger) -> Iterator[None]:
     """Keep back what a library logs of an error that it raises as well."""
     before = logger.disabled
     logger.disabled = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,10 +19,18 @@ from cgl_ignite.data import Normaliser, PadTokens, dump_tokenizer, parse_tokeniz
 from cgl_ignite.errors import InputError, choices, first_line
 from cgl_ignite.pool import modular_layers
 from cgl_ignite.pool.limits import read_archive, refuse_large_inputs, refuse_large_layers
+from cgl_ignite.student.archive import check_archive, members
 from cgl_ignite.student.card import FORMAT, Card, foreign
 from cgl_ignite.student.network import Student
+from cgl_ignite.student.program import is_card
+from cgl_ignite.student.readme import Usage
 
-__all__ = ["read", "write"]
+__all__ = ["WEIGHTS_ALONE", "is_one", "read", "rebuilt", "usage", "write"]
+
+WEIGHTS_ALONE = (
+    "The file holds weights. The network that they are of is code of cgl_ignite, whose `read_student` reads the file; "
+    "the formats `pt2` and `onnx` hold the network, too. "
+)
 
 
 class _Rebuilt(Table):
@@ -41,6 +50,12 @@ def write(student: Student, card: Card) -> bytes:
     return buffer.getvalue()
 
 
+def is_one(path: Path) -> bool:
+    """Tell whether a file is what PyTorch saves and no program."""
+    names = members(path)
+    return bool(names) and not any(is_card(name) for name in names)
+
+
 def read(path: Path, device: torch.device | str) -> tuple[nn.Module, Card]:
     """Read what :func:`write` has written.
 
@@ -49,9 +64,18 @@ def read(path: Path, device: torch.device | str) -> tuple[nn.Module, Card]:
     """
     content = _loaded(path)
     card = Card.parse(path, content["format"], content["card"])
+    return rebuilt(path, card, content["state_dict"], content.get("encoder", "")).to(device), card
+
+
+def rebuilt(path: Path, card: Card, weights: Mapping[str, Tensor], encoder: str) -> Student:
+    """Build a student by its card and give it its weights and, of texts, its tokenizer.
+
+    Raises:
+        InputError: weights that do not fit the backbone as it is registered now.
+    """
     refuse_large_inputs(path, card.spec)
-    network, weights = _untrained(path, card), content["state_dict"]
-    tokenizer = parse_tokenizer(content.get("encoder", ""), path, card.spec) if card.modality == "text" else None
+    network = _untrained(path, card)
+    tokenizer = parse_tokenizer(encoder, path, card.spec) if card.modality == "text" else None
     try:
         normaliser = PadTokens() if tokenizer else Normaliser(weights["mean"], weights["std"])
         student = Student(network, normaliser, tokenizer)
@@ -61,10 +85,26 @@ def read(path: Path, device: torch.device | str) -> tuple[nn.Module, Card]:
             f"{path}: its weights do not fit backbone {card.backbone.kind!r} as it is registered now "
             f"({str(error).strip().splitlines()[-1].strip()})"
         ) from error
-    return student.to(device), card
+    return student
+
+
+def usage(file: str, card: Card) -> Usage:
+    """Show how the weights are loaded without this package."""
+    encoder = ', "encoder.json": content["encoder"]' if card.encoding else ""
+    return Usage(
+        packages=("torch",),
+        imports=("import torch",),
+        load=(
+            f"content = torch.load({json.dumps(file)}, weights_only=True)",
+            'weights = content["state_dict"]',
+            f'extra = {{"card.json": content["card"]{encoder}}}',
+        ),
+        more=WEIGHTS_ALONE,
+    )
 
 
 def _loaded(path: Path) -> dict[str, Any]:
+    check_archive(path)
     try:
         content = read_archive(path)
     except (OSError, ValueError) as error:

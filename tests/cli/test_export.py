@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,9 @@ def test_another_student_as_a_program(result: RunResult, folder: Path, tmp_path:
     done = export(result.run_id[:6], "--student", 2, "--format", "pt2", "-o", path, "--folder", folder)
     assert (done.exit_code, done.stdout) == (0, f"{path}\n")
     assert read_student(path)[1].student == 2
+    assert re.search(
+        r"\nlargest difference from PyTorch \S+, at logits up to \S+ \(allowed: 0\.001 of them\)\n", done.stderr
+    )
 
 
 def test_runs_are_looked_for_in_mlruns(tmp_path: Path, workdir: Path) -> None:
@@ -47,7 +51,14 @@ def test_runs_are_looked_for_in_mlruns(tmp_path: Path, workdir: Path) -> None:
         (("nothing",), "no run 'nothing'"),
         (("latest", "--student", "3"), "there is no student 3, only 0 to 2"),
         (("latest", "--student", "-1"), "-1 is not in the range"),
-        (("latest", "--format", "onnx"), "error: unknown format 'onnx' (known: 'state' or 'pt2')"),
+        (
+            ("latest", "--format", "pickle"),
+            "error: unknown format 'pickle' (known: 'state', 'pt2', 'onnx' or 'safetensors')",
+        ),
+        (
+            ("latest", "--format", "pt2", "-o", "student.onnx"),
+            "student.onnx: its name is one of format 'onnx', but its content is of format 'pt2', whose files end with",
+        ),
     ],
 )
 def test_wrong_input(result: RunResult, folder: Path, workdir: Path, arguments: tuple[str, ...], message: str) -> None:
@@ -83,7 +94,8 @@ def test_a_format_of_a_plugin(result: RunResult, folder: Path) -> None:
     done = export("latest", "--student", 1, "--format", "given", "--plugin", "format_given", "--folder", folder)
     assert (done.exit_code, done.stdout, Path("student.txt").read_text()) == (0, "student.txt\n", "1")
     unknown = export("latest", "--format", "gvien", "--folder", folder)
-    message = "error: unknown format 'gvien'; did you mean 'given'? (known: 'state', 'pt2' or 'given')\n"
+    known = "'state', 'pt2', 'onnx', 'safetensors' or 'given'"
+    message = f"error: unknown format 'gvien'; did you mean 'given'? (known: {known})\n"
     assert (unknown.exit_code, unknown.stdout, unknown.stderr) == (2, "", message)
     missing = export("latest", "--plugin", "format_missing", "--folder", folder)
     assert (missing.exit_code, missing.stdout) == (2, "") and "cannot import 'format_missing'" in missing.stderr

@@ -18,6 +18,7 @@ from cgl_ignite.student import Chosen, Student, read_student, write_student
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:torch", "ignore::FutureWarning:torch")
 FORMS = ["state", "pt2"]
+"""The formats that are archives; the others have tests of their own in ``test_formats.py``."""
 
 
 def pixels(rows, shape):
@@ -132,8 +133,8 @@ ALLOWED = "not a student file, or damaged; it must be one that cgl export writes
 def test_what_is_no_student_file(tmp_path, files):
     assert "cannot read" in fault_of(tmp_path / "nowhere.pt")
     assert "cannot read" in fault_of(tmp_path)
-    path = tmp_path / "student.onnx"
-    message = f"{path}: {ALLOWED} 'state' (.pt) or 'pt2' (.pt2)"
+    path = tmp_path / "student.bin"
+    message = f"{path}: {ALLOWED} 'state' (.pt), 'pt2' (.pt2), 'onnx' (.onnx) or 'safetensors' (.safetensors)"
     path.write_text("hello")
     assert fault_of(path) == message
     path.write_bytes(b"")

@@ -1,0 +1,60 @@
+"""The verbs take a student in every format, and refuse what is not one with one message."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from cgl_ignite.cli.main import cgl
+from cgl_ignite.pipeline import RunResult
+
+pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+pytest.importorskip("safetensors", reason="safetensors is not installed")
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:torch", "ignore::FutureWarning:torch")
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(cgl, [*map(str, arguments)])
+
+
+@pytest.mark.parametrize("form", ["onnx", "safetensors"])
+def test_export_evaluate_and_predict(
+    result: RunResult, folder: Path, workdir: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save("picture.png")
+    file = f"student.{form}"
+    done = invoke("export", "latest", "--format", form, "--folder", folder)
+    assert (done.exit_code, done.stdout) == (0, f"{file}\n"), done.stderr
+    assert "## Without cgl_ignite" in Path(f"{file}.md").read_text()
+    measured, expected = (invoke("evaluate", which, "digits", "--json").stdout for which in (file, result.student))
+    measured, expected = json.loads(measured), json.loads(expected)
+    assert measured.pop("cross_entropy") == pytest.approx(expected.pop("cross_entropy"), abs=1e-5)
+    assert measured == expected
+    found, given = (invoke("predict", which, "picture.png", "--json").stdout for which in (file, result.student))
+    (found,), (given,) = json.loads(found)["predictions"], json.loads(given)["predictions"]
+    assert found["label"] == given["label"]
+    assert found["probability"] == pytest.approx(given["probability"], abs=1e-5)
+
+    content = Path(file).read_bytes()
+    Path("other.pt2").write_bytes(content)
+    Path(f"half.{form}").write_bytes(content[: len(content) // 2])
+    package = {"onnx": "onnxruntime", "safetensors": "safetensors"}[form]
+    for name, message, missing in (
+        ("other.pt2", f"other.pt2: its name is one of format 'pt2', but its content is of format '{form}'", {}),
+        (f"half.{form}", f"half.{form}: ", {}),
+        (file, f"pip install 'cgl_ignite[{form}]'", {package: None}),
+    ):
+        with monkeypatch.context() as patch:
+            for module, value in missing.items():
+                patch.setitem(sys.modules, module, value)
+            for verb, what in (("predict", "picture.png"), ("evaluate", "digits")):
+                failed = invoke(verb, name, what)
+                assert (failed.exit_code, failed.stdout) == (2, ""), failed.stderr
+                assert failed.stderr.startswith("error: ") and message in failed.stderr
+                assert failed.stderr.count("\n") == 1
