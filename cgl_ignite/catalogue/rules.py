@@ -21,8 +21,10 @@ from cgl_ignite.config.validate import Checked, NotValid
 from cgl_ignite.data import DATASETS, ENCODINGS, input_of, look_at, rows_held_out
 from cgl_ignite.errors import InputError, choices
 from cgl_ignite.imitation import AGGREGATIONS, Choice, View
+from cgl_ignite.metrics.predictions import fault_of
 from cgl_ignite.pool import Routing, trunk_of
 from cgl_ignite.registry import Registry
+from cgl_ignite.selection import compared_by
 from cgl_ignite.spec import InputSpec
 
 __all__ = ["Contradiction", "contradictions", "modality_of"]
@@ -185,6 +187,21 @@ def _check_selection(draft: Draft) -> None:
     draft.build("selection", keys, draft.get("method", "selection"), students, 0)
 
 
+def _check_metrics(draft: Draft) -> None:
+    """Judge the metrics by their names, and where the number of classes is certain, by that."""
+    selection = draft.get("method", "selection")
+    chosen = [("run.metrics", name) for name in draft.get("run", "metrics")]
+    if by := compared_by(selection):
+        chosen.append(("method.selection.by", by))
+    for key, name in chosen:
+        if fault := fault_of(name):
+            raise Contradiction((key,), fault)
+    _, classes, certain = draft.input
+    for key, name in chosen:
+        if certain and (fault := fault_of(name, classes)):
+            raise Contradiction((key, "method.selection") if key != "run.metrics" else (key,), fault)
+
+
 def _check_augmentation(draft: Draft) -> None:
     given = draft.get("data", "augment")
     for part in given if isinstance(given, tuple) else (given,):
@@ -256,6 +273,7 @@ RULES: tuple[Rule, ...] = (
     _check_turns,
     _check_replay,
     _check_selection,
+    _check_metrics,
     _check_augmentation,
     _check_optimizer,
     _check_schedule,

@@ -206,7 +206,7 @@ class CheckpointEvery(Table):
 
 
 class Run(Table):
-    """How long and how the training runs; only the first four keys change the mathematics.
+    """How long and how the training runs; only the first four keys change the training.
 
     ``average``: an average of the weights over the iterations, which is judged and selected in their place.
 
@@ -215,6 +215,9 @@ class Run(Table):
 
     ``graphs``: a GPU replays iterations that launch the same kernels as earlier ones, instead of launching them.
     ``auto`` does so where all iterations are alike and the network has no dropout.
+
+    ``metrics``: of all predictions on the holdout and on the test part together, by their names
+    (:data:`cgl_ignite.metrics.PREDICTION_METRICS`); accuracy and cross-entropy are measured in any case.
     """
 
     epochs: Count
@@ -226,6 +229,7 @@ class Run(Table):
     graphs: bool | Literal["auto"] = "auto"
     batches_per_chunk: Count | None = None
     checkpoint_every: CheckpointEvery = CheckpointEvery(epochs=1)
+    metrics: list[str] = []
 
 
 class Distil(create_model("Distil", __base__=Table, **{"from": (str, ENSEMBLE)})):  # type: ignore[misc]

@@ -25,6 +25,7 @@ from cgl_ignite.imitation import AGGREGATIONS, CHOICES, Choice, FrozenTeachers, 
 from cgl_ignite.pipeline.data import RunData
 from cgl_ignite.pipeline.device import find_precision
 from cgl_ignite.pipeline.forecast import forecast
+from cgl_ignite.pipeline.metrics import wanted_metrics
 from cgl_ignite.pipeline.teachers import PoolTeachers, load_teachers
 from cgl_ignite.pool import ROUTINGS, ModularNetwork, Routing, add_classifier, follow, modular_layers, trunk_of
 from cgl_ignite.pool.cost import LayerCost, measure_layers
@@ -136,7 +137,7 @@ def assemble(
     pool.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     costs = measure_layers(layers, splits.spec, precision)
     aggregator = build_aggregator(pipeline, backbone, routing, costs, seed).to(device)
-    scores = _scores(pool, splits, device, interruption)
+    scores = _scores(pool, splits, device, interruption, wanted_metrics(pipeline, splits))
     holdout = splits.holdout.to(device)
     keep = WEIGHT_AVERAGES.build(pipeline.run.average)
     average = WeightAverage(pool, keep) if keep else None
@@ -166,12 +167,16 @@ def _are_alike(pipeline: Pipeline, subsets: Subsets) -> bool:
 
 
 def _scores(
-    pool: ModularNetwork, splits: Splits, device: torch.device, interruption: Interruption
+    pool: ModularNetwork,
+    splits: Splits,
+    device: torch.device,
+    interruption: Interruption,
+    metrics: Sequence[str],
 ) -> Callable[[Examples], Scores]:
     """Return what scores all students on some rows."""
-    evaluator = build_evaluator(pool, device)
+    evaluator = build_evaluator(pool, device, answers=bool(metrics))
     interruption.attach(evaluator)
-    return lambda examples: evaluate(evaluator, examples, splits.normaliser, device)
+    return lambda examples: evaluate(evaluator, examples, splits.normaliser, device, metrics)
 
 
 def build_step(pipeline: Pipeline, parts: Parts) -> CollaborativeStep:

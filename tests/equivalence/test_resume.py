@@ -118,6 +118,26 @@ def test_students_that_learn_in_turn(tmp_path: Path) -> None:
     assert_identical(outcome(tmp_path / "stopped", result.run_id), outcome(tmp_path / "whole", whole.run_id))
 
 
+def test_metrics_and_a_selection_by_one_of_them(tmp_path: Path) -> None:
+    changes = ['method.selection={kind="best", by="macro_f1"}', 'run.metrics=["log_loss", "recall"]', "run.epochs=3"]
+    settings = [pipeline(tmp_path / name, *changes) for name in ("whole", "stopped")]
+    (whole,) = run(settings[0], tracker=MemoryTracker())
+    tracker = MemoryTracker()
+    with pytest.raises(Stop):
+        run(settings[1], screen=StoppingScreen(10, Stop), tracker=tracker)
+    (result,) = run(settings[1], resume=True, tracker=tracker)
+    assert_identical(outcome(tmp_path / "stopped", result.run_id), outcome(tmp_path / "whole", whole.run_id))
+    assert result.metrics == whole.metrics
+    assert list(result.metrics) == ["macro_f1", "log_loss", "recall"]
+    history = [row.values for row in read_rows(Path(whole.checkpoint).parent / "metrics.jsonl") if not row.final]
+    values = [row[f"holdout/macro_f1/student_{student}"] for row in history for student in range(3)]
+    kept = history[whole.selected_epoch - 1][f"holdout/macro_f1/student_{whole.selected_student}"]
+    assert kept == max(values)
+    (final,) = [row.values for row in read_rows(Path(whole.checkpoint).parent / "metrics.jsonl") if row.final]
+    assert final["test/log_loss_selected"] == whole.metrics["log_loss"]
+    assert final["test/recall/class_9"] == whole.metrics["recall"]["9"]
+
+
 def test_stopped_twice(tmp_path: Path, uninterrupted: dict[str, Any]) -> None:
     setting, tracker = pipeline(tmp_path), MemoryTracker()
     for stopped_at in (6, 13):
