@@ -202,6 +202,12 @@ def _check_metrics(draft: Draft) -> None:
             raise Contradiction((key, "method.selection") if key != "run.metrics" else (key,), fault)
 
 
+def _check_balance(draft: Draft) -> None:
+    if draft.get("data", "balance_beta") is not None and (kind := draft.get("data", "balance")) != "loss":
+        message = f"is for balance = 'loss', which weighs the classes; with {kind!r} it changes nothing"
+        raise Contradiction(("data.balance_beta",), message)
+
+
 def _check_augmentation(draft: Draft) -> None:
     given = draft.get("data", "augment")
     for part in given if isinstance(given, tuple) else (given,):
@@ -274,6 +280,7 @@ RULES: tuple[Rule, ...] = (
     _check_replay,
     _check_selection,
     _check_metrics,
+    _check_balance,
     _check_augmentation,
     _check_optimizer,
     _check_schedule,

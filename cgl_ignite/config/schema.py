@@ -95,6 +95,8 @@ class Data(Part):
     ``holdout``: how many of the training rows select the student; left out where the data set has a validation part.
     ``limit``: at most this many rows of training and holdout part together, and of the test part unless ``test_limit``
     gives another number. ``augment``: one augmentation, or a list of them, applied one after the other.
+    ``balance``: what makes up for unequal classes: weights of their losses by the effective number of their rows,
+    ``loss``, with its β ``balance_beta`` (0.999 if left out), or ``sampling``, which draws as many rows of every class.
     """
 
     root: Path | None = None
@@ -102,6 +104,8 @@ class Data(Part):
     test_limit: Count | None = None
     holdout: Holdout | None = None
     encoding: Annotated[Part, Chooses("encoding")] = Part(kind="none")
+    balance: Literal["none", "loss", "sampling"] = "none"
+    balance_beta: Annotated[float, Field(ge=0, lt=1)] | None = None
     augment: Annotated[Part | tuple[Part, ...], Chooses("augmentation")] = Part(kind="none")
 
     @property
@@ -215,9 +219,7 @@ class Run(Table):
 
     ``graphs``: a GPU replays iterations that launch the same kernels as earlier ones, instead of launching them.
     ``auto`` does so where all iterations are alike and the network has no dropout.
-
-    ``metrics``: of all predictions on the holdout and on the test part together, by their names
-    (:data:`cgl_ignite.metrics.PREDICTION_METRICS`); accuracy and cross-entropy are measured in any case.
+    ``metrics``: of the predictions on holdout and test part, by name, besides accuracy and cross-entropy.
     """
 
     epochs: Count
@@ -279,7 +281,7 @@ def fixed_keys(*table: str) -> frozenset[str]:
 
     Example:
         >>> sorted(fixed_keys("data"))
-        ['augment', 'encoding', 'holdout', 'kind', 'limit', 'root', 'test_limit']
+        ['augment', 'balance', 'balance_beta', 'encoding', 'holdout', 'kind', 'limit', 'root', 'test_limit']
         >>> sorted(fixed_keys("method", "routing"))
         ['kind']
     """

@@ -67,7 +67,7 @@ class StudentSelector:
         return {
             "judged": self.judged,
             "selected": None if chosen is None else [chosen.epoch, chosen.student, chosen.score],
-            "mean": None if chosen is None or chosen.mean is None else list(chosen.mean),
+            "mean": None if chosen is None or chosen.mean is None else [one for one in chosen.mean if one is not None],
             "history": [[list(values) for values in epoch] for epoch in self.history],
             "weights": self.weights,
         }

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cgl_ignite.averaging import WEIGHT_AVERAGES
 from cgl_ignite.backbones import BACKBONES, Backbone
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import SUBSETS, Batches, Examples, Splits, Subsets, build_augmentations
+from cgl_ignite.data.balance import BETA, class_weights, refuse_missing_classes
 from cgl_ignite.engine.evaluate import build_evaluator, evaluate
 from cgl_ignite.engine.optim import OPTIMIZERS, parameter_groups
 from cgl_ignite.engine.replay import GraphRecorder, find_recorder
@@ -60,6 +61,7 @@ class Parts:
     optimizer: Optimizer
     average: WeightAverage | None
     teachers: FrozenTeachers | None
+    class_weights: Tensor | None
     batches_per_chunk: int
     recorder: GraphRecorder | None
     evaluate_holdout: Callable[[], Scores]
@@ -153,6 +155,7 @@ def assemble(
         optimizer=OPTIMIZERS.build(optim, parameter_groups([pool, aggregator], optim.decay), optim.learning_rate),
         average=average,
         teachers=teachers or load_teachers(method.teachers, pipeline, splits, device, average),
+        class_weights=_class_weights(pipeline, splits, subsets, device),
         batches_per_chunk=forecast(pipeline, routing, subsets.group_of, costs, seed, device).batches_per_chunk,
         recorder=find_recorder(pipeline.run.graphs, device, pool, alike=_are_alike(pipeline, subsets)),
         evaluate_holdout=lambda: scores(holdout),
@@ -193,6 +196,7 @@ def build_step(pipeline: Pipeline, parts: Parts) -> CollaborativeStep:
         turns_of(method.update, method.students),
         pipeline.optim.clip_norm,
         parts.teachers,
+        parts.class_weights,
     )
 
 
@@ -214,4 +218,16 @@ def _batches(pipeline: Pipeline, splits: Splits, subsets: Subsets, seed: int, de
         augment_normalised=augment_normalised,
         device=device,
         passes_per_epoch=pipeline.run.passes_per_epoch,
+        balanced=pipeline.data.balance == "sampling",
     )
+
+
+def _class_weights(pipeline: Pipeline, splits: Splits, subsets: Subsets, device: torch.device) -> Tensor | None:
+    """Return the weights of the classes, after making sure that what balances them has rows of each."""
+    balance, beta, targets = pipeline.data.balance, pipeline.data.balance_beta, splits.train.targets
+    if balance == "none":
+        return None
+    refuse_missing_classes(targets, splits.classes, subsets if balance == "sampling" else None)
+    if balance == "sampling":
+        return None
+    return class_weights(targets, len(splits.classes), BETA if beta is None else beta).to(device)
