@@ -157,12 +157,14 @@ def _write_student(run: ActiveRun, state: TrainerState) -> tuple[Student, Card]:
             " a smaller optim.learning_rate usually helps"
         )
     student = student.cpu()
+    measured = measured_metrics(run.pipeline, state.test, selected.student, splits.classes)
     card = Card.of(
         run.facts,
         student=selected.student,
         epoch=selected.epoch,
         holdout_accuracy=selected.score,
         test_accuracy=state.test.accuracy[selected.student],
+        metrics={name: value for name, value in measured.items() if isinstance(value, float)},
     )
     write_student(run.folder.student, student, card)
     return student, card
