@@ -194,9 +194,10 @@ def _stratified(document: Document) -> Document:
     subsets = method.get("subsets") if isinstance(method, dict) else None
     if not isinstance(kind, str) or kind not in DATASETS or not DATASETS.facts(kind).get("stratified"):
         return document
-    divides = subsets.get("kind") if isinstance(subsets, dict) else None
-    known = isinstance(divides, str) and divides in SUBSETS and "stratified" in SUBSETS.options(divides)
-    if not known or "stratified" in subsets:
+    if not isinstance(subsets, dict) or "stratified" in subsets:
+        return document
+    divides = subsets.get("kind")
+    if not isinstance(divides, str) or divides not in SUBSETS or "stratified" not in SUBSETS.options(divides):
         return document
     added = {"method": {"subsets": {"stratified": True}}}
     return merge(document, Document(added, {"method.subsets.stratified": f"data set {kind}"}, document.path))

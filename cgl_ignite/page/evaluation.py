@@ -8,6 +8,7 @@ from textwrap import shorten
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from cgl_ignite.analysis.calibration import calibration_figure
@@ -98,9 +99,6 @@ def _caption(one: Mistake, classes: Sequence[str]) -> str:
 
 def _texts(mistakes: Sequence[Mistake], examples: Examples, tokenizer: Tokenizer) -> list[str]:
     """Return the texts as far as the student has read them."""
-    found = [tokenizer.decode(_tokens(examples.inputs[[one.row]]))[0] for one in mistakes]
+    rows = examples.inputs.index_select(0, torch.tensor([one.row for one in mistakes], dtype=torch.int64))
+    found = tokenizer.decode(rows if isinstance(rows, Tensor) else rows.padded()) if mistakes else []
     return [shorten(text, TEXT, placeholder="...") or "(no text)" for text in found]
-
-
-def _tokens(rows: Any) -> Tensor:
-    return rows if isinstance(rows, Tensor) else rows.padded()
