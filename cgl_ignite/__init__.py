@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cgl_ignite.engine.evaluate import pool_logits
     from cgl_ignite.errors import CglError, ConfigError, InputError, Interrupted, RunFailed
     from cgl_ignite.imitation import AGGREGATIONS, CHOICES, Choice, ForwardOutputs, View
-    from cgl_ignite.metrics import METRICS
+    from cgl_ignite.metrics import METRICS, PREDICTION_METRICS
     from cgl_ignite.pipeline import RunResult, run
     from cgl_ignite.pool import ROUTINGS, ModularNetwork, Routing, Unit, extract_student, padded, plan_forward
     from cgl_ignite.selection import SELECTIONS
@@ -30,6 +30,7 @@ __all__ = [
     "CHOICES",
     "DATASETS",
     "METRICS",
+    "PREDICTION_METRICS",
     "ROUTINGS",
     "SELECTIONS",
     "SUBSETS",
@@ -70,7 +71,7 @@ _HOMES = {
     "engine.evaluate": ("pool_logits",),
     "errors": ("CglError", "ConfigError", "InputError", "Interrupted", "RunFailed"),
     "imitation": ("CHOICES", "AGGREGATIONS", "Choice", "ForwardOutputs", "View"),
-    "metrics": ("METRICS",),
+    "metrics": ("METRICS", "PREDICTION_METRICS"),
     "pipeline": ("RunResult", "run"),
     "pool": ("ROUTINGS", "ModularNetwork", "Routing", "Unit", "extract_student", "padded", "plan_forward"),
     "selection": ("SELECTIONS",),

@@ -26,7 +26,9 @@ __all__ = [
 ]
 
 
-def cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
+def cross_entropy(
+    logits: Tensor, targets: Tensor, smoothing: float = 0.0, class_weights: Tensor | None = None
+) -> Tensor:
     r"""Cross-entropy of each sample with its label (Eqs. 2 and 3), never tempered.
 
     .. math::
@@ -36,16 +38,29 @@ def cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Te
     with ε = ``smoothing`` (Szegedy et al. 2016), 0 in the paper, and y the shares of the classes: 1 for the label, or
     two shares where samples are mixed.
 
-    Shape: logits (S, B, C); targets (S, B) labels, or (S, B, C) shares of the classes; result (S, B).
+    With ``class_weights`` w a sample counts by its label, one of mixed samples by its shares of labels; the weights are
+    no part of the smoothing:
+
+    .. math:: L_{ce}^k(x) = -\sum_c w_c \, y_c(x) \sum_j q_j^{(c)} \log p_k^j(x), \qquad
+        q_j^{(c)} = (1 - \varepsilon) \, [j = c] + \varepsilon / C
+
+    Shape: logits (S, B, C); targets (S, B) labels, or (S, B, C) shares of the classes; class_weights (C,); result
+    (S, B).
 
     Example:
         >>> cross_entropy(torch.zeros(1, 2, 4), torch.tensor([[0, 3]])).exp().round().tolist()
         [[4.0, 4.0]]
     """
     given = targets.flatten(0, 1) if targets.dim() == 2 else targets.flatten(0, 1).to(logits)
-    return F.cross_entropy(logits.flatten(0, 1), given, reduction="none", label_smoothing=smoothing).view(
-        logits.shape[:2]
-    )
+    weights = None
+    if class_weights is not None and given.dim() == 1:
+        weights = class_weights[given].to(logits)
+    elif class_weights is not None:
+        weighted = given * class_weights.to(logits)
+        weights = weighted.sum(dim=1)
+        given = weighted / weights.clamp_min(torch.finfo(weights.dtype).tiny).unsqueeze(1)
+    losses = F.cross_entropy(logits.flatten(0, 1), given, reduction="none", label_smoothing=smoothing)
+    return (losses if weights is None else losses * weights).view(logits.shape[:2])
 
 
 def teacher_logits(weights: Tensor, logits: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import Normaliser, PadTokens, Tokenizer, parse_tokenizer
 from cgl_ignite.errors import CglError, InputError, first_line
 from cgl_ignite.handlers.contents import read_run_checkpoint
+from cgl_ignite.metrics import PREDICTION_METRICS
 from cgl_ignite.pipeline.assemble import blueprint
 from cgl_ignite.pipeline.find import find_run
 from cgl_ignite.plugins import import_plugins, require_plugins
@@ -126,6 +127,11 @@ class RunFiles:
             epoch=epoch,
             holdout_accuracy=score if student == selected else holdout,
             test_accuracy=self.scores.get(0, {}).get(f"test/accuracy/student_{student}"),
+            metrics={
+                name: value
+                for name in PREDICTION_METRICS.kinds()
+                if (value := self.scores.get(0, {}).get(f"test/{name}/student_{student}")) is not None
+            },
         )
 
 

@@ -9,21 +9,40 @@ from statistics import fmean
 from typing import Annotated, Literal, NamedTuple, TypeAlias
 
 import torch
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from cgl_ignite.config.schema import Part
+from cgl_ignite.errors import choices, nearest
+from cgl_ignite.metrics import PREDICTION_METRICS
+from cgl_ignite.metrics.predictions import better_if_lower, is_of_each_class
 from cgl_ignite.registry import Registry
 from cgl_ignite.seeding import stream
 
-__all__ = ["SELECTIONS", "History", "HoldoutMean", "Rule", "Selected", "best", "candidates", "last", "leader", "random"]
+__all__ = [
+    "SELECTIONS",
+    "History",
+    "HoldoutMean",
+    "Rule",
+    "Selected",
+    "best",
+    "candidates",
+    "compared_by",
+    "last",
+    "leader",
+    "random",
+]
 
 
 class HoldoutMean(NamedTuple):
-    """Holdout accuracy in percent and cross-entropy of a student, as means over its last ``epochs`` epochs."""
+    """Holdout accuracy in percent and cross-entropy of a student, as means over its last ``epochs`` epochs.
+
+    ``metric`` is the mean of the metric that students are compared by, if it is another one.
+    """
 
     epochs: int
     accuracy: float
     cross_entropy: float
+    metric: float | None = None
 
 
 @dataclass(frozen=True)
@@ -40,11 +59,22 @@ class Selected:
     mean: HoldoutMean | None = None
 
 
-History: TypeAlias = Sequence[tuple[Sequence[float], Sequence[float]]]
-"""Holdout accuracies in percent and cross-entropies of all students, for every epoch so far."""
+History: TypeAlias = Sequence[Sequence[Sequence[float]]]
+"""Holdout accuracies in percent and cross-entropies of all students, for every epoch so far.
+
+Where students are compared by another metric, its values are the third of an epoch.
+"""
+
+
+def _comparable(by: str) -> str:
+    known = [*_ORDERS, *(name for name in PREDICTION_METRICS.kinds() if not is_of_each_class(name))]
+    if by not in known:
+        raise ValueError(f"must be {choices(known)}, not {by!r}{nearest(by, known)}")
+    return by
+
 
 Rule: TypeAlias = Callable[[int, History, Selected | None], Selected]
-By: TypeAlias = Literal["accuracy", "cross_entropy"]
+By: TypeAlias = Annotated[str, AfterValidator(_comparable)]
 At: TypeAlias = Literal["best", "last"]
 Epochs: TypeAlias = Annotated[int, Field(ge=1)]
 
@@ -57,6 +87,8 @@ or a student of this epoch. ``among`` is a fact of each kind: what it chooses am
 
 DIGITS = 4
 """Mean accuracies in percent that differ only behind these decimals are equal."""
+METRIC_DIGITS = 8
+"""The same of other metrics."""
 
 
 @SELECTIONS.register("best", among=("students", "epochs"))
@@ -64,7 +96,8 @@ def best(students: int, seed: int, *, by: By = "accuracy", epochs: Epochs = 1) -
     """Select the best student at its best epoch.
 
     Students are compared by their holdout accuracy, ties by lower holdout cross-entropy, then by the later epoch and
-    the lower index; ``by = "cross_entropy"`` compares cross-entropies first. With ``epochs`` = n both are means over
+    the lower index; ``by = "cross_entropy"`` compares cross-entropies first, and ``by = "macro_f1"``, or any other
+    metric of the predictions that is one number, that metric, ties by accuracy. With ``epochs`` = n both are means over
     the student's last n epochs, so that an epoch before the n-th is selected only in a shorter training. The weights
     are those of the last of these epochs.
     """
@@ -90,6 +123,17 @@ def leader(students: int, seed: int, *, at: At = "best", by: By = "accuracy", ep
     return _of_one(students - 1, at, by, epochs)
 
 
+def compared_by(selection: Part) -> str | None:
+    """Return the metric of the predictions that a configured rule compares students by; None if it needs none.
+
+    Example:
+        >>> compared_by(Part(kind="best")) is None
+        True
+    """
+    by = selection.options.get("by")
+    return by if isinstance(by, str) and by in PREDICTION_METRICS else None
+
+
 def candidates(selection: Part, students: int, epochs: int) -> int:
     """Count the pairs of student and epoch among which a configured rule chooses.
 
@@ -113,7 +157,7 @@ def _at_the_end(rule: Rule) -> Rule:
 
 
 def _best_of(candidates: Sequence[int], by: By, epochs: int) -> Rule:
-    order = _ORDERS[by]
+    order = _ORDERS.get(by) or _order_of(by)
 
     def rule(epoch: int, history: History, before: Selected | None) -> Selected:
         now = max((_at(epoch, student, history[-epochs:]) for student in candidates), key=order)
@@ -124,9 +168,8 @@ def _best_of(candidates: Sequence[int], by: By, epochs: int) -> Rule:
 
 def _at(epoch: int, student: int, recent: History) -> Selected:
     """Describe a student after the last of these epochs."""
-    accuracy = fmean(accuracies[student] for accuracies, _ in recent)
-    cross_entropy = fmean(values[student] for _, values in recent)
-    return Selected(epoch, student, recent[-1][0][student], HoldoutMean(len(recent), accuracy, cross_entropy))
+    means = (fmean(one[student] for one in values) for values in zip(*recent, strict=True))
+    return Selected(epoch, student, recent[-1][0][student], HoldoutMean(len(recent), *means))
 
 
 def _by_accuracy(selected: Selected) -> tuple[float, ...]:
@@ -139,7 +182,20 @@ def _by_cross_entropy(selected: Selected) -> tuple[float, ...]:
     return epochs, cross_entropy, accuracy
 
 
-_ORDERS: dict[By, Callable[[Selected], tuple[float, ...]]] = {
+def _order_of(metric: str) -> Callable[[Selected], tuple[float, ...]]:
+    """Compare by a metric of the predictions; a value that is not a number is the worst."""
+    sign = -1 if better_if_lower(metric) else 1
+
+    def order(selected: Selected) -> tuple[float, ...]:
+        epochs, *rest = _by_accuracy(selected)
+        value = selected.mean.metric if selected.mean else None
+        known = value is not None and not math.isnan(value)
+        return epochs, sign * round(value, METRIC_DIGITS) if known and value is not None else -math.inf, *rest
+
+    return order
+
+
+_ORDERS: dict[str, Callable[[Selected], tuple[float, ...]]] = {
     "accuracy": _by_accuracy,
     "cross_entropy": _by_cross_entropy,
 }

@@ -286,3 +286,46 @@ def test_plugins_that_cannot_be_imported(path: Path) -> None:
         " a plugin is a module in the current folder, beside the pipeline file, or installed",
         "trial.toml:1: plugins: cannot import 'broken_part' (OSError: no such device)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        (['run.metrics=["macro_f2"]'], "run.metrics: must be "),
+        (['run.metrics=["accuracy"]'], "run.metrics: 'accuracy' is measured in any case; leave it out"),
+        (['run.metrics=["roc_auc"]'], "run.metrics: 'roc_auc' is defined for 2 classes, and the data set has 10"),
+        (['method.selection.by="roc_auc"'], "method.selection.by: 'roc_auc' is defined for 2 classes"),
+        (['method.selection.by="recall"'], "method.selection.by: must be 'accuracy', 'cross_entropy', "),
+    ],
+)
+def test_metrics_that_the_task_does_not_define(tmp_path: Path, changes: list[str], fault: str) -> None:
+    (tmp_path / "pipeline.toml").write_text(PIPELINE)
+    with pytest.raises(ConfigError) as failed:
+        load_pipeline(tmp_path / "pipeline.toml", changes)
+    assert len(failed.value.problems) == 1
+    assert fault in str(failed.value)
+
+
+def test_balance_beta_without_weights_of_the_losses(tmp_path: Path) -> None:
+    (tmp_path / "pipeline.toml").write_text(PIPELINE)
+    with pytest.raises(ConfigError, match=r"data\.balance_beta: is for balance = 'loss', .* with 'sampling'"):
+        load_pipeline(tmp_path / "pipeline.toml", ["data.balance_beta=0.9", 'data.balance="sampling"'])
+
+
+@pytest.mark.parametrize(
+    ("changes", "stratified"),
+    [
+        ([], True),
+        (["method.subsets.stratified=false"], False),
+        (['method.subsets={ kind = "disjoint", overlap = 0.5 }'], True),
+        (["method.preset=dml", "method.subsets.kind=disjoint"], True),
+        (["data.kind=digits", "data.path=x"], None),
+        (["method.subsets.kind=whole"], None),
+    ],
+)
+def test_sub_sets_of_ones_own_data_keep_the_shares_of_the_classes(
+    tmp_path: Path, changes: list[str], stratified: bool | None
+) -> None:
+    (tmp_path / "pipeline.toml").write_text(PIPELINE.replace('"digits"', '"local_images"\npath = "x"'))
+    document = effective(load_document(tmp_path / "pipeline.toml", changes))
+    assert document.tree["method"]["subsets"].get("stratified") == stratified

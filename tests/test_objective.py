@@ -55,6 +55,33 @@ def test_cross_entropy_is_minus_the_logarithm_of_the_label(seed: int, students: 
             assert found[student, row].item() == pytest.approx(-math.log(probability), abs=1e-9)
 
 
+WEIGHTS = torch.tensor([3.0, 1.0, 0.5])
+
+
+def test_class_weights_by_hand() -> None:
+    """A sample counts by its label: 3 ln 2 and ln 4."""
+    values = torch.cat([odds(0.5, 0.25, 0.25)] * 2, dim=1)
+    found = cross_entropy(values, torch.tensor([[0, 1]]), class_weights=WEIGHTS)
+    torch.testing.assert_close(found, torch.tensor([[3 * math.log(2), math.log(4)]], dtype=torch.float64))
+
+
+@given(seeds, st.sampled_from([0.0, 0.1, 0.5]))
+def test_a_mixed_sample_counts_by_its_shares_of_both_labels(seed: int, smoothing: float) -> None:
+    """Weighted and mixed is 0.3 of the loss of one label and 0.7 of that of the other, whatever is smoothed."""
+    values = logits(seed, 2, 4, 3)
+    alone = [cross_entropy(values, torch.full((2, 4), label), smoothing) for label in range(3)]
+    shares = torch.tensor([0.3, 0.0, 0.7]).expand(2, 4, 3)
+    found = cross_entropy(values, shares, smoothing, WEIGHTS)
+    torch.testing.assert_close(found, 0.3 * 3.0 * alone[0] + 0.7 * 0.5 * alone[2], rtol=1e-6, atol=1e-6)
+    hard = cross_entropy(values, torch.full((2, 4), 1), smoothing, WEIGHTS)
+    torch.testing.assert_close(hard, alone[1])
+
+
+def test_rows_of_padding_have_no_label_and_count_nothing() -> None:
+    values = odds(0.5, 0.25, 0.25)
+    assert cross_entropy(values, torch.zeros(1, 1, 3), 0.1, WEIGHTS).tolist() == [[0.0]]
+
+
 def test_smoothed_labels_by_hand() -> None:
     """Probabilities 1/2, 1/4, 1/4: 0.8 of -ln 1/2, and a tenth of the sum of all three."""
     expected = 0.7 * math.log(2) + 0.1 * (math.log(2) + 2 * math.log(4))

@@ -8,7 +8,7 @@ import sys
 import cgl_ignite
 
 NAMES = {
-    "BACKBONES", "CHOICES", "DATASETS", "METRICS", "ROUTINGS", "SELECTIONS", "SUBSETS",
+    "BACKBONES", "CHOICES", "DATASETS", "METRICS", "PREDICTION_METRICS", "ROUTINGS", "SELECTIONS", "SUBSETS",
     "AGGREGATIONS", "Backbone", "CglError", "Choice", "ConfigError",
     "DataSource", "ForwardOutputs", "Examples", "InputError", "InputSpec", "Interrupted", "ModularNetwork", "Pipeline",
     "Routing", "RunFailed", "RunResult", "Unit", "View", "__version__", "extract_student", "load_pipeline", "padded",

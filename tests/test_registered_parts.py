@@ -34,7 +34,7 @@ TRAINED_HERE = {
 }
 """Where a part of each sort is chosen in a pipeline."""
 
-TESTED_ELSEWHERE = {"dataset", "metric", "start"}
+TESTED_ELSEWHERE = {"dataset", "metric", "prediction metric", "start"}
 """Sorts whose every kind is tested beside the module that registers it."""
 
 OPTIONS: dict[tuple[str, str], dict[str, Any]] = {

@@ -35,6 +35,8 @@ class FinishedRun(Protocol):
     @property
     def diversity(self) -> float | None: ...
     @property
+    def metrics(self) -> Mapping[str, Any] | None: ...
+    @property
     def parameters(self) -> int: ...
     @property
     def parameters_student(self) -> int: ...
@@ -131,6 +133,7 @@ class TableRow:
         points: what the row has on the axes, by the name of the axis.
         changes: what its variant changes, by dotted key.
         sharing: the share of modules that two students have in common.
+        metrics: of the predictions of the selected student on the test set, those of which every run has one number.
     """
 
     method: str
@@ -153,6 +156,7 @@ class TableRow:
     points: Mapping[str, Any] = field(default_factory=dict)
     changes: Mapping[str, Any] = field(default_factory=dict)
     sharing: float | None = None
+    metrics: Mapping[str, Spread] = field(default_factory=dict)
 
     @property
     def certain(self) -> bool | None:
@@ -203,6 +207,7 @@ def _row(method: MethodRow, reference: MethodRow | None) -> TableRow:
         points={name: point.value for name, point in place.points.items()} if place else {},
         changes=place.changes if place else {},
         sharing=method.sharing,
+        metrics=_metrics([run.metrics or {} for run in runs]),
     )
 
 
@@ -222,6 +227,13 @@ def _over_samples(method: MethodRow, reference: MethodRow, seeds: Sequence[int])
     if len({len(one) for row in hits for one in row}) > 1:
         return None
     return bootstrap_interval(mean_difference(np.stack(hits[0]), np.stack(hits[1])))
+
+
+def _metrics(measured: Sequence[Mapping[str, Any]]) -> dict[str, Spread]:
+    """Summarise the metrics that all runs have as one number."""
+    names = measured[0] if measured else ()
+    common = (name for name in names if all(isinstance(one.get(name), float) for one in measured))
+    return {name: spread([one[name] for one in measured]) for name in common}
 
 
 def _spread(values: Sequence[float]) -> Spread | None:

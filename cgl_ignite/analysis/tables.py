@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from cgl_ignite.analysis.comparison import Cost, TableRow
@@ -15,6 +16,7 @@ from cgl_ignite.analysis.cost_curves import CostPoint, cost_curves, crossings
 from cgl_ignite.analysis.paper import STATEMENT
 from cgl_ignite.analysis.statistics import Interval, Spread
 from cgl_ignite.config.dump import toml_value
+from cgl_ignite.metrics.predictions import unit_of
 
 __all__ = ["COLUMNS", "Column", "as_csv", "as_json", "as_latex", "as_markdown", "notes", "used_columns"]
 
@@ -110,10 +112,27 @@ COLUMNS = (
 )
 
 
+METRICS_AFTER = 2
+"""How many columns stand before those of the metrics that ``run.metrics`` names."""
+
+
+def _metric_columns(rows: Sequence[TableRow]) -> Iterator[Column]:
+    """Make a column of each metric that any row has."""
+    for name in dict.fromkeys(name for row in rows for name in row.metrics):
+        unit = unit_of(name)
+        form = "{:.2f}" if unit else "{:.4f}"
+        title = name.replace("_", " "), f"selected{unit and f', {unit}'}"
+        yield Column(title, partial(_metric, name=name, form=form))
+
+
+def _metric(row: TableRow, name: str, form: str) -> str:
+    return _spread(row.metrics.get(name), form)
+
+
 def used_columns(rows: Sequence[TableRow], reference: str) -> list[tuple[tuple[str, str], list[str], int]]:
     """Return title, cells and ``keep`` of the columns in which any row has something to say."""
     table = []
-    for column in COLUMNS:
+    for column in [*COLUMNS[:METRICS_AFTER], *_metric_columns(rows), *COLUMNS[METRICS_AFTER:]]:
         cells = [column.cell(row) for row in rows]
         if any(cell != NOTHING for cell in cells):
             first, second = column.title
@@ -207,6 +226,8 @@ def as_json(row: TableRow) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, (Spread, Interval)):
         return value._asdict()
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
     return asdict(value) if isinstance(value, Cost) else value
 
 
@@ -223,6 +244,8 @@ def _record(row: TableRow) -> Iterator[tuple[str, Any]]:
     for name in ("over_seeds", "over_samples"):
         pair = getattr(row, name) or (None, None)
         yield from zip((f"{name}_low", f"{name}_high"), pair, strict=True)
+    for name, pair in row.metrics.items():
+        yield from zip((f"{name}_mean", f"{name}_std"), pair, strict=True)
     yield "deviations", "; ".join(f"{key} = {value}" for key, value in row.deviations.items())
     yield "variant", row.variant
     yield "sharing", row.sharing

@@ -150,7 +150,7 @@ def has_loops(pipeline: Pipeline) -> bool:
     method, optim = pipeline.method, pipeline.optim
     if optim.kind != "adam" or optim.options["weight_decay"] or optim.clip_norm is not None:
         return False
-    if method.teachers or pipeline.run.average.kind != "none":
+    if method.teachers or pipeline.run.average.kind != "none" or pipeline.data.balance == "loss":
         return False
     if pipeline.backbone.weights is not None or optim.layer_decay != 1:
         return False

@@ -21,7 +21,7 @@ from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.config.specialise import specialise
 from cgl_ignite.config.validate import Checked
 from cgl_ignite.config.variants import entries, faults, lost_changes, renamed, variant, without_comparison
-from cgl_ignite.data import DATASETS
+from cgl_ignite.data import DATASETS, SUBSETS
 from cgl_ignite.errors import ConfigError, InputError, Problem, choices, nearest
 from cgl_ignite.plugins import import_plugin
 
@@ -183,7 +183,24 @@ def effective(document: Document) -> Document:
     known = name if name in METHODS else difflib.get_close_matches(name, METHODS, n=1, cutoff=0)[0]
     tree = {"name": document.name, "method": preset(known, _task(document))}
     origins = dict.fromkeys(dotted_keys({"method": tree["method"]}), f"preset {known}")
-    return merge(Document(tree, {"name": "the name of the file"} | origins, document.path), document)
+    full = merge(Document(tree, {"name": "the name of the file"} | origins, document.path), document)
+    return _stratified(full)
+
+
+def _stratified(document: Document) -> Document:
+    """Let sub-sets keep the shares of the classes where the data set asks for it and the document says nothing."""
+    data, method = document.tree.get("data"), document.tree["method"]
+    kind = data.get("kind") if isinstance(data, dict) else None
+    subsets = method.get("subsets") if isinstance(method, dict) else None
+    if not isinstance(kind, str) or kind not in DATASETS or not DATASETS.facts(kind).get("stratified"):
+        return document
+    if not isinstance(subsets, dict) or "stratified" in subsets:
+        return document
+    divides = subsets.get("kind")
+    if not isinstance(divides, str) or divides not in SUBSETS or "stratified" not in SUBSETS.options(divides):
+        return document
+    added = {"method": {"subsets": {"stratified": True}}}
+    return merge(document, Document(added, {"method.subsets.stratified": f"data set {kind}"}, document.path))
 
 
 def _task(document: Document) -> str:

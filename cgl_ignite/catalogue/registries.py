@@ -8,7 +8,7 @@ from cgl_ignite.config.specialise import Registries
 from cgl_ignite.data import AUGMENTATIONS, DATASETS, ENCODINGS, SUBSETS
 from cgl_ignite.engine.optim import OPTIMIZERS
 from cgl_ignite.imitation import AGGREGATIONS, CHOICES
-from cgl_ignite.metrics import METRICS
+from cgl_ignite.metrics import METRICS, PREDICTION_METRICS
 from cgl_ignite.pool import ROUTINGS
 from cgl_ignite.pretrained import STARTS
 from cgl_ignite.schedules import SCHEDULES
@@ -31,4 +31,5 @@ REGISTRIES: Registries = {
     "schedule": SCHEDULES,
     "average": WEIGHT_AVERAGES,
     "metric": METRICS,
+    "prediction metric": PREDICTION_METRICS,
 }

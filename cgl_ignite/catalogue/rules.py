@@ -21,9 +21,11 @@ from cgl_ignite.config.validate import Checked, NotValid
 from cgl_ignite.data import DATASETS, ENCODINGS, input_of, look_at, rows_held_out
 from cgl_ignite.errors import InputError, choices
 from cgl_ignite.imitation import AGGREGATIONS, Choice, View
+from cgl_ignite.metrics.predictions import fault_of
 from cgl_ignite.pool import Routing, share_first, trunk_of
 from cgl_ignite.pretrained import refuse_unfit, shared_layers
 from cgl_ignite.registry import Registry
+from cgl_ignite.selection import compared_by
 from cgl_ignite.spec import InputSpec
 
 __all__ = ["Contradiction", "contradictions", "modality_of"]
@@ -203,6 +205,27 @@ def _check_start(draft: Draft) -> None:
         raise Contradiction((str(error.key),), error.message) from error
 
 
+def _check_metrics(draft: Draft) -> None:
+    """Judge the metrics by their names, and where the number of classes is certain, by that."""
+    selection = draft.get("method", "selection")
+    chosen = [("run.metrics", name) for name in draft.get("run", "metrics")]
+    if by := compared_by(selection):
+        chosen.append(("method.selection.by", by))
+    for key, name in chosen:
+        if fault := fault_of(name):
+            raise Contradiction((key,), fault)
+    _, classes, certain = draft.input
+    for key, name in chosen:
+        if certain and (fault := fault_of(name, classes)):
+            raise Contradiction((key, "method.selection") if key != "run.metrics" else (key,), fault)
+
+
+def _check_balance(draft: Draft) -> None:
+    if draft.get("data", "balance_beta") is not None and (kind := draft.get("data", "balance")) != "loss":
+        message = f"is for balance = 'loss', which weighs the classes; with {kind!r} it changes nothing"
+        raise Contradiction(("data.balance_beta",), message)
+
+
 def _check_augmentation(draft: Draft) -> None:
     given = draft.get("data", "augment")
     for part in given if isinstance(given, tuple) else (given,):
@@ -275,6 +298,8 @@ RULES: tuple[Rule, ...] = (
     _check_replay,
     _check_selection,
     _check_start,
+    _check_metrics,
+    _check_balance,
     _check_augmentation,
     _check_optimizer,
     _check_schedule,

@@ -70,6 +70,7 @@ def _read_tuning(context: click.Context, parameter: click.Parameter, text: str |
 @click.option("--seeds", metavar="1,2,3", callback=_read_seeds, help="Seeds; else the pipeline's, else 1,2,3.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at a time.")
 @click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Change a value of the pipeline.")
+@click.option("--metric", "metrics", metavar="NAME", multiple=True, help="Measure and show this metric, too.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to train.")
 @click.option(
     "--equal",
@@ -95,6 +96,7 @@ def compare(
     seeds: tuple[int, ...] | None,
     jobs: int,
     overrides: tuple[str, ...],
+    metrics: tuple[str, ...],
     device: str | None,
     equal: Equal | None,
     lengths: tuple[int, ...] | None,
@@ -113,6 +115,7 @@ def compare(
     from cgl_ignite.cli.rows import SEEDS, read_rows
 
     changes = [*overrides, *([f"run.device={device}"] if device else [])]
+    changes += [f"run.metrics={json.dumps(metrics)}"] if metrics else []
     rows = read_rows(pipeline, changes, methods=methods, small=small, equal=equal)
     rows.refuse(tuning=tune is not None, lengths=lengths is not None)
     chosen_seeds = seeds or (rows.first.seeds if rows.seeded else SEEDS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from cgl_ignite.cli.frame import duration
+from cgl_ignite.metrics.predictions import unit_of
 from cgl_ignite.selection import candidates
 from cgl_ignite.tracking.store import Store, own_store
 
@@ -38,6 +39,7 @@ def results(summary: Summary, result: Result, model: str | None) -> Iterator[Tex
     if advice := _advice(summary):
         yield _entry("", advice, "yellow")
     yield _entry("test accuracy", f"{result.test_accuracy:.2f} %", "bold green")
+    yield from (_entry(name, value) for name, value in _metrics(result))
     if summary.students > 1:
         yield _entry("mean of students", f"{result.mean_test_accuracy:.2f} % on the test set")
     if result.diversity is not None:
@@ -61,6 +63,17 @@ def results(summary: Summary, result: Result, model: str | None) -> Iterator[Tex
 def _with_standard_error(result: Result, rows: int) -> str:
     accuracy, error = f"{result.holdout_accuracy:.2f} %", result.holdout_standard_error
     return accuracy if error is None else f"{accuracy} ± {error:.2f} (standard error from {_rows(rows)}, one run)"
+
+
+def _metrics(result: Result) -> Iterator[tuple[str, str]]:
+    """Write the metrics that were asked for; of those of each class the least."""
+    for name, value in (result.metrics or {}).items():
+        title, unit = name.replace("_", " "), f" {unit_of(name)}".rstrip()
+        if isinstance(value, Mapping):
+            worst = min(value, key=lambda one: value[one] if value[one] is not None else 0.0)
+            yield f"least {title}", f"{value[worst]:.2f}{unit}, of {worst!r}"
+        else:
+            yield title, "not defined" if value is None else f"{value:.{2 if unit else 4}f}{unit}"
 
 
 def _diagnosis(result: Result) -> list[str]:

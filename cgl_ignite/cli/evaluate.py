@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from cgl_ignite.cli.options import folder_option, json_option, plugins_option
+from cgl_ignite.errors import InputError
 
 if TYPE_CHECKING:
+    from cgl_ignite.analysis.evaluation import Evaluation
     from cgl_ignite.ensemble import MeasuredEnsemble
 
 __all__ = ["evaluate"]
+
+REPORT_FILES = ("report.md", "report.json", "confusion.png", "reliability.png", "mistakes.png")
+"""What a report may consist of; nothing else in its folder is stored with a run."""
 
 
 @click.command()
@@ -25,6 +31,7 @@ __all__ = ["evaluate"]
 @click.option("--limit", type=click.IntRange(min=1), help="Take at most this many test rows.")
 @click.option("--ensemble", is_flag=True, help="Measure all students of a run together, beside each alone.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute.")
+@click.option("--report", type=click.Path(path_type=Path, file_okay=False), help="Write a report to this folder.")
 @json_option
 @plugins_option
 @folder_option
@@ -35,6 +42,7 @@ def evaluate(
     limit: int | None,
     ensemble: bool,
     device: str,
+    report: Path | None,
     as_json: bool,
     plugins: tuple[str, ...],
     folder: Path,
@@ -45,6 +53,9 @@ def evaluate(
     a folder per class, or a table of texts. Its test part is used; of a folder or table that has none, and that the
     student was not trained on, everything.
 
+    With --report a page is written, with a table of the classes, the confusion matrix, the reliability diagram and the
+    surest mistakes. If FILE is a run, it is stored with it in MLflow, too.
+
     With --ensemble FILE is a run, and DATA may be left out: then it is the test part that the run was tested on. The
     ensemble predicts the mean of the students' probabilities.
     """
@@ -54,31 +65,75 @@ def evaluate(
 
     if data is None and not ensemble:
         raise click.MissingParameter(param_type="argument", param_hint="'DATA'")
+    if report is not None and ensemble:
+        raise click.UsageError("--report is about one student, not about an ensemble")
     import_plugins(plugins)
-    measure = _ensemble if ensemble else _student
+    measure = _ensemble if ensemble else partial(_student, report=report)
     found, lines = measure(file, folder, data, root, limit, find_device(device))
     click.echo(json.dumps(found)) if as_json else say("\n".join(lines))
 
 
 def _student(
-    file: str, folder: Path, data: Any, root: Path | None, limit: int | None, device: Any
+    file: str, folder: Path, data: Any, root: Path | None, limit: int | None, device: Any, report: Path | None
 ) -> tuple[dict[str, Any], Iterable[str]]:
-    """Measure one student; return everything, and the lines for people."""
+    """Measure one student, and report on it; return everything, and the lines for people."""
+    from cgl_ignite.analysis.evaluation import Evaluation
     from cgl_ignite.cli.notes import show_notes
     from cgl_ignite.cli.reading import reading
+    from cgl_ignite.page.evaluation import MOST_MISTAKES
     from cgl_ignite.runs import load_student
-    from cgl_ignite.student import measure, read_test_part, tokenizer_of
+    from cgl_ignite.student import read_test_part, tokenizer_of
+    from cgl_ignite.student.score import judge, logits
 
     student, card = load_student(file, folder, device)
     with reading(quiet=False):
         examples = read_test_part(data, card, root, limit, tokenizer_of(student), show_notes)
-    measured = measure(student, examples, device)
-    found = {"run_id": card.run_id, "student": card.student, "epoch": card.epoch, "data": data, **asdict(measured)}
-    return found, (
+    answers = logits(student, examples.inputs, device)
+    measured, evaluation = judge(answers, examples.targets), Evaluation(answers, examples.targets, card.classes)
+    facts = {"run_id": card.run_id, "student": card.student, "epoch": card.epoch, "data": data, **asdict(measured)}
+    lines = [
         f"accuracy       {measured.accuracy:.2f} %",
         f"cross-entropy  {measured.cross_entropy:.4f}",
         f"n              {measured.n}",
-    )
+    ]
+    if report is not None:
+        _write_report(report, evaluation, examples, tokenizer_of(student), facts)
+        lines.append(f"report         {report / 'report.md'}")
+        if not Path(file).is_file():
+            _store_report(report, card.run_id, folder, f"evaluation/{Path(data).name}")
+    return {**facts, **evaluation.tree(MOST_MISTAKES)}, lines
+
+
+def _write_report(report: Path, evaluation: Evaluation, examples: Any, tokenizer: Any, facts: dict[str, Any]) -> None:
+    from cgl_ignite.page.evaluation import report_files
+    from cgl_ignite.tracking.files import write_atomically
+
+    files = report_files(evaluation, examples, tokenizer, facts)
+    try:
+        for name, content in files.items():
+            write_atomically(report / name, content)
+    except OSError as error:
+        raise InputError(f"the report cannot be written to {report} ({error.strerror})") from error
+
+
+def _store_report(report: Path, run_id: str, folder: Path, place: str) -> None:
+    """Store the files of a report with the run in MLflow; say so if that fails, as they are there."""
+    from cgl_ignite.cli.output import SafeConsole
+    from cgl_ignite.pipeline.find import find_run
+    from cgl_ignite.tracking import TrackerError, locate, make_tracker
+
+    console = SafeConsole(stderr=True, highlight=False)
+    tell = partial(console.print, markup=False, soft_wrap=True)
+    store = locate(folder, find_run(folder / "runs", run_id).read_setting().get("tracking", {}).get("uri"))
+    tracker = make_tracker(store, tell)
+    try:
+        for file in sorted(report.iterdir()):
+            if file.name in REPORT_FILES:
+                tracker.file(run_id, file, place)
+    except TrackerError as error:
+        tell(f"note: the report is not stored in {store.uri}: {error}")
+    else:
+        tell(f"stored with run {run_id} in {store.uri}")
 
 
 def _ensemble(

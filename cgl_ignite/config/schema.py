@@ -95,6 +95,8 @@ class Data(Part):
     ``holdout``: how many of the training rows select the student; left out where the data set has a validation part.
     ``limit``: at most this many rows of training and holdout part together, and of the test part unless ``test_limit``
     gives another number. ``augment``: one augmentation, or a list of them, applied one after the other.
+    ``balance``: what makes up for unequal classes: weights of their losses by the effective number of their rows,
+    ``loss``, with its β ``balance_beta`` (0.999 if left out), or ``sampling``, which draws as many rows of every class.
     """
 
     root: Path | None = None
@@ -102,6 +104,8 @@ class Data(Part):
     test_limit: Count | None = None
     holdout: Holdout | None = None
     encoding: Annotated[Part, Chooses("encoding")] = Part(kind="none")
+    balance: Literal["none", "loss", "sampling"] = "none"
+    balance_beta: Annotated[float, Field(ge=0, lt=1)] | None = None
     augment: Annotated[Part | tuple[Part, ...], Chooses("augmentation")] = Part(kind="none")
 
     @property
@@ -214,7 +218,7 @@ class CheckpointEvery(Table):
 
 
 class Run(Table):
-    """How long and how the training runs; only the first four keys change the mathematics.
+    """How long and how the training runs; only the first four keys change the training.
 
     ``average``: an average of the weights over the iterations, which is judged and selected in their place.
 
@@ -223,6 +227,7 @@ class Run(Table):
 
     ``graphs``: a GPU replays iterations that launch the same kernels as earlier ones, instead of launching them.
     ``auto`` does so where all iterations are alike and the network has no dropout.
+    ``metrics``: of the predictions on holdout and test part, by name, besides accuracy and cross-entropy.
     """
 
     epochs: Count
@@ -234,6 +239,7 @@ class Run(Table):
     graphs: bool | Literal["auto"] = "auto"
     batches_per_chunk: Count | None = None
     checkpoint_every: CheckpointEvery = CheckpointEvery(epochs=1)
+    metrics: list[str] = []
 
 
 class Distil(create_model("Distil", __base__=Table, **{"from": (str, ENSEMBLE)})):  # type: ignore[misc]
@@ -283,7 +289,7 @@ def fixed_keys(*table: str) -> frozenset[str]:
 
     Example:
         >>> sorted(fixed_keys("data"))
-        ['augment', 'encoding', 'holdout', 'kind', 'limit', 'root', 'test_limit']
+        ['augment', 'balance', 'balance_beta', 'encoding', 'holdout', 'kind', 'limit', 'root', 'test_limit']
         >>> sorted(fixed_keys("method", "routing"))
         ['kind']
     """

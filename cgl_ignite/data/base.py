@@ -97,7 +97,8 @@ DATASETS: Registry[Callable[..., DataSource]] = Registry("data set")
 
 Facts of each kind: ``title`` and ``modality``; ``shape``, ``classes`` (their number) and ``rows`` (train,
 test), None where only the files tell; ``look``, a function of the options and ``files`` that tells them then, as a
-:class:`~cgl_ignite.data.look.Look`; ``own_holdout``, True where the files may hold a validation part; ``files``, the
+:class:`~cgl_ignite.data.look.Look`; ``own_holdout``, True where the files may hold a validation part;
+``stratified``, True where sub-sets keep the shares of the classes unless a pipeline says otherwise; ``files``, the
 :class:`~cgl_ignite.data.archive.Archive` under the data root, or None with ``where`` saying in words where the rows
 come from; ``present``, a function ``(root, options) -> bool`` that tells then whether they are there, if that can be
 told without reading them.

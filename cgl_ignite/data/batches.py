@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from cgl_ignite.data.augment import Augmentation, Samples
+from cgl_ignite.data.balance import draw_balanced
 from cgl_ignite.data.base import Examples
 from cgl_ignite.data.normalise import Normaliser, PadTokens
 from cgl_ignite.data.subsets import Subsets
@@ -36,8 +37,8 @@ class Batch:
 class Batches:
     """The training batches of all groups, as a function of the iteration.
 
-    In one pass every group goes once through its rows, in an order of its own; one that has no rows
-    left sits out until the longest has finished. A last batch of a single row is left out, as it has
+    In one pass every group goes once through its rows, in an order of its own, unless classes are balanced; one that
+    has no rows left sits out until the longest has finished. A last batch of a single row is left out, as it has
     no batch statistics. Inputs of different lengths are read with others of similar length.
 
     Args:
@@ -51,6 +52,7 @@ class Batches:
         augment_normalised: changes what is normalised.
         device: where the batches are made.
         passes_per_epoch: how often an epoch goes through the rows.
+        balanced: whether a pass draws as many rows of every class of a group, in the place of each row once.
     """
 
     def __init__(
@@ -66,9 +68,11 @@ class Batches:
         augment_normalised: Sequence[Augmentation] = (),
         device: torch.device | str,
         passes_per_epoch: int = 1,
+        balanced: bool = False,
     ) -> None:
         self._device = torch.device(device)
         self._lengths = examples.lengths
+        self._targets = examples.targets.cpu() if balanced else None
         self._examples = examples.to(self._device)
         self._normaliser = normaliser.to(self._device)
         self._classes = classes
@@ -100,7 +104,7 @@ class Batches:
         groups = []
         for g, rows in enumerate(self._subsets.groups(epoch)):
             generator = stream(self._seed, "shuffle", epoch, passed, g)
-            groups.append(rows[torch.randperm(len(rows), generator=generator)])
+            groups.append(self._drawn(rows, generator))
         if self._lengths is not None:
             generator = stream(self._seed, "buckets", epoch, passed)
             order = torch.cat(by_length(groups, self._sizes, self._lengths, generator))
@@ -111,6 +115,12 @@ class Batches:
                 taken += [rows[start : start + size] for rows, size in zip(groups, sizes, strict=True)]
             order = torch.cat(taken)
         return order.pin_memory() if self._device.type == "cuda" else order
+
+    def _drawn(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        """Order the rows of a group for a pass."""
+        if self._targets is None:
+            return rows[torch.randperm(len(rows), generator=generator)]
+        return draw_balanced(rows, self._targets[rows], generator)
 
     def _batch(self, rows: Tensor, sizes: tuple[int, ...], iteration: int, passed: int) -> Batch:
         examples = self._examples.take(rows)

@@ -5,7 +5,7 @@ The protocols name what is read and nothing else, so that a plain namespace will
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -134,6 +134,8 @@ class Result(Protocol):
     def mean_test_accuracy(self) -> float: ...
     @property
     def diversity(self) -> float | None: ...
+    @property
+    def metrics(self) -> Mapping[str, Any] | None: ...
     @property
     def diagnosis(self) -> str | None: ...
     @property

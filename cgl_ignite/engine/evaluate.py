@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from ignite.engine import Engine
+from ignite.engine.events import State
 from ignite.handlers import EpochOutputStore
 from torch import Tensor
 
 from cgl_ignite.data import Examples, Normaliser, PadTokens, evaluation_batches, evaluation_order
 from cgl_ignite.handlers.state import Scores
-from cgl_ignite.metrics import mean_diversity
+from cgl_ignite.metrics import mean_diversity, measure_predictions
 from cgl_ignite.metrics.averages import student_metrics
 from cgl_ignite.pool import ModularNetwork
 
 __all__ = ["build_evaluator", "evaluate", "pool_logits"]
 
 ROWS = 128
-PREDICTED = "predicted"
+PREDICTED, ANSWERED = "predicted", "answered"
 
 
 def pool_logits(pool: ModularNetwork, inputs: Tensor) -> Tensor:
@@ -30,28 +32,57 @@ def pool_logits(pool: ModularNetwork, inputs: Tensor) -> Tensor:
     return torch.stack([nodes.logits[row] for row in plan.rows(range(pool.routes.students), 0)])
 
 
-def build_evaluator(pool: ModularNetwork, device: torch.device) -> Engine:
-    """Build an engine that runs all students; every registered metric, and what is predicted, stay on the device."""
+def build_evaluator(pool: ModularNetwork, device: torch.device, *, answers: bool = False) -> Engine:
+    """Build an engine that runs all students; every registered metric, and what is predicted, stay on the device.
+
+    With ``answers`` the logits stay there as well.
+    """
     evaluator = Engine(lambda _, batch: (pool_logits(pool, batch.inputs), batch.targets))
     EpochOutputStore(lambda output: output[0].argmax(dim=-1).to(torch.int16)).attach(evaluator, PREDICTED)
+    if answers:
+        EpochOutputStore().attach(evaluator, ANSWERED)
     for name, metric in student_metrics(device).items():
         metric.attach(evaluator, name)
     return evaluator
 
 
-def evaluate(evaluator: Engine, examples: Examples, normaliser: Normaliser | PadTokens, device: torch.device) -> Scores:
-    """Score all students on all samples of a split."""
+def evaluate(
+    evaluator: Engine,
+    examples: Examples,
+    normaliser: Normaliser | PadTokens,
+    device: torch.device,
+    metrics: Sequence[str] = (),
+) -> Scores:
+    """Score all students on all samples of a split; ``metrics`` names those of the predictions, which need answers.
+
+    Raises:
+        InputError: a metric that fails.
+    """
     batches = evaluation_batches(examples, normaliser, ROWS, device)
     state = evaluator.run(batches, epoch_length=math.ceil(len(examples) / ROWS))
-    metrics, predicted = state.metrics, getattr(state, PREDICTED)
-    values = {name: torch.as_tensor(value).cpu() for name, value in metrics.items()}
+    predicted = getattr(state, PREDICTED)
+    values = {name: torch.as_tensor(value).cpu() for name, value in state.metrics.items()}
     pairwise = values.pop("diversity")
+    measured = _of_predictions(state, metrics)
     return Scores(
         accuracy=values.pop("accuracy").tolist(),
         cross_entropy=values.pop("cross_entropy").tolist(),
         diversity=mean_diversity(pairwise),
         pairwise=pairwise.tolist(),
-        more={name: value.tolist() for name, value in values.items()},
+        more={
+            **{name: value.tolist() for name, value in values.items()},
+            **{name: value.tolist() for name, value in measured.items() if value.dim() == 1},
+        },
+        per_class={name: value.tolist() for name, value in measured.items() if value.dim() == 2},
         predicted=torch.cat(predicted, dim=1).cpu()[:, evaluation_order(examples).argsort()],
         targets=examples.targets.to("cpu", torch.int16),
     )
+
+
+def _of_predictions(state: State, metrics: Sequence[str]) -> dict[str, Tensor]:
+    """Measure the logits that an evaluation has kept."""
+    if not metrics:
+        return {}
+    logits, targets = zip(*getattr(state, ANSWERED), strict=True)
+    found = measure_predictions(torch.cat(logits, dim=1), torch.cat(targets), metrics)
+    return {name: value.cpu() for name, value in found.items()}

@@ -46,6 +46,7 @@ class CollaborativeStep:
         turns: the students of each turn, in the order of their numbers; by default one turn with all.
         clip_norm: the largest norm of the gradient of a turn; by default there is none.
         teachers: frozen ones, which every student imitates as well.
+        class_weights: of the cross-entropy with the labels, (C,) on the device; by default all classes count alike.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class CollaborativeStep:
         turns: Sequence[Sequence[int]] | None = None,
         clip_norm: float | None = None,
         teachers: FrozenTeachers | None = None,
+        class_weights: Tensor | None = None,
     ) -> None:
         self.pool = pool
         self.aggregator = aggregator
@@ -70,6 +72,7 @@ class CollaborativeStep:
         self.turns = [range(len(group_of))] if turns is None else turns
         self.clip_norm = clip_norm
         self.teachers = teachers
+        self.class_weights = class_weights
         self._run = Replay(recorder, optimizer) if recorder else launch
         self._separate = recorder is not None and len(set(group_of)) > 1
 
@@ -134,7 +137,7 @@ class CollaborativeStep:
         sizes = tuple(work.sizes[batch] for batch in work.batches)
         own = padded([output.logits[node] for node in outputs.own])
         targets = padded([given.labels[self.group_of[k]] for k in work.learners])
-        ce = batch_mean(cross_entropy(own, targets, self.loss.label_smoothing), sizes)
+        ce = batch_mean(cross_entropy(own, targets, self.loss.label_smoothing, self.class_weights), sizes)
         if not work.imitates and self.teachers is None:
             return ce, torch.zeros_like(ce), 0.0
         kl, teacher_ce = self._imitate(outputs, own, targets, given.rows)
@@ -149,7 +152,8 @@ class CollaborativeStep:
         weights = self.aggregator(outputs).to(logits)
         teacher_ce = torch.zeros_like(own[..., 0])
         if loss.teacher_label_weight:
-            teacher_ce = cross_entropy(teacher_logits(weights, logits), targets, loss.label_smoothing)
+            teacher = teacher_logits(weights, logits)
+            teacher_ce = cross_entropy(teacher, targets, loss.label_smoothing, self.class_weights)
         kept = weights.detach() if loss.teacher_gradient == "stopped" else weights
         mixed = logits if loss.teacher_gradient == "flows" else logits.detach()
         if self.teachers is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from ignite.engine import Engine, Events
@@ -24,17 +24,23 @@ class StudentSelector:
         pool: the network that is trained.
         rule: of selection.
         weights: the weights that were judged; by default those of the pool.
+        by: the metric of the predictions that the rule compares students by, if it is one.
     """
 
     def __init__(
-        self, pool: ModularNetwork, rule: Rule, weights: Callable[[], Mapping[str, torch.Tensor]] | None = None
+        self,
+        pool: ModularNetwork,
+        rule: Rule,
+        weights: Callable[[], Mapping[str, torch.Tensor]] | None = None,
+        by: str | None = None,
     ) -> None:
         self.pool = pool
         self.rule = rule
+        self.by = by
         self._judged_weights = weights or pool.state_dict
         self.selected: Selected | None = None
         self.weights: dict[str, torch.Tensor] = {}
-        self.history: list[tuple[list[float], list[float]]] = []
+        self.history: list[list[list[float]]] = []
         self.judged = 0
 
     def attach(self, engine: Engine) -> None:
@@ -44,7 +50,8 @@ class StudentSelector:
     def __call__(self, engine: Engine) -> None:
         before, holdout = self.selected, state_of(engine).holdout
         self.judged = state_of(engine).epoch
-        self.history.append((list(holdout.accuracy), list(holdout.cross_entropy)))
+        more = [] if self.by is None else [cast("list[float]", holdout.more[self.by])]
+        self.history.append([list(values) for values in (holdout.accuracy, holdout.cross_entropy, *more)])
         self.selected = self.rule(self.judged, self.history, before)
         if self.selected is not before:
             self.weights = copied(self._judged_weights())
@@ -60,7 +67,7 @@ class StudentSelector:
         return {
             "judged": self.judged,
             "selected": None if chosen is None else [chosen.epoch, chosen.student, chosen.score],
-            "mean": None if chosen is None or chosen.mean is None else list(chosen.mean),
+            "mean": None if chosen is None or chosen.mean is None else [one for one in chosen.mean if one is not None],
             "history": [[list(values) for values in epoch] for epoch in self.history],
             "weights": self.weights,
         }
@@ -68,7 +75,7 @@ class StudentSelector:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up a selection; a checkpoint without means and history, as written before, will do."""
         self.judged, self.weights = state["judged"], state["weights"]
-        self.history = [(accuracy, cross_entropy) for accuracy, cross_entropy in state.get("history", [])]
+        self.history = [list(epoch) for epoch in state.get("history", [])]
         mean = HoldoutMean(*state["mean"]) if state.get("mean") else None
         self.selected = None
         if state["selected"] is not None:

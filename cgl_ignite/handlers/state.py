@@ -37,6 +37,8 @@ class Scores:
     """All students on one split: accuracy in percent, cross-entropy in nats, and how much they differ.
 
     Attributes:
+        more: further metrics, such as one value per student.
+        per_class: metrics of each class, (K, C) each.
         predicted: the class that each student gives each sample, (K, N), on the CPU.
         targets: the classes that are right, (N,).
     """
@@ -46,6 +48,7 @@ class Scores:
     diversity: float | None
     pairwise: list[list[float]]
     more: dict[str, object]
+    per_class: dict[str, list[list[float]]] = field(default_factory=dict)
     predicted: Tensor = field(default_factory=lambda: torch.zeros(0, 0, dtype=torch.int16), compare=False, repr=False)
     targets: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.int16), compare=False, repr=False)
 

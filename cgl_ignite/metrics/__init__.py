@@ -1,7 +1,17 @@
 """Metrics of a pool of students."""
 
-from cgl_ignite.metrics import diversity, scores
-from cgl_ignite.metrics.base import METRICS
+from cgl_ignite.metrics import confidence, confusion, diversity, scores
+from cgl_ignite.metrics.base import METRICS, PREDICTION_METRICS
 from cgl_ignite.metrics.diversity import mean_diversity
+from cgl_ignite.metrics.predictions import measure_predictions
 
-__all__ = ["METRICS", "diversity", "mean_diversity", "scores"]
+__all__ = [
+    "METRICS",
+    "PREDICTION_METRICS",
+    "confidence",
+    "confusion",
+    "diversity",
+    "mean_diversity",
+    "measure_predictions",
+    "scores",
+]

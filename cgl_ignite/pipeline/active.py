@@ -22,7 +22,7 @@ from cgl_ignite.pipeline.data import RunData
 from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.teachers import identify_teachers
 from cgl_ignite.pretrained import identify_weights
-from cgl_ignite.selection import SELECTIONS
+from cgl_ignite.selection import SELECTIONS, compared_by
 from cgl_ignite.tracking import Journal, Tracker, provenance
 
 __all__ = ["DISTILLATION", "ActiveRun", "Before", "RunContext", "begin"]
@@ -180,7 +180,8 @@ def begin(
     if parts.average is not None:
         parts.average.start = before.epochs
     rule = SELECTIONS.build(method.selection, method.students, seed)
-    selector = StudentSelector(parts.pool, rule, parts.average.pool_weights if parts.average else None)
+    judged = parts.average.pool_weights if parts.average else None
+    selector = StudentSelector(parts.pool, rule, judged, compared_by(method.selection))
     selector.judged = before.epochs
     resumed = checkpoint["selector"]["judged"] if checkpoint else 0
     return ActiveRun(context, pipeline, seed, parts, folder, journal, averages, selector, resumed, before)

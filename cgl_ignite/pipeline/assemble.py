@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cgl_ignite.averaging import WEIGHT_AVERAGES
 from cgl_ignite.backbones import BACKBONES, Backbone, FrozenBuilder
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import SUBSETS, Batches, Examples, Normaliser, Splits, Subsets, build_augmentations
+from cgl_ignite.data.balance import BETA, class_weights, refuse_missing_classes
 from cgl_ignite.engine.evaluate import build_evaluator, evaluate
 from cgl_ignite.engine.optim import OPTIMIZERS, layer_groups
 from cgl_ignite.engine.replay import GraphRecorder, find_recorder
@@ -25,6 +26,7 @@ from cgl_ignite.imitation import AGGREGATIONS, CHOICES, Choice, FrozenTeachers, 
 from cgl_ignite.pipeline.data import RunData
 from cgl_ignite.pipeline.device import find_precision
 from cgl_ignite.pipeline.forecast import forecast
+from cgl_ignite.pipeline.metrics import wanted_metrics
 from cgl_ignite.pipeline.teachers import PoolTeachers, load_teachers
 from cgl_ignite.pool import (
     ROUTINGS,
@@ -70,6 +72,7 @@ class Parts:
     optimizer: Optimizer
     average: WeightAverage | None
     teachers: FrozenTeachers | None
+    class_weights: Tensor | None
     batches_per_chunk: int
     recorder: GraphRecorder | None
     evaluate_holdout: Callable[[], Scores]
@@ -149,7 +152,7 @@ def assemble(
     pool.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     costs = measure_layers(layers, splits.spec, precision)
     aggregator = build_aggregator(pipeline, backbone, routing, costs, seed).to(device)
-    scores = _scores(pool, splits, device, interruption)
+    scores = _scores(pool, splits, device, interruption, wanted_metrics(pipeline, splits))
     holdout = splits.holdout.to(device)
     keep = WEIGHT_AVERAGES.build(pipeline.run.average)
     average = WeightAverage(pool, keep) if keep else None
@@ -166,6 +169,7 @@ def assemble(
         optimizer=_optimizer(pipeline, pool, aggregator),
         average=average,
         teachers=teachers or load_teachers(method.teachers, pipeline, splits, device, average),
+        class_weights=_class_weights(pipeline, splits, subsets, device),
         batches_per_chunk=forecast(pipeline, routing, subsets.group_of, costs, seed, device).batches_per_chunk,
         recorder=find_recorder(pipeline.run.graphs, device, pool, alike=_are_alike(pipeline, subsets)),
         evaluate_holdout=lambda: scores(holdout),
@@ -197,12 +201,16 @@ def _are_alike(pipeline: Pipeline, subsets: Subsets) -> bool:
 
 
 def _scores(
-    pool: ModularNetwork, splits: Splits, device: torch.device, interruption: Interruption
+    pool: ModularNetwork,
+    splits: Splits,
+    device: torch.device,
+    interruption: Interruption,
+    metrics: Sequence[str],
 ) -> Callable[[Examples], Scores]:
     """Return what scores all students on some rows."""
-    evaluator = build_evaluator(pool, device)
+    evaluator = build_evaluator(pool, device, answers=bool(metrics))
     interruption.attach(evaluator)
-    return lambda examples: evaluate(evaluator, examples, splits.normaliser, device)
+    return lambda examples: evaluate(evaluator, examples, splits.normaliser, device, metrics)
 
 
 def build_step(pipeline: Pipeline, parts: Parts) -> CollaborativeStep:
@@ -219,6 +227,7 @@ def build_step(pipeline: Pipeline, parts: Parts) -> CollaborativeStep:
         turns_of(method.update, method.students),
         pipeline.optim.clip_norm,
         parts.teachers,
+        parts.class_weights,
     )
 
 
@@ -240,4 +249,16 @@ def _batches(pipeline: Pipeline, splits: Splits, subsets: Subsets, seed: int, de
         augment_normalised=augment_normalised,
         device=device,
         passes_per_epoch=pipeline.run.passes_per_epoch,
+        balanced=pipeline.data.balance == "sampling",
     )
+
+
+def _class_weights(pipeline: Pipeline, splits: Splits, subsets: Subsets, device: torch.device) -> Tensor | None:
+    """Return the weights of the classes, after making sure that what balances them has rows of each."""
+    balance, beta, targets = pipeline.data.balance, pipeline.data.balance_beta, splits.train.targets
+    if balance == "none":
+        return None
+    refuse_missing_classes(targets, splits.classes, subsets if balance == "sampling" else None)
+    if balance == "sampling":
+        return None
+    return class_weights(targets, len(splits.classes), BETA if beta is None else beta).to(device)

@@ -39,7 +39,7 @@ def diagnose_run(run: ActiveRun, selected: Selected, student: Student, at_chance
         training=training,
         holdout=selected.score,
         rows=len(splits.holdout),
-        history=[accuracy[selected.student] for accuracy, _ in history] if known else (),
+        history=[accuracy[selected.student] for accuracy, *_ in history] if known else (),
         students=method.students,
         divided=max(subsets.sizes) < len(splits.train),
         at_chance=at_chance,

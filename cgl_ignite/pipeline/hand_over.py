@@ -22,6 +22,7 @@ from cgl_ignite.pipeline.artifacts import keep_pictures, keep_predictions
 from cgl_ignite.pipeline.assemble import count_parameters
 from cgl_ignite.pipeline.diagnosis import diagnose_run
 from cgl_ignite.pipeline.folder import RunFolder
+from cgl_ignite.pipeline.metrics import measured_metrics
 from cgl_ignite.pipeline.result import RunResult, read_result
 from cgl_ignite.student import Card, Student, logits, read_student, write_student
 from cgl_ignite.tracking import ModelRefused, RunInfo, StudentModel, Tracker, is_settled, recorded_in, sync
@@ -77,6 +78,7 @@ def _result(run: ActiveRun, state: TrainerState, student: Student) -> RunResult:
         tracking_uri=run.journal.tracker.uri,
         student=str(folder.student),
         model=None,
+        metrics=measured_metrics(pipeline, test, selected.student, run.parts.splits.classes),
         **sure,
         **(diagnosed or {}),
     )
@@ -155,12 +157,14 @@ def _write_student(run: ActiveRun, state: TrainerState) -> tuple[Student, Card]:
             " a smaller optim.learning_rate usually helps"
         )
     student = student.cpu()
+    measured = measured_metrics(run.pipeline, state.test, selected.student, splits.classes)
     card = Card.of(
         run.facts,
         student=selected.student,
         epoch=selected.epoch,
         holdout_accuracy=selected.score,
         test_accuracy=state.test.accuracy[selected.student],
+        metrics={name: value for name, value in measured.items() if isinstance(value, float)},
     )
     write_student(run.folder.student, student, card)
     return student, card

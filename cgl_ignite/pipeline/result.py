@@ -35,6 +35,8 @@ class RunResult:
             answering the most frequent class there by at most a standard error.
         training_accuracy: of the selected student on at most 2,000 training rows that it has learned, not augmented.
         diagnosis: one sentence on how it has learned, and what that suggests (:mod:`cgl_ignite.analysis.diagnosis`).
+        metrics: of the predictions of the selected student on the test part, those that ``run.metrics`` names; of each
+            class by its name.
         tracked: whether MLflow has all of the run: its rows, its artifacts and its student.
 
     What older results do not hold is None.
@@ -65,6 +67,7 @@ class RunResult:
     at_chance: bool | None = None
     training_accuracy: float | None = None
     diagnosis: str | None = None
+    metrics: Mapping[str, Any] | None = None
     tracked: bool | None = None
 
     def json(self) -> str:

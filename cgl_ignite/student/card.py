@@ -14,6 +14,7 @@ from cgl_ignite.backbones import BACKBONES
 from cgl_ignite.config.schema import Table, fixed_keys
 from cgl_ignite.errors import InputError
 from cgl_ignite.formats import EXPORT_FORMATS, names_with
+from cgl_ignite.metrics.predictions import unit_of
 from cgl_ignite.spec import InputSpec
 
 __all__ = ["FORMAT", "Card", "Chosen", "foreign"]
@@ -48,6 +49,7 @@ class Card(Table):
         classifier: where the classifier stood in the pool.
         method: the preset it was trained by, among ``students`` students.
         student: its index, from 0.
+        metrics: of its predictions on the test part, by their names.
         path: its modules, if it was chosen among all paths; then ``student`` may be one that was not trained.
         epoch: the epoch its weights are of, from 1.
         holdout_accuracy: in percent, at that epoch; None if it was not measured.
@@ -82,6 +84,7 @@ class Card(Table):
     plugins: tuple[str, ...]
     version: str
     torch: str
+    metrics: dict[str, float] = Field(default_factory=dict)
     path: tuple[Index, ...] | None = None
 
     @classmethod
@@ -93,6 +96,7 @@ class Card(Table):
         epoch: int,
         holdout_accuracy: float | None,
         test_accuracy: float | None,
+        metrics: Mapping[str, float] | None = None,
     ) -> Card:
         """Describe a student of a run by the facts that the run's checkpoint holds."""
         tree = facts["pipeline"]
@@ -107,6 +111,7 @@ class Card(Table):
             seed=facts["seed"],
             holdout_accuracy=holdout_accuracy,
             test_accuracy=test_accuracy,
+            metrics=dict(metrics or {}),
             classes=tuple(facts["classes"]),
             modality=facts["modality"],
             shape=tuple(facts["shape"]),
@@ -174,6 +179,7 @@ class Card(Table):
             "student": self._student(),
             "holdout accuracy": _percent(self.holdout_accuracy),
             "test accuracy": _percent(self.test_accuracy),
+            **{f"test {name.replace('_', ' ')}": _metric(name, value) for name, value in self.metrics.items()},
             "weights of epoch": str(self.epoch),
             "data set": _words(self.dataset),
             "backbone": _words(self.backbone),
@@ -220,6 +226,11 @@ def _installed() -> str:
 
 def _percent(value: float | None) -> str:
     return "not measured" if value is None else f"{value:.2f} %"
+
+
+def _metric(name: str, value: float) -> str:
+    unit = unit_of(name)
+    return f"{value:.{2 if unit else 4}f} {unit}".rstrip()
 
 
 def _words(choice: Chosen) -> str:

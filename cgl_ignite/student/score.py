@@ -11,7 +11,7 @@ from cgl_ignite.data import Examples, Ragged
 from cgl_ignite.errors import InputError
 from cgl_ignite.metrics.scores import accuracy, cross_entropy
 
-__all__ = ["Measured", "finite", "logits", "measure"]
+__all__ = ["Measured", "finite", "judge", "logits", "measure"]
 
 ROWS = 128
 
@@ -61,9 +61,14 @@ def _ready(rows: Tensor | Ragged) -> Tensor:
 
 def measure(student: nn.Module, examples: Examples, device: torch.device | str = "cpu") -> Measured:
     """Measure a student on labelled examples."""
-    answers = logits(student, examples.inputs, device).unsqueeze(0).double()
+    return judge(logits(student, examples.inputs, device), examples.targets)
+
+
+def judge(answers: Tensor, targets: Tensor) -> Measured:
+    """Measure logits (N, classes) against targets (N,)."""
+    given = answers.unsqueeze(0).double()
     return Measured(
-        accuracy=accuracy(answers, examples.targets).double().mean().item(),
-        cross_entropy=cross_entropy(answers, examples.targets).mean().item(),
-        n=len(examples),
+        accuracy=accuracy(given, targets).double().mean().item(),
+        cross_entropy=cross_entropy(given, targets).mean().item(),
+        n=len(targets),
     )

@@ -1,7 +1,8 @@
 """The names under which values are recorded: in the journal, and in MLflow.
 
 In the journal ``holdout/accuracy/student_3`` is one student's value, ``holdout/accuracy_mean`` (``_min``, ``_max``)
-that of all students, and ``holdout/accuracy_selected`` that of the selected one.
+that of all students, and ``holdout/accuracy_selected`` that of the selected one. ``holdout/recall/class_3`` is a metric
+of the fourth class, of the selected student.
 
 MLflow sorts metrics by name and draws a section for each prefix, so there they have other names, with what a reader
 looks for first: :func:`mlflow_name`.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from statistics import fmean
 from typing import Any
 
@@ -95,6 +97,10 @@ def _scores(split: str, scores: ShownScores, selected: int) -> dict[str, float]:
     for key, value in more.items():
         if isinstance(value, (int, float)):
             values[f"{split}/{key}"] = float(value)
-        elif isinstance(value, Sequence) and all(isinstance(one, (int, float)) for one in value):
+        elif isinstance(value, Sequence) and all(isinstance(one, (int, float)) and isfinite(one) for one in value):
             values.update(per_student(f"{split}/{key}", value, selected))
+    per_class: Mapping[str, Sequence[Sequence[float]]] = getattr(scores, "per_class", {})
+    for key, table in per_class.items():
+        own = enumerate(table[selected] if selected < len(table) else ())
+        values |= {f"{split}/{key}/class_{number}": value for number, value in own if isfinite(value)}
     return values

@@ -14,12 +14,13 @@ from cgl_ignite.analysis.statistics import Spread
 COST = Cost(steps=40, passes=1, multiply_adds=1e6, work=1e9)
 
 
-def run(seed, accuracy, diversity=None):
+def run(seed, accuracy, diversity=None, metrics=None):
     return SimpleNamespace(
         seed=seed,
         test_accuracy=accuracy,
         mean_test_accuracy=accuracy - 1,
         diversity=diversity,
+        metrics=metrics,
         parameters=200,
         parameters_student=100,
         train_seconds=10.0 * seed,
@@ -51,6 +52,13 @@ def test_a_method_without_a_finished_run_has_an_empty_row():
     assert (row.accuracy, row.parameters, row.seconds) == (None, None, None)
     assert row.failed == {1: "not finite"}
     assert other.difference is None
+
+
+def test_metrics_that_all_runs_have_are_summarised():
+    measured = {1: {"macro_f1": 50.0, "recall": {"a": 1.0}, "roc_auc": 0.5}, 2: {"macro_f1": 52.0, "roc_auc": None}}
+    runs = {seed: run(seed, 60.0, metrics=found) for seed, found in measured.items()}
+    (row,) = compare_methods([MethodRow("cgl", "cifar10", "resnet18", COST, runs)], "cgl")
+    assert row.metrics == {"macro_f1": (51.0, pytest.approx(2**0.5))}
 
 
 def test_over_samples_uses_the_selected_student():

@@ -143,3 +143,37 @@ def test_a_student_needs_data(result: RunResult) -> None:
     failed = evaluate(result.student)
     assert (failed.exit_code, failed.stdout) == (2, "")
     assert "Missing argument 'DATA'" in failed.stderr
+
+
+def test_a_report_of_pictures(result: RunResult, folder: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report"
+    done = evaluate("latest", "digits", "--folder", folder, "--report", report, "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    names = ["confusion.png", "mistakes.png", "reliability.png", "report.json", "report.md"]
+    assert sorted(file.name for file in report.iterdir()) == names
+    assert json.loads((report / "report.json").read_text()) == found
+    confusion = np.array(found["confusion"])
+    assert confusion.sum() == found["n"] == 360
+    assert 100 * confusion.trace() / 360 == pytest.approx(found["accuracy"])
+    low, high = found["interval"]
+    assert low < found["accuracy"] < high
+    recall = [one["recall"] for one in found["per_class"].values()]
+    assert np.mean(recall) == pytest.approx(found["metrics"]["balanced_accuracy"])
+    surest = [one["confidence"] for one in found["mistakes"]]
+    assert surest == sorted(surest, reverse=True) and len(surest) == min(24, 360 - confusion.trace())
+    page = (report / "report.md").read_text()
+    assert page.startswith(f"# Student {found['student']} of run {result.run_id} on digits")
+    assert "| balanced accuracy |" in page and "![contact sheet](mistakes.png)" in page
+    for one in found["mistakes"][:3]:
+        assert f"| {one['row']} | {one['class']} | {one['predicted']} | {one['confidence']:.1f} |" in page
+
+
+def test_a_report_that_cannot_be_written(result: RunResult, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    failed = evaluate(result.student, "digits", "--report", tmp_path / "file" / "report")
+    assert (failed.exit_code, failed.stdout) == (2, "")
+    assert "the report cannot be written to" in failed.stderr
+    refused = evaluate("latest", "--ensemble", "--report", tmp_path / "report")
+    assert refused.exit_code == 2
+    assert "--report is about one student" in refused.stderr

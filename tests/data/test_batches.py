@@ -37,6 +37,7 @@ def batches(
     passes: int = 1,
     crop: bool = False,
     device: str = "cpu",
+    balanced: bool = False,
 ) -> Batches:
     return Batches(
         examples,
@@ -48,6 +49,7 @@ def batches(
         normaliser=LEVELS,
         device=device,
         passes_per_epoch=passes,
+        balanced=balanced,
     )
 
 
@@ -195,3 +197,20 @@ def test_nothing_waits_for_the_device_and_batches_equal_those_of_the_cpu(numbere
     for here, there in zip(on_cpu.stream(0), made, strict=False):
         torch.testing.assert_close(there.inputs.cpu(), here.inputs)
         assert there.targets.cpu().equal(here.targets)
+
+
+@pytest.mark.parametrize("start", [0, 3, 7, 12])
+def test_balanced_draws_start_at_any_iteration_and_stay_within_their_sub_set(numbered: Numbered, start: int) -> None:
+    """Classes of 30, 6 and 3 rows, two students: each draws 19 or 20 rows a pass, 6 or 7 of each class."""
+    examples = numbered(39, 3)
+    targets = torch.tensor([0] * 30 + [1] * 6 + [2] * 3)
+    examples = Examples(examples.inputs, targets)
+    subsets = disjoint(targets, 2, 1, stratified=True)
+    made = batches(examples, subsets, 4, balanced=True)
+    whole = list(islice(batches(examples, subsets, 4, balanced=True).stream(0), 15))
+    assert all(map(same, islice(made.stream(start), 15 - start), whole[start:]))
+    for g, own in enumerate(subsets.groups(0)):
+        drawn = torch.tensor([row for batch in whole[: made.epoch_length] for row in rows_of(batch)[g]])
+        assert set(drawn.tolist()) <= set(own.tolist())
+        counts = targets[drawn].bincount(minlength=3)
+        assert counts.sum() == subsets.sizes[g] and counts.max() - counts.min() <= 1

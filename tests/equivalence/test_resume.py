@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from cgl_ignite.catalogue import load_pipeline
+from cgl_ignite.config.presets import METHODS
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.errors import Interrupted
 from cgl_ignite.handlers.checkpoint import read_checkpoint
@@ -116,6 +117,60 @@ def test_students_that_learn_in_turn(tmp_path: Path) -> None:
         run(settings[1], screen=StoppingScreen(6, Stop), tracker=tracker)
     (result,) = run(settings[1], resume=True, tracker=tracker)
     assert_identical(outcome(tmp_path / "stopped", result.run_id), outcome(tmp_path / "whole", whole.run_id))
+
+
+def test_metrics_and_a_selection_by_one_of_them(tmp_path: Path) -> None:
+    changes = ['method.selection={kind="best", by="macro_f1"}', 'run.metrics=["log_loss", "recall"]', "run.epochs=3"]
+    settings = [pipeline(tmp_path / name, *changes) for name in ("whole", "stopped")]
+    (whole,) = run(settings[0], tracker=MemoryTracker())
+    tracker = MemoryTracker()
+    with pytest.raises(Stop):
+        run(settings[1], screen=StoppingScreen(10, Stop), tracker=tracker)
+    (result,) = run(settings[1], resume=True, tracker=tracker)
+    assert_identical(outcome(tmp_path / "stopped", result.run_id), outcome(tmp_path / "whole", whole.run_id))
+    assert result.metrics == whole.metrics
+    assert list(result.metrics) == ["macro_f1", "log_loss", "recall"]
+    history = [row.values for row in read_rows(Path(whole.checkpoint).parent / "metrics.jsonl") if not row.final]
+    values = [row[f"holdout/macro_f1/student_{student}"] for row in history for student in range(3)]
+    kept = history[whole.selected_epoch - 1][f"holdout/macro_f1/student_{whole.selected_student}"]
+    assert kept == max(values)
+    (final,) = [row.values for row in read_rows(Path(whole.checkpoint).parent / "metrics.jsonl") if row.final]
+    assert final["test/log_loss_selected"] == whole.metrics["log_loss"]
+    assert final["test/recall/class_9"] == whole.metrics["recall"]["9"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ['data.balance="sampling"'],
+        ['data.balance="loss"', 'data.augment={kind="mixup"}', "method.loss.label_smoothing=0.1"],
+    ],
+    ids=["sampling", "loss"],
+)
+def test_balanced_classes(tmp_path: Path, changes: list[str]) -> None:
+    changes = [*changes, "run.epochs=2", "run.checkpoint_every={iterations = 3}", "method.subsets.stratified=true"]
+    settings = [pipeline(tmp_path / name, *changes) for name in ("whole", "stopped")]
+    (whole,) = run(settings[0], tracker=MemoryTracker())
+    tracker = MemoryTracker()
+    with pytest.raises(Stop):
+        run(settings[1], screen=StoppingScreen(7, Stop), tracker=tracker)
+    (result,) = run(settings[1], resume=True, tracker=tracker)
+    assert_identical(outcome(tmp_path / "stopped", result.run_id), outcome(tmp_path / "whole", whole.run_id))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("balance", ["loss", "sampling"])
+@pytest.mark.parametrize("preset", METHODS)
+def test_every_method_trains_with_balanced_classes(tmp_path: Path, preset: str, balance: str) -> None:
+    """Weights and draws that differ from class to class change what every method learns."""
+    results = []
+    for name in ("none", balance):
+        tree = [f'method.preset="{preset}"', f'data.balance="{name}"', "run.epochs=1", "method.students=3"]
+        students = [] if preset != "baseline" else ["method.students=1"]
+        (result,) = run(pipeline(tmp_path / name, *tree, *students), tracker=MemoryTracker())
+        results.append(read_checkpoint(Path(result.checkpoint))["pool"])
+    assert results[0].keys() == results[1].keys()
+    assert any(not torch.equal(value, results[1][key]) for key, value in results[0].items())
 
 
 def test_stopped_twice(tmp_path: Path, uninterrupted: dict[str, Any]) -> None:

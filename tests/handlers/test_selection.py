@@ -65,7 +65,29 @@ def test_a_mean_over_three_epochs() -> None:
     found = follow(best(3, seed=1, epochs=3, by="accuracy"))
     assert [(one.epoch, one.student) for one in found] == [(1, 1), (2, 1), (3, 1), (4, 1)]
     assert [one.score for one in found] == [60.0, 80.0, 80.0, 79.0]
-    assert found[-1].mean == (3, pytest.approx((80 + 80 + 79) / 3), pytest.approx((0.6 + 0.5 + 0.3) / 3))
+    assert found[-1].mean == (3, pytest.approx((80 + 80 + 79) / 3), pytest.approx((0.6 + 0.5 + 0.3) / 3), None)
+
+
+MACRO_F1 = [[70.0, 10.0, 40.0], [60.0, 20.0, 30.0], [65.0, 75.0, 10.0], [5.0, float("nan"), 60.0]]
+WITH_METRIC = [(*pair, values) for pair, values in zip(EPOCHS, MACRO_F1, strict=True)]
+
+
+def test_best_by_a_metric_of_the_predictions() -> None:
+    """The greatest value is at epoch 3; a value that is not a number is the worst of all."""
+    assert places(best(3, seed=1, by="macro_f1"), WITH_METRIC) == [(1, 0), (1, 0), (3, 1), (3, 1)]
+    assert places(last(3, seed=1, by="macro_f1"), WITH_METRIC)[-1] == (4, 2)
+    found = follow(best(3, seed=1, by="macro_f1", epochs=2), WITH_METRIC)
+    assert (found[2].epoch, found[2].mean.metric) == (2, 65.0)
+
+
+def test_a_metric_of_which_lower_values_are_better() -> None:
+    """10 in epoch 1 is reached again in epoch 3, by a less accurate student; the least value is that of epoch 4."""
+    assert places(best(3, seed=1, by="expected_calibration_error"), WITH_METRIC) == [(1, 1), (1, 1), (1, 1), (4, 0)]
+
+
+def test_equal_values_of_a_metric_are_told_apart_by_accuracy() -> None:
+    epochs = [([80.0, 90.0], [0.5, 0.5], [50.0, 50.0])]
+    assert places(best(2, seed=1, by="macro_f1"), epochs) == [(1, 1)]
 
 
 def test_an_epoch_with_fewer_before_it_gives_way_even_if_it_is_better() -> None:

@@ -66,7 +66,7 @@ def test_the_figures_are_those_of_the_selected_student_on_what_it_read(whole: Ru
     training = measure(read_student(Path(whole.student))[0], own).accuracy
     assert len(own) == 100
     assert whole.training_accuracy == pytest.approx(training)
-    history = [accuracy[whole.selected_student] for accuracy, _ in state["selector"]["history"]]
+    history = [accuracy[whole.selected_student] for accuracy, *_ in state["selector"]["history"]]
     assert len(history) == 8
     outcome = Outcome(
         training, whole.holdout_accuracy, 100, history, students=3, divided=True, at_chance=bool(whole.at_chance)

@@ -35,6 +35,7 @@ _DARK = 2**12
     classes=None,
     rows=None,
     own_holdout=True,
+    stratified=True,
     files=None,
     where="the folder data.path",
     look=look_at_images,

@@ -58,6 +58,7 @@ def look_at_tables(options: Mapping[str, Any], *, files: bool) -> Look:
     classes=None,
     rows=None,
     own_holdout=True,
+    stratified=True,
     files=None,
     where="the file or folder data.path",
     look=look_at_tables,
