@@ -197,11 +197,14 @@ def _encoding(data: Mapping[str, Any]) -> Chosen:
 
 
 def _located(dataset: Chosen, folder: str | None) -> Chosen:
-    """Make a relative path of the user's data absolute, as the student may be used in another folder than the run's."""
+    """Make relative paths of the user's data absolute, as the student may be used in another folder than the run's."""
     path = dataset.options.get("path")
-    if folder is None or not isinstance(path, str):
+    if folder is None or not isinstance(path, (str, list)):
         return dataset
-    return Chosen(kind=dataset.kind, options={**dataset.options, "path": str(folder / Path(path).expanduser())})
+    absolute = [str(folder / Path(one).expanduser()) for one in ([path] if isinstance(path, str) else path)]
+    return Chosen(
+        kind=dataset.kind, options={**dataset.options, "path": absolute[0] if isinstance(path, str) else absolute}
+    )
 
 
 def _installed() -> str:

@@ -117,10 +117,15 @@ def _source(which: str, card: Card, root: Path) -> DataSource:
             f"{which!r} is neither {wanted} nor a data set{nearest(which, known)} (known: {choices(known)})"
         )
     options = card.dataset.options if card.dataset.kind == own else {}
-    if path.resolve().name != Path(str(options.get("path", ""))).name:
-        options = {**options, "test_fraction": 1.0}
+    if not _is_trained_on(path, options.get("path")):
+        options = {**options, "test_fraction": 1.0, **({"split": False} if card.modality == "text" else {})}
     known_by_student = _size(card) if card.modality == "image" else {"classes": list(card.classes)}
     return _built(own, root, {**options, **known_by_student, "path": which})
+
+
+def _is_trained_on(path: Path, trained: object) -> bool:
+    """Whether data bear the name of those that the student was trained on."""
+    return isinstance(trained, str) and path.resolve().name == Path(trained).name
 
 
 def _check_modality(which: str, card: Card) -> None:
