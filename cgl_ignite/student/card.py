@@ -202,9 +202,11 @@ def _located(dataset: Chosen, folder: str | None) -> Chosen:
     if folder is None or not isinstance(path, (str, list)):
         return dataset
     absolute = [str(folder / Path(one).expanduser()) for one in ([path] if isinstance(path, str) else path)]
-    return Chosen(
-        kind=dataset.kind, options={**dataset.options, "path": absolute[0] if isinstance(path, str) else absolute}
-    )
+    located: dict[str, Any] = {"path": absolute[0] if isinstance(path, str) else absolute}
+    table = dataset.options.get("table")
+    if isinstance(table, str) and not Path(absolute[0], table).is_file():
+        located["table"] = str(folder / Path(table).expanduser())
+    return Chosen(kind=dataset.kind, options={**dataset.options, **located})
 
 
 def _installed() -> str:

@@ -118,7 +118,7 @@ def _source(which: str, card: Card, root: Path) -> DataSource:
         )
     options = card.dataset.options if card.dataset.kind == own else {}
     if not _is_trained_on(path, options.get("path")):
-        options = {**options, "test_fraction": 1.0, **({"split": False} if card.modality == "text" else {})}
+        options = {**options, "test_fraction": 1.0, **_undivided(path, card, options)}
     known_by_student = _size(card) if card.modality == "image" else {"classes": list(card.classes)}
     return _built(own, root, {**options, **known_by_student, "path": which})
 
@@ -126,6 +126,15 @@ def _source(which: str, card: Card, root: Path) -> DataSource:
 def _is_trained_on(path: Path, trained: object) -> bool:
     """Whether data bear the name of those that the student was trained on."""
     return isinstance(trained, str) and path.resolve().name == Path(trained).name
+
+
+def _undivided(path: Path, card: Card, options: dict[str, Any]) -> dict[str, Any]:
+    """Take a table whole, and images without the table that lists others."""
+    if card.modality == "text":
+        return {"split": False}
+    if "table" not in options or (path / str(options["table"])).is_file():
+        return {}
+    return dict.fromkeys(("table", "image", "label", "split"))
 
 
 def _check_modality(which: str, card: Card) -> None:

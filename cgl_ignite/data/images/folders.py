@@ -11,7 +11,7 @@ from cgl_ignite.data.images.files import ENDINGS, SkippedFiles, contents, images
 from cgl_ignite.data.part_names import PART_NAMES, Part
 from cgl_ignite.errors import InputError, choices, nearest
 
-__all__ = ["Files", "FolderLayout", "Part", "find_layout"]
+__all__ = ["Files", "FolderLayout", "find_layout"]
 
 Files: TypeAlias = "list[tuple[Path, int]]"
 
@@ -25,12 +25,14 @@ class FolderLayout:
         folders: the folder of each part; of a folder that is not divided, itself as ``train``.
         files: of each part.
         notes: what was found and is not read.
+        tables: the files that list the images, if there are some; they are then the ``folders``.
     """
 
     classes: tuple[str, ...]
     folders: Mapping[Part, Path]
     files: Mapping[Part, Files]
     notes: tuple[str, ...]
+    tables: tuple[Path, ...] = ()
 
 
 def find_layout(folder: Path) -> FolderLayout:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from cgl_ignite.data.base import DATASETS, DataSource, Examples, InputSpec
-from cgl_ignite.data.digest import listing_digest
+from cgl_ignite.data.digest import content_digest, listing_digest
 from cgl_ignite.data.images.decode import BACKGROUND, ReadImage, check_background, decode, read_image
 from cgl_ignite.data.images.files import printable
-from cgl_ignite.data.images.folders import Files, FolderLayout, Part, find_layout
+from cgl_ignite.data.images.folders import Files, FolderLayout
 from cgl_ignite.data.images.look import TEST_FRACTION, height_and_width, look_at_images, rows_of_test
+from cgl_ignite.data.images.tables import ImageColumns, find_images
+from cgl_ignite.data.part_names import Part
 from cgl_ignite.data.splits import choose_stratified
 from cgl_ignite.errors import InputError, Unreadable, listed
 from cgl_ignite.seeding import stream
@@ -47,6 +49,10 @@ def local_images(
     background: str = BACKGROUND,
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = TEST_FRACTION,
     skip_bad: bool = False,
+    table: str | None = None,
+    image: int | str | None = None,
+    label: int | str | None = None,
+    split: int | str | Literal[False] | None = None,
 ) -> DataSource:
     """Read a folder of images, ``<path>/<class>/*``, or divided into ``<path>/{train,val,test}/<class>/*``.
 
@@ -64,6 +70,11 @@ def local_images(
         test_fraction: the share of all images, or of ``train``, that becomes the test set, the same in every run; not
             used where there is a folder ``test``. With 1 all images are training and test set at once.
         skip_bad: whether images that cannot be read are left out instead of being an error.
+        table: a table that lists the images, in any form of :func:`local_text`, in the folder or the current one; by
+            default ``metadata.csv``, ``.jsonl`` or ``.parquet`` in the folder or its parts, if it names the labels.
+        image: the table's column of paths, which start at the folder; by default one with a usual name.
+        label: the table's column of the class.
+        split: the table's column that tells the part of each row, as that of :func:`local_text`.
 
     Raises:
         InputError: a folder that is missing or laid out otherwise, a class without images, images that cannot be
@@ -72,8 +83,9 @@ def local_images(
     check_background(background)
     sides = height_and_width(size)
     wanted = None if sides is None else (sides[1], sides[0])
-    layout = find_layout(Path(path).expanduser())
-    everything = [file for files in layout.files.values() for file, _ in files]
+    folder = Path(path).expanduser()
+    layout = find_images(folder, ImageColumns(table, image, label, split), skip_bad=skip_bad)
+    everything = list(dict.fromkeys(file for files in layout.files.values() for file, _ in files))
     images, bad = decode(everything, wanted, background)
     if bad and not skip_bad:
         raise InputError(f"{listed(bad)}\ndata.skip_bad = true leaves out what cannot be read")
@@ -85,8 +97,7 @@ def local_images(
     channels = max(len(images[file].pixels) for file, _ in parts["train"])
     read = partial(read_image, size=wanted, grey=True, background=background)
     examples = {part: _examples(files, images, channels, read) for part, files in parts.items()}
-    train, holdout = examples["train"], examples.get("holdout")
-    test = examples.get("test", train)
+    train, holdout, test = examples["train"], examples.get("holdout"), examples.get("test", examples["train"])
     return DataSource(
         train,
         lambda: test,
@@ -94,8 +105,15 @@ def local_images(
         InputSpec("image", tuple(train.dense.shape[1:])),
         holdout=None if holdout is None else lambda: holdout,
         notes=tuple(notes),
-        digest=listing_digest("images", Path(path).expanduser(), everything),
+        digest=_digest(folder, layout, filter(Path.is_file, everything)),
     )
+
+
+def _digest(folder: Path, layout: FolderLayout, files: Iterable[Path]) -> dict[str, str]:
+    digest = listing_digest("images", folder, files)
+    for table in layout.tables:
+        digest |= content_digest(table.name if len(layout.tables) == 1 else f"{table.parent.name}/{table.name}", table)
+    return digest
 
 
 def _readable(layout: FolderLayout, images: Mapping[Path, ReadImage]) -> dict[Part, Files]:
