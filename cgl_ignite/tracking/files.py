@@ -6,12 +6,14 @@ import json
 import math
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from cgl_ignite.errors import InputError
 from cgl_ignite.tracking.base import MetricsRow
 
-__all__ = ["append_row", "read_rows", "write_atomically", "write_rows"]
+__all__ = ["append_row", "read_rows", "write_atomically", "write_rows", "writing_atomically"]
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -24,6 +26,19 @@ def write_atomically(path: Path, content: bytes) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def writing_atomically(path: Path) -> Iterator[IO[str]]:
+    """Open a text file under a temporary name, and rename it at the end; a failure leaves nothing behind."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def append_row(path: Path, row: MetricsRow) -> None:

@@ -12,7 +12,7 @@ from cgl_ignite.data.part_names import PART_NAMES, Part
 from cgl_ignite.data.text.tables.typed import TYPED_ENDINGS
 from cgl_ignite.errors import InputError, listed
 
-__all__ = ["TableFiles", "find_tables"]
+__all__ = ["TableFiles", "find_tables", "matching_files"]
 
 _ENDINGS = (*(kind + packed for kind in (".csv", ".tsv") for packed in ("", ".gz", ".xz")), *TYPED_ENDINGS)
 _NUMBER = re.compile(r"[-_.]?\d+([-_]of[-_]\d+)?$")
@@ -39,25 +39,34 @@ def find_tables(path: str | Sequence[str]) -> TableFiles:
         InputError: nothing is there, or there is no training part.
     """
     if not isinstance(path, str):
-        return TableFiles({"train": [file for one in path for file in _matching(one)]})
+        return TableFiles({"train": [file for one in path for file in matching_files(one)]})
     place = Path(path).expanduser()
     if place.is_file():
         return TableFiles({"train": [place]})
     if place.is_dir():
         return _in_folder(place)
     if _MAGIC.search(path):
-        return TableFiles({"train": _matching(path)})
+        return TableFiles({"train": matching_files(path)})
     raise InputError(f"data.path: there is no file or folder {place.absolute()}\n{_expected(place)}")
 
 
-def _matching(path: str) -> list[Path]:
+def matching_files(path: str, key: str = "data.path") -> list[Path]:
+    """Return a file, or the files that match a pattern, sorted.
+
+    Args:
+        path: the file or pattern.
+        key: what gave it, for the message.
+
+    Raises:
+        InputError: there is none.
+    """
     place = Path(path).expanduser()
     if place.is_file():
         return [place]
     root = Path(place.anchor)
-    found = sorted(file for file in root.glob(str(place.relative_to(root))) if file.is_file())
+    found = sorted(file for file in root.glob(str(place.relative_to(root))) if file.is_file()) if path else []
     if not found:
-        raise InputError(f"data.path: there is no file {place.absolute()}")
+        raise InputError(f"{key}: there is no file {place.absolute()}")
     return found
 
 
