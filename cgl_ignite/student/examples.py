@@ -25,6 +25,7 @@ from cgl_ignite.data import (
 )
 from cgl_ignite.data.base import Rows
 from cgl_ignite.data.encoding import corpus_of
+from cgl_ignite.data.stored import StoredImages
 from cgl_ignite.data.text.cache.files import key_of
 from cgl_ignite.data.text.cache.store import encoded, read_targets
 from cgl_ignite.errors import InputError, choices, nearest
@@ -95,6 +96,8 @@ def read_test_part(
     encoding = None if tokenizer is None else _AsTrained(tokenizer)
     examples = prepare(alone, holdout=0, limit=limit, seed=card.seed, encoding=encoding).test()
     inputs = examples.inputs
+    if isinstance(inputs, StoredImages) and inputs.shape[1] != card.shape[0]:
+        inputs = inputs.load()
     if isinstance(inputs, Tensor) and tokenizer is None:
         inputs = _channels(inputs, card.shape[0])
     return Examples(inputs, numbers[examples.targets])
