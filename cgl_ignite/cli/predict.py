@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,11 +27,24 @@ Asked: TypeAlias = "list[str | Unreadable]"
 @click.argument("file")
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
 @click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="How many classes to name.")
+@click.option("--column", "columns", metavar="NAME", multiple=True, help="INPUT is tables: read this column.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Write a .csv or .jsonl file with a row for each."
+)
+@click.option("--probabilities", is_flag=True, help="With -o: write the probabilities of all classes.")
 @json_option
 @plugins_option
 @folder_option
 def predict(
-    file: str, inputs: tuple[str, ...], top: int, as_json: bool, plugins: tuple[str, ...], folder: Path
+    file: str,
+    inputs: tuple[str, ...],
+    top: int,
+    columns: tuple[str, ...],
+    output: Path | None,
+    probabilities: bool,
+    as_json: bool,
+    plugins: tuple[str, ...],
+    folder: Path,
 ) -> None:
     """Name the classes of pictures or of texts.
 
@@ -39,14 +53,30 @@ def predict(
     standard input. Prints a line for each: its path or the text, then classes and their probabilities, the
     likeliest first, between tabs. In the line of an input that cannot be read stands the error instead, and the
     exit code is 1; it is 2, and nothing is printed, if none can be read.
-    """
-    import json
 
+    With --column, INPUT is tables (CSV, TSV, Parquet, Arrow, JSON Lines; patterns too) with a column of texts or of
+    paths of pictures. With -o, the answers are written to a file in the order of the rows, any number of them.
+    """
     from cgl_ignite.plugins import import_plugins
     from cgl_ignite.runs import load_student
 
     import_plugins(plugins)
     student, card = load_student(file, folder)
+    if output is None and (columns or probabilities):
+        raise InputError("--column and --probabilities need -o, the file to write: -o answers.csv")
+    if output is None:
+        _print(student, card, inputs, top, as_json=as_json)
+        return
+    from cgl_ignite.cli.predicting import predict_to_file
+
+    rows, faults = predict_to_file(student, card, inputs, columns, output, probabilities=probabilities)
+    if as_json:
+        click.echo(json.dumps({"file": str(output), "rows": rows, "errors": faults}))
+    if faults:
+        raise CglError(f"{faults} of {rows} rows could not be read; {output} has the error of each")
+
+
+def _print(student: nn.Module, card: Card, inputs: Sequence[str], top: int, *, as_json: bool) -> None:
     key, ask = ("text", _ask_texts) if card.modality == "text" else ("path", _ask_pictures)
     asked, answers = ask(inputs, student, card)
     shares, numbers = answers.softmax(1).topk(min(top, len(card.classes)))

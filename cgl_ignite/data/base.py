@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from cgl_ignite.data.send import send
+from cgl_ignite.data.stored import StoredImages
 from cgl_ignite.data.text.corpus import Corpus
 from cgl_ignite.data.text.ragged import Ragged
 from cgl_ignite.registry import Registry
@@ -22,7 +23,7 @@ __all__ = ["DATASETS", "DataSource", "Examples", "InputSpec", "Rows", "data_root
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Rows of one part of a data set, held as tensors, or mapped from a file.
+    """Rows of one part of a data set, held as tensors, mapped from a file, or read from one.
 
     Shape: inputs uint8 (N, C, H, W), or token ids of N texts; targets int64 (N,); hashes int64 (N,) on the CPU, of
     the texts before they were encoded.
@@ -31,7 +32,7 @@ class Examples:
         ValueError: inputs and targets differ in length.
     """
 
-    inputs: Tensor | Ragged
+    inputs: Tensor | Ragged | StoredImages
     targets: Tensor
     hashes: Tensor | None = None
 
@@ -48,8 +49,8 @@ class Examples:
         return self.inputs.lengths if isinstance(self.inputs, Ragged) and self.inputs.width is None else None
 
     @property
-    def dense(self) -> Tensor:
-        """The inputs as one tensor, which all but texts are."""
+    def dense(self) -> Tensor | StoredImages:
+        """The inputs of one shape, which all but texts are."""
         if isinstance(self.inputs, Ragged):
             raise TypeError("inputs of different lengths are not one tensor")
         return self.inputs
@@ -57,7 +58,7 @@ class Examples:
     def take(self, rows: Tensor) -> Examples:
         """Choose the rows at these indices, in their order; indices lie on the CPU."""
         there = send(rows, self.targets.device)
-        chosen = rows if isinstance(self.inputs, Ragged) else there
+        chosen = there if isinstance(self.inputs, Tensor) else rows
         hashes = None if self.hashes is None else self.hashes.index_select(0, rows)
         return Examples(self.inputs.index_select(0, chosen), self.targets.index_select(0, there), hashes)
 

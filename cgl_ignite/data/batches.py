@@ -13,6 +13,7 @@ from cgl_ignite.data.augment import Augmentation, Samples
 from cgl_ignite.data.balance import draw_balanced
 from cgl_ignite.data.base import Examples
 from cgl_ignite.data.normalise import Normaliser, PadTokens
+from cgl_ignite.data.stored import loaded
 from cgl_ignite.data.subsets import Subsets
 from cgl_ignite.data.text.buckets import by_length
 from cgl_ignite.seeding import stream
@@ -124,7 +125,7 @@ class Batches:
 
     def _batch(self, rows: Tensor, sizes: tuple[int, ...], iteration: int, passed: int) -> Batch:
         examples = self._examples.take(rows)
-        samples = Samples(examples.inputs, examples.targets, self._classes, sizes, rows, passed)
+        samples = Samples(loaded(examples.inputs), examples.targets, self._classes, sizes, rows, passed)
         draws = (stream(self._seed, "augment", iteration, *([number] if number else [])) for number in count())
         for augment in self._augment:
             samples = augment(samples, next(draws))
@@ -172,4 +173,4 @@ def evaluation_batches(
     examples, normaliser = examples.to(device), normaliser.to(device)
     parts = zip(examples.inputs.split(batch_size), examples.targets.split(batch_size), strict=True)
     for inputs, targets in parts:
-        yield Batch(normaliser(inputs), targets, (len(targets),))
+        yield Batch(normaliser(loaded(inputs)), targets, (len(targets),))

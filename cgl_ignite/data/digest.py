@@ -38,7 +38,7 @@ def listing_digest(name: str, folder: Path, files: Iterable[Path]) -> dict[str, 
 
     Args:
         name: what they are called in messages.
-        folder: names are relative to it.
+        folder: names of files in it are relative to it.
         files: in any order.
 
     Raises:
@@ -47,7 +47,8 @@ def listing_digest(name: str, folder: Path, files: Iterable[Path]) -> dict[str, 
     listed, count, size = blake2b(digest_size=_HASH_BYTES), 0, 0
     for path in sorted(files, key=str):
         bytes_of_file = path.stat().st_size
-        listed.update(f"{path.relative_to(folder).as_posix()} {bytes_of_file}\n".encode(errors="surrogateescape"))
+        place = path.relative_to(folder) if path.is_relative_to(folder) else path
+        listed.update(f"{place.as_posix()} {bytes_of_file}\n".encode(errors="surrogateescape"))
         count, size = count + 1, size + bytes_of_file
     return {f"{name}: files": f"{count:,}", f"{name}: bytes": f"{size:,}", f"{name}: names": listed.hexdigest()}
 

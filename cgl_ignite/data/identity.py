@@ -8,6 +8,7 @@ from hashlib import blake2b
 from cgl_ignite.data.base import DataSource, Examples
 from cgl_ignite.data.encoding import Preprocessing
 from cgl_ignite.data.hashing import hash_rows
+from cgl_ignite.data.stored import loaded
 from cgl_ignite.data.text.ragged import Ragged
 
 __all__ = ["identify_data"]
@@ -33,7 +34,7 @@ def identify_data(source: DataSource, encoding: Preprocessing) -> dict[str, str]
     for name, part in parts.items():
         content = blake2b(targets[name].numpy().tobytes(), digest_size=12)
         for rows in part.inputs.split(_ROWS_AT_ONCE) if isinstance(part, Examples) else ():
-            dense = rows.padded() if isinstance(rows, Ragged) else rows
+            dense = rows.padded() if isinstance(rows, Ragged) else loaded(rows)
             content.update(hash_rows(dense).numpy().tobytes())
         facts[f"{name}: content"] = content.hexdigest()
     return facts

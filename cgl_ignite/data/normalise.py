@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from cgl_ignite.data.stored import StoredImages, loaded
 from cgl_ignite.data.text.ragged import Ragged
 
 __all__ = ["Normaliser", "PadTokens", "measure_normaliser"]
 
 _LEVELS = 256
+_ROWS_AT_ONCE = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,15 +60,18 @@ class PadTokens:
         return self
 
 
-def measure_normaliser(inputs: Tensor) -> Normaliser:
+def measure_normaliser(inputs: Tensor | StoredImages) -> Normaliser:
     """Measure mean and standard deviation per channel, exactly, from the histogram of the levels.
 
     A channel with one level only gets the standard deviation of one level step, so it becomes zero.
 
     Shape: inputs uint8 (N, C, H, W).
     """
-    channels = inputs.transpose(0, 1).flatten(1)
-    histogram = torch.stack([torch.bincount(channel, minlength=_LEVELS) for channel in channels]).double()
+    counts = torch.zeros(inputs.shape[1], _LEVELS, dtype=torch.int64)
+    for part in inputs.split(_ROWS_AT_ONCE):
+        channels = loaded(part).transpose(0, 1).flatten(1)
+        counts += torch.stack([torch.bincount(channel, minlength=_LEVELS) for channel in channels])
+    histogram = counts.double()
     levels = torch.arange(_LEVELS, dtype=torch.float64) / (_LEVELS - 1)
     share = histogram / histogram.sum(1, keepdim=True)
     mean = share @ levels

@@ -12,12 +12,14 @@ from torch import Tensor
 from cgl_ignite.data.base import Examples
 from cgl_ignite.data.hashing import BLANK, hash_rows
 from cgl_ignite.data.splits import Splits
+from cgl_ignite.data.stored import StoredImages
 from cgl_ignite.data.text.ragged import Ragged
 
 __all__ = ["DataReport", "PartReport", "describe_data"]
 
 _EACH = 4
 _NAMED = 5
+_ROWS_AT_ONCE = 256
 _PROBES = 5
 
 
@@ -172,6 +174,8 @@ def _part(name: str, examples: Examples, hashes: Tensor | None, training: Tensor
 def _hashes(examples: Examples) -> Tensor | None:
     if examples.hashes is None and isinstance(examples.inputs, Tensor):
         return hash_rows(examples.inputs)
+    if examples.hashes is None and isinstance(examples.inputs, StoredImages):
+        return torch.cat([hash_rows(part.load()) for part in examples.inputs.split(_ROWS_AT_ONCE)])
     return examples.hashes
 
 
@@ -187,6 +191,8 @@ def _empty(examples: Examples) -> int:
     if isinstance(inputs, Ragged):
         empty = inputs.lengths == 0
         return int((empty if examples.hashes is None else empty | (examples.hashes == BLANK)).sum())
+    if isinstance(inputs, StoredImages):
+        return sum(_of_one_colour(part.load()) for part in inputs.split(_ROWS_AT_ONCE))
     return _of_one_colour(inputs) if inputs.dim() == 4 and inputs.shape[2:].numel() > 1 else 0
 
 

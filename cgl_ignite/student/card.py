@@ -210,11 +210,16 @@ def _portable(backbone: Chosen) -> Chosen:
 
 
 def _located(dataset: Chosen, folder: str | None) -> Chosen:
-    """Make a relative path of the user's data absolute, as the student may be used in another folder than the run's."""
+    """Make relative paths of the user's data absolute, as the student may be used in another folder than the run's."""
     path = dataset.options.get("path")
-    if folder is None or not isinstance(path, str):
+    if folder is None or not isinstance(path, (str, list)):
         return dataset
-    return Chosen(kind=dataset.kind, options={**dataset.options, "path": str(folder / Path(path).expanduser())})
+    absolute = [str(folder / Path(one).expanduser()) for one in ([path] if isinstance(path, str) else path)]
+    located: dict[str, Any] = {"path": absolute[0] if isinstance(path, str) else absolute}
+    table = dataset.options.get("table")
+    if isinstance(table, str) and not Path(absolute[0], table).is_file():
+        located["table"] = str(folder / Path(table).expanduser())
+    return Chosen(kind=dataset.kind, options={**dataset.options, **located})
 
 
 def _installed() -> str:

@@ -25,6 +25,7 @@ from cgl_ignite.data import (
 )
 from cgl_ignite.data.base import Rows
 from cgl_ignite.data.encoding import corpus_of
+from cgl_ignite.data.stored import StoredImages
 from cgl_ignite.data.text.cache.files import key_of
 from cgl_ignite.data.text.cache.store import encoded, read_targets
 from cgl_ignite.errors import InputError, choices, nearest
@@ -95,6 +96,8 @@ def read_test_part(
     encoding = None if tokenizer is None else _AsTrained(tokenizer)
     examples = prepare(alone, holdout=0, limit=limit, seed=card.seed, encoding=encoding).test()
     inputs = examples.inputs
+    if isinstance(inputs, StoredImages) and inputs.shape[1] != card.shape[0]:
+        inputs = inputs.load()
     if isinstance(inputs, Tensor) and tokenizer is None:
         inputs = _channels(inputs, card.shape[0])
     return Examples(inputs, numbers[examples.targets])
@@ -117,10 +120,24 @@ def _source(which: str, card: Card, root: Path) -> DataSource:
             f"{which!r} is neither {wanted} nor a data set{nearest(which, known)} (known: {choices(known)})"
         )
     options = card.dataset.options if card.dataset.kind == own else {}
-    if path.resolve().name != Path(str(options.get("path", ""))).name:
-        options = {**options, "test_fraction": 1.0}
+    if not _is_trained_on(path, options.get("path")):
+        options = {**options, "test_fraction": 1.0, **_undivided(path, card, options)}
     known_by_student = _size(card) if card.modality == "image" else {"classes": list(card.classes)}
     return _built(own, root, {**options, **known_by_student, "path": which})
+
+
+def _is_trained_on(path: Path, trained: object) -> bool:
+    """Whether data bear the name of those that the student was trained on."""
+    return isinstance(trained, str) and path.resolve().name == Path(trained).name
+
+
+def _undivided(path: Path, card: Card, options: dict[str, Any]) -> dict[str, Any]:
+    """Take a table whole, and images without the table that lists others."""
+    if card.modality == "text":
+        return {"split": False}
+    if "table" not in options or (path / str(options["table"])).is_file():
+        return {}
+    return dict.fromkeys(("table", "image", "label", "split"))
 
 
 def _check_modality(which: str, card: Card) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from cgl_ignite.data.images import BACKGROUND, SkippedFiles, images_below, printable, read_image
+from cgl_ignite.data.images import BACKGROUND, Resize, SkippedFiles, images_below, printable, read_image
 from cgl_ignite.errors import InputError, Unreadable
 from cgl_ignite.student.card import Card
 
@@ -34,7 +34,7 @@ def find_pictures(places: Iterable[Path]) -> tuple[list[Path | Unreadable], tupl
 def read_pictures(places: Sequence[Path | Unreadable], card: Card) -> list[tuple[Tensor, bool] | Unreadable]:
     """Read pictures as inputs of a student, several at a time.
 
-    Shape: of each uint8 (C, H, W), and whether it was scaled and cropped to the size of the student; in the place of a
+    Shape: of each uint8 (C, H, W), and whether it was brought to the size of the student; in the place of a
     picture that cannot be read stands what is wrong with it.
 
     Raises:
@@ -43,17 +43,20 @@ def read_pictures(places: Sequence[Path | Unreadable], card: Card) -> list[tuple
     if card.modality != "image" or card.shape[0] not in (1, 3):
         form = " x ".join(map(str, card.shape))
         raise InputError(f"the student reads {card.modality} of {form}, not pictures in grey or colour")
-    background = str(card.dataset.options.get("background", BACKGROUND))
+    options = card.dataset.options
+    background, resize = str(options.get("background", BACKGROUND)), options.get("resize", "crop")
     with ThreadPoolExecutor() as pool:
-        return list(pool.map(partial(_attempt, shape=card.shape, background=background), places))
+        return list(pool.map(partial(_attempt, shape=card.shape, background=background, resize=resize), places))
 
 
-def _attempt(place: Path | Unreadable, shape: tuple[int, ...], background: str) -> tuple[Tensor, bool] | Unreadable:
+def _attempt(
+    place: Path | Unreadable, shape: tuple[int, ...], background: str, resize: Resize
+) -> tuple[Tensor, bool] | Unreadable:
     if isinstance(place, Unreadable):
         return place
     channels, height, width = shape
     try:
-        image = read_image(place, (width, height), channels == 1, background)
+        image = read_image(place, (width, height), channels == 1, background, resize)
         return image.pixels, image.fitted
     except Unreadable as fault:
         return fault

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cgl_ignite.data import Examples, Ragged
+from cgl_ignite.data.stored import StoredImages, loaded
 from cgl_ignite.errors import InputError
 from cgl_ignite.metrics.scores import accuracy, cross_entropy
 
@@ -25,7 +26,7 @@ class Measured:
     n: int
 
 
-def logits(student: nn.Module, inputs: Tensor | Ragged, device: torch.device | str = "cpu") -> Tensor:
+def logits(student: nn.Module, inputs: Tensor | Ragged | StoredImages, device: torch.device | str = "cpu") -> Tensor:
     """Return the logits of all inputs, on the CPU; texts of about the same length are read together.
 
     Shape: images uint8 (N, C, H, W), token ids int64 (N, T) or N rows; result float32 (N, classes).
@@ -53,9 +54,10 @@ def finite(answers: Tensor) -> Tensor:
     return answers
 
 
-def _ready(rows: Tensor | Ragged) -> Tensor:
+def _ready(rows: Tensor | Ragged | StoredImages) -> Tensor:
     if isinstance(rows, Ragged):
         return rows.padded()
+    rows = loaded(rows)
     return rows.float() / 255 if rows.dtype is torch.uint8 else rows
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import glob
 import json
 import math
 import os
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from cgl_ignite.errors import InputError
 from cgl_ignite.tracking.base import MetricsRow
 
-__all__ = ["append_row", "read_rows", "write_atomically", "write_rows"]
+__all__ = ["append_row", "read_rows", "write_atomically", "write_rows", "writing_atomically"]
 
 LEFT_SECONDS = 3600.0
 """No file is being written for so long; processes on other machines may write beside this one."""
@@ -25,22 +26,30 @@ def write_atomically(path: Path, content: bytes) -> None:
 
     What a killed process has left of an earlier writing is removed, once it is an hour old.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_left(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with _renamed_at_the_end(path) as temporary:
         temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
-def _remove_left(path: Path) -> None:
+@contextmanager
+def writing_atomically(path: Path) -> Iterator[IO[str]]:
+    """Open a text file to be written as by :func:`write_atomically`."""
+    with _renamed_at_the_end(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        yield file
+
+
+@contextmanager
+def _renamed_at_the_end(path: Path) -> Iterator[Path]:
+    path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             if left.suffix[1:].isdecimal() and time.time() - left.stat().st_mtime > LEFT_SECONDS:
                 left.unlink()
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def append_row(path: Path, row: MetricsRow) -> None:

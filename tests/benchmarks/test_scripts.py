@@ -271,3 +271,14 @@ def test_selection_goes_on_with_the_missing_seeds(tmp_path: Path) -> None:
     assert runs[0] == first["runs"][0]
     assert {len(run[key]) for run in runs for key in ("holdout_right", "holdout_ce", "test_right")} == {1}
     assert {len(run["test_right"][0]) for run in runs} == {8}
+
+
+@pytest.mark.slow
+def test_tables_of_all_forms(tmp_path: Path) -> None:
+    output = tmp_path / "tables.json"
+    options = ["--rows", "500", "--rounds", "1", "--output", str(output)]
+    subprocess.run([sys.executable, str(BENCHMARKS / "tables.py"), *options], capture_output=True, check=True)
+    forms = json.loads(output.read_text("utf-8"))["forms"]
+    assert forms.keys() == {"csv", "parquet", "jsonl", "arrow"}
+    assert len({name for form in forms.values() for name in form["ids"]}) == 1
+    assert {run["rows"] for form in forms.values() for run in form["rounds"]} == {500}

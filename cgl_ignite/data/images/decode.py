@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from cgl_ignite.errors import InputError, Unreadable
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["BACKGROUND", "ReadImage", "check_background", "decode", "read_header", "read_image"]
+__all__ = ["BACKGROUND", "Decoding", "ReadImage", "Resize", "check_background", "decode", "read_header", "read_image"]
 
 BACKGROUND = "white"
 """The colour of transparent pixels, unless another is asked for."""
@@ -29,6 +29,18 @@ _SIXTEEN_BITS = ("I;16", "I;16B")
 _OPAQUE = 255
 _ORIENTATION = 0x0112
 _TURNED = range(5, 9)
+
+
+Resize: TypeAlias = Literal["crop", "fit", "pad"]
+"""How an image is brought to a size: scaled and cropped, scaled in both directions, or scaled and padded."""
+
+
+class Decoding(NamedTuple):
+    """How images are decoded: to which width and height, on which background, and by which rule of scaling."""
+
+    size: tuple[int, int] | None = None
+    background: str = BACKGROUND
+    resize: Resize = "crop"
 
 
 class ReadImage(NamedTuple):
@@ -46,16 +58,24 @@ class ReadImage(NamedTuple):
     brightest: int | None
 
 
-def read_image(path: Path, size: tuple[int, int] | None, grey: bool | None, background: str = BACKGROUND) -> ReadImage:
+def read_image(
+    path: Path,
+    size: tuple[int, int] | None,
+    grey: bool | None,
+    background: str = BACKGROUND,
+    resize: Resize = "crop",
+) -> ReadImage:
     """Read one image upright, in grey or colour and in the size that is asked for, or as it is.
 
     Of an animated file, the first picture is read.
 
     Args:
         path: a file that PIL can read.
-        size: width and height; the image is scaled and cropped to them.
+        size: width and height that the image is brought to.
         grey: one channel, three, or (None) what the file has.
-        background: the colour of transparent pixels, by a name or as ``#rrggbb``.
+        background: the colour of transparent pixels and of padding, by a name or as ``#rrggbb``.
+        resize: ``crop`` scales until the size is covered and cuts off the rest on both sides, ``pad`` scales until the
+            image fits and adds the background on both sides, ``fit`` scales both directions, each by its own factor.
 
     Raises:
         Unreadable: a file that is missing or no image, or one with more than 16 bits per channel, or numbers with
@@ -74,9 +94,21 @@ def read_image(path: Path, size: tuple[int, int] | None, grey: bool | None, back
         raise
     except Exception as error:
         raise _cannot_read(path, error) from error
-    fitted = image if size is None else ImageOps.fit(image, size, Image.Resampling.BICUBIC)
+    fitted = image if size is None else _resized(image, size, background, resize)
     pixels = torch.from_numpy(np.array(fitted)).view(fitted.height, fitted.width, -1).permute(2, 0, 1)
     return ReadImage(pixels, image.size != fitted.size, transparent, brightest)
+
+
+def _resized(image: Image, size: tuple[int, int], background: str, resize: Resize) -> Image:
+    from PIL import ImageColor, ImageOps
+    from PIL.Image import Resampling
+
+    ways: dict[Resize, Callable[[], Image]] = {
+        "crop": lambda: ImageOps.fit(image, size, Resampling.BICUBIC),
+        "fit": lambda: image.resize(size, Resampling.BICUBIC),
+        "pad": lambda: ImageOps.pad(image, size, Resampling.BICUBIC, ImageColor.getcolor(background, image.mode)),
+    }
+    return ways[resize]()
 
 
 def check_background(colour: str) -> None:
@@ -139,25 +171,26 @@ def read_header(path: Path) -> tuple[int, int, int]:
 
 
 def decode(
-    paths: Sequence[Path], size: tuple[int, int] | None, background: str = BACKGROUND
+    paths: Sequence[Path], size: tuple[int, int] | None, background: str = BACKGROUND, resize: Resize = "crop"
 ) -> tuple[dict[Path, ReadImage], list[Unreadable]]:
     """Decode images in grey or colour as they are, several at a time; those that cannot be read are returned apart.
 
     Args:
         paths: the files, each once.
-        size: scale and crop the images to this width and height.
+        size: bring the images to this width and height.
         background: the colour of transparent pixels.
+        resize: as :func:`read_image` has it.
     """
-    read = partial(_attempt, size=size, background=background)
+    read = partial(_attempt, size=size, background=background, resize=resize)
     with ThreadPoolExecutor() as pool:
         results = list(pool.map(read, paths))
     images = {path: one for path, one in zip(paths, results, strict=True) if not isinstance(one, Unreadable)}
     return images, [one for one in results if isinstance(one, Unreadable)]
 
 
-def _attempt(path: Path, size: tuple[int, int] | None, background: str) -> ReadImage | Unreadable:
+def _attempt(path: Path, size: tuple[int, int] | None, background: str, resize: Resize) -> ReadImage | Unreadable:
     try:
-        return read_image(path, size, None, background)
+        return read_image(path, size, None, background, resize)
     except Unreadable as fault:
         return fault
 

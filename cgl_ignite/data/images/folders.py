@@ -5,26 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from cgl_ignite.data.images.files import ENDINGS, SkippedFiles, contents, images_below, printable
+from cgl_ignite.data.part_names import PART_NAMES, Part
 from cgl_ignite.errors import InputError, choices, nearest
 
-__all__ = ["Files", "FolderLayout", "Part", "find_layout"]
+__all__ = ["Files", "FolderLayout", "find_layout"]
 
-Part: TypeAlias = Literal["train", "holdout", "test"]
 Files: TypeAlias = "list[tuple[Path, int]]"
-
-_NAMES: Mapping[str, Part] = {
-    "train": "train",
-    "training": "train",
-    "val": "holdout",
-    "valid": "holdout",
-    "validation": "holdout",
-    "dev": "holdout",
-    "test": "test",
-    "testing": "test",
-}
 
 
 @dataclass(frozen=True)
@@ -36,12 +25,14 @@ class FolderLayout:
         folders: the folder of each part; of a folder that is not divided, itself as ``train``.
         files: of each part.
         notes: what was found and is not read.
+        tables: the files that list the images, if there are some; they are then the ``folders``.
     """
 
     classes: tuple[str, ...]
     folders: Mapping[Part, Path]
     files: Mapping[Part, Files]
     notes: tuple[str, ...]
+    tables: tuple[Path, ...] = ()
 
 
 def find_layout(folder: Path) -> FolderLayout:
@@ -79,7 +70,7 @@ def _part_folders(folder: Path, children: Sequence[Path]) -> dict[Part, Path]:
     """Find the folder of each part; there is none if the folder is not divided."""
     named: dict[Part, list[Path]] = {}
     for child in children:
-        if part := _NAMES.get(child.name.lower()):
+        if part := PART_NAMES.get(child.name.lower()):
             named.setdefault(part, []).append(child)
     if not any(map(_holds_folders_only, named.get("train", ()))):
         _check_classes(folder, children, named)

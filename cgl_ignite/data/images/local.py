@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import torch
 from pydantic import Field
-from torch import Tensor
 
-from cgl_ignite.data.base import DATASETS, DataSource, Examples, InputSpec
-from cgl_ignite.data.digest import listing_digest
-from cgl_ignite.data.images.decode import BACKGROUND, ReadImage, check_background, decode, read_image
+from cgl_ignite.data.base import DATASETS, DataSource, InputSpec
+from cgl_ignite.data.digest import content_digest, listing_digest
+from cgl_ignite.data.images.decode import BACKGROUND, Decoding, Resize, check_background
 from cgl_ignite.data.images.files import printable
-from cgl_ignite.data.images.folders import Files, FolderLayout, Part, find_layout
+from cgl_ignite.data.images.folders import Files, FolderLayout
 from cgl_ignite.data.images.look import TEST_FRACTION, height_and_width, look_at_images, rows_of_test
+from cgl_ignite.data.images.pixels import Pixels, read_pixels
+from cgl_ignite.data.images.tables import ImageColumns, find_images
+from cgl_ignite.data.part_names import Part
 from cgl_ignite.data.splits import choose_stratified
-from cgl_ignite.errors import InputError, Unreadable, listed
+from cgl_ignite.errors import InputError, Unreadable
 from cgl_ignite.seeding import stream
 
 __all__ = ["local_images"]
@@ -45,9 +46,15 @@ def local_images(
     *,
     path: str,
     size: Side | tuple[Side, Side] | None = None,
+    resize: Resize = "crop",
     background: str = BACKGROUND,
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = TEST_FRACTION,
     skip_bad: bool = False,
+    table: str | None = None,
+    image: int | str | None = None,
+    label: int | str | None = None,
+    split: int | str | Literal[False] | None = None,
+    store: Literal["memory", "disk"] | None = None,
 ) -> DataSource:
     """Read a folder of images, ``<path>/<class>/*``, or divided into ``<path>/{train,val,test}/<class>/*``.
 
@@ -57,14 +64,22 @@ def local_images(
     They are grey if all training images are, else of three colours.
 
     Args:
-        root: not used; a relative path starts at the current folder.
+        root: where decoded images are kept that do not fit into memory; a relative path starts at the current folder.
         path: the folder.
-        size: scale and crop all images to squares of this size, or to this height and width; without it they must be of
+        size: bring all images to squares of this size, or to this height and width; without it they must be of
             one size.
+        resize: how: ``crop`` scales and crops them, ``pad`` scales and pads them with the background, ``fit`` scales
+            height and width by factors of their own.
         background: the colour of transparent pixels, by a name or as ``#rrggbb``.
         test_fraction: the share of all images, or of ``train``, that becomes the test set, the same in every run; not
             used where there is a folder ``test``. With 1 all images are training and test set at once.
         skip_bad: whether images that cannot be read are left out instead of being an error.
+        table: a table that lists the images, in any form of :func:`local_text`, in the folder or the current one; by
+            default ``metadata.csv``, ``.jsonl`` or ``.parquet`` in the folder or its parts, if it names the labels.
+        image: the table's column of paths, which start at the folder; by default one with a usual name.
+        label: the table's column of the class.
+        split: the table's column that tells the part of each row, as that of :func:`local_text`.
+        store: whether decoded images are kept in memory or in a file; by default in memory, if they fit.
 
     Raises:
         InputError: a folder that is missing or laid out otherwise, a class without images, images that cannot be
@@ -73,21 +88,15 @@ def local_images(
     check_background(background)
     sides = height_and_width(size)
     wanted = None if sides is None else (sides[1], sides[0])
-    layout = find_layout(Path(path).expanduser())
-    everything = [file for files in layout.files.values() for file, _ in files]
-    images, bad = decode(everything, wanted, background)
-    if bad and not skip_bad:
-        raise InputError(f"{listed(bad)}\ndata.skip_bad = true leaves out what cannot be read")
-    parts = _readable(layout, images)
-    notes = [*layout.notes, *_notes(layout, bad), *_changes(list(images.values()), background)]
+    folder = Path(path).expanduser()
+    layout = find_images(folder, ImageColumns(table, image, label, split), skip_bad=skip_bad)
+    pixels = read_pixels(root, layout, Decoding(wanted, background, resize), store, skip_bad=skip_bad)
+    parts = _readable(layout, pixels.good)
+    notes = [*layout.notes, *_notes(layout, pixels.bad), *_changes(pixels, background), *pixels.notes]
     if "test" not in parts and test_fraction < 1:
         notes.append(_cut_test(layout, parts, test_fraction))
-    _check_sizes(parts, images)
-    channels = max(len(images[file].pixels) for file, _ in parts["train"])
-    read = partial(read_image, size=wanted, grey=True, background=background)
-    examples = {part: _examples(files, images, channels, read) for part, files in parts.items()}
-    train, holdout = examples["train"], examples.get("holdout")
-    test = examples.get("test", train)
+    examples = pixels.examples(parts)
+    train, holdout, test = examples["train"], examples.get("holdout"), examples.get("test", examples["train"])
     return DataSource(
         train,
         lambda: test,
@@ -95,15 +104,23 @@ def local_images(
         InputSpec("image", tuple(train.dense.shape[1:])),
         holdout=None if holdout is None else lambda: holdout,
         notes=tuple(notes),
-        digest=listing_digest("images", Path(path).expanduser(), everything),
+        digest=_digest(folder, layout),
     )
 
 
-def _readable(layout: FolderLayout, images: Mapping[Path, ReadImage]) -> dict[Part, Files]:
+def _digest(folder: Path, layout: FolderLayout) -> dict[str, str]:
+    listed_files = {file for files in layout.files.values() for file, _ in files}
+    digest = listing_digest("images", folder, filter(Path.is_file, listed_files))
+    for table in layout.tables:
+        digest |= content_digest(table.name if len(layout.tables) == 1 else f"{table.parent.name}/{table.name}", table)
+    return digest
+
+
+def _readable(layout: FolderLayout, good: Collection[Path]) -> dict[Part, Files]:
     """Keep the files of each part that could be decoded, of each class at least one."""
     parts: dict[Part, Files] = {}
     for part, files in layout.files.items():
-        parts[part] = [(file, target) for file, target in files if file in images]
+        parts[part] = [(file, target) for file, target in files if file in good]
         if empty := {target for _, target in files} - {target for _, target in parts[part]}:
             place = layout.folders[part] / layout.classes[min(empty)]
             raise InputError(f"{place}: no image of this class is left by data.skip_bad")
@@ -118,11 +135,11 @@ def _notes(layout: FolderLayout, bad: Sequence[Unreadable]) -> Iterator[str]:
         yield f"the holdout is the validation part, {printable(layout.folders['holdout'])}"
 
 
-def _changes(images: Sequence[ReadImage], background: str) -> Iterator[str]:
+def _changes(pixels: Pixels, background: str) -> Iterator[str]:
     """Say how many images have other pixels than their files."""
-    if count := sum(image.transparent for image in images):
+    if count := pixels.transparent:
         yield f"transparent pixels of {_images(count)} become {background} (data.background)"
-    if deep := [image.brightest for image in images if image.brightest is not None]:
+    if deep := pixels.deep:
         way = f"of {_images(len(deep))} with 16 bits per channel the upper 8 bits are read"
         dark = max(deep) < _DARK
         yield f"{way}; they are nearly black, as no value exceeds {max(deep):,} of 65,535: scale them" if dark else way
@@ -147,25 +164,3 @@ def _cut_test(layout: FolderLayout, parts: dict[Part, Files], test_fraction: flo
             f"none is left to learn from after data.test_fraction = {test_fraction:g}"
         )
     return f"there is no test part: {rows:,} of {len(files):,} images of {printable(place)} are the test set"
-
-
-def _check_sizes(parts: Mapping[Part, Files], images: Mapping[Path, ReadImage]) -> None:
-    first = images[parts["train"][0][0]].pixels.shape[1:]
-    for file, _ in (file for files in parts.values() for file in files):
-        height, width = images[file].pixels.shape[1:]
-        if (height, width) != first:
-            sizes = f"{width} x {height}, others {first[1]} x {first[0]}"
-            raise InputError(f"{printable(file)} is {sizes}: set data.size to bring all images to one size")
-
-
-def _examples(
-    files: Files, images: Mapping[Path, ReadImage], channels: int, read_grey: Callable[[Path], ReadImage]
-) -> Examples:
-    """Put the images of a part together, uint8 (N, C, H, W), with this number of channels."""
-
-    def converted(file: Path) -> Tensor:
-        pixels = images[file].pixels
-        return read_grey(file).pixels if len(pixels) > channels else pixels.expand(channels, -1, -1)
-
-    inputs = torch.stack([converted(file) for file, _ in files])
-    return Examples(inputs, torch.tensor([target for _, target in files]))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cgl_ignite.data.images.decode import read_header
-from cgl_ignite.data.images.folders import find_layout
+from cgl_ignite.data.images.tables import ImageColumns, find_images
 from cgl_ignite.data.look import Look
 
 __all__ = ["TEST_FRACTION", "height_and_width", "look_at_images", "rows_of_test"]
@@ -28,7 +28,8 @@ def look_at_images(options: Mapping[str, Any], *, files: bool) -> Look:
     folder, sides = Path(options["path"]).expanduser(), height_and_width(options.get("size"))
     if not files or not folder.is_dir():
         return Look(shape=None if sides is None else (_COLOURS, *sides), certain=False)
-    found = find_layout(folder).files
+    columns = ImageColumns(*(options.get(name) for name in ("table", "image", "label", "split")))
+    found = find_images(folder, columns, skip_bad=bool(options.get("skip_bad"))).files
     train, holdout, test = (len(found.get(part, ())) for part in ("train", "holdout", "test"))
     headers = [read_header(path) for path, _ in found["train"][:: -(-train // _HEADERS)]]
     height, width = sides or headers[0][1:]

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
@@ -68,6 +68,8 @@ def kept(folder: Path, key: str, write: Callable[[Path], None]) -> Path:
 def digest_of(folder: Path, *paths: Path) -> dict[str, str]:
     """Describe files by name, size and content; large ones are read only if they have changed since the last time.
 
+    Files of equal names are told apart by their folders.
+
     Args:
         folder: where the digests of large files are kept.
         paths: the files.
@@ -76,17 +78,27 @@ def digest_of(folder: Path, *paths: Path) -> dict[str, str]:
         InputError: a file cannot be read, or an entry not written.
     """
     digest: dict[str, str] = {}
-    for path in paths:
+    for name, path in _names(paths).items():
         try:
             if path.stat().st_size < _LARGE_BYTES:
-                digest |= content_digest(path.name, path)
+                digest |= content_digest(name, path)
                 continue
         except OSError as error:
             raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
-        entry = kept(folder, key_of("digest", path.name, files_identity(path)), partial(_write_digest, path))
+        entry = kept(folder, key_of("digest", name, files_identity(path)), partial(_write_digest, name, path))
         digest |= json.loads((entry / _DIGEST).read_text("utf-8"))
     return digest
 
 
-def _write_digest(path: Path, folder: Path) -> None:
-    (folder / _DIGEST).write_text(json.dumps(content_digest(path.name, path)), encoding="utf-8")
+def _names(paths: Sequence[Path]) -> dict[str, Path]:
+    """Name files by their last parts, as few as tell them apart."""
+    most = max((len(path.parts) for path in paths), default=1)
+    for length in range(1, most + 1):
+        names = {Path(*path.parts[-length:]).as_posix(): path for path in paths}
+        if len(names) == len({*paths}):
+            break
+    return names
+
+
+def _write_digest(name: str, path: Path, folder: Path) -> None:
+    (folder / _DIGEST).write_text(json.dumps(content_digest(name, path)), encoding="utf-8")

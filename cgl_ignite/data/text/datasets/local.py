@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
@@ -18,16 +18,14 @@ from cgl_ignite.data.splits import choose_stratified
 from cgl_ignite.data.text.cache.files import cache_folder, digest_of
 from cgl_ignite.data.text.cache.store import read_targets
 from cgl_ignite.data.text.corpus import Corpus, files_identity
-from cgl_ignite.data.text.tables.classes import Naming, check_known, check_missing, name_classes
-from cgl_ignite.data.text.tables.rows import read_rows
-from cgl_ignite.data.text.tables.table import Request, TextTable, open_like, open_table
+from cgl_ignite.data.text.tables.classes import Naming
+from cgl_ignite.data.text.tables.files import find_tables
+from cgl_ignite.data.text.tables.opening import OpenTables, open_tables, read_tables, targets_of
+from cgl_ignite.data.text.tables.table import Request, TextTable
 from cgl_ignite.errors import InputError
 from cgl_ignite.seeding import stream
 
 __all__ = ["local_text"]
-
-_ENDINGS = tuple(kind + packed for kind in (".csv", ".tsv") for packed in ("", ".gz", ".xz"))
-_PARTS = {"train": ("train",), "test": ("test",), "holdout": ("val", "valid", "validation", "dev")}
 
 
 def look_at_tables(options: Mapping[str, Any], *, files: bool) -> Look:
@@ -36,14 +34,15 @@ def look_at_tables(options: Mapping[str, Any], *, files: bool) -> Look:
     Raises:
         InputError: as :func:`local_text`.
     """
-    if not files or not Path(options["path"]).expanduser().exists():
+    path = options["path"]
+    if not files or (isinstance(path, str) and not _is_there(path)):
         return Look()
-    given = {option.name: options[option.name] for option in fields(Request)}
-    tables, naming = _open(options["path"], Request(**given))
-    rows = {part: len(table.codes) for part, table in tables.items()}
+    given: dict[str, Any] = {option.name: options.get(option.name) for option in fields(Request)}
+    tables = open_tables(find_tables(path), Request(**given))
+    rows = tables.counts()
     cut = 0 if "test" in rows else _test_rows(rows["train"], options["test_fraction"])
     return Look(
-        classes=len(naming.classes),
+        classes=len(tables.naming.classes),
         train=rows["train"] - cut,
         holdout=rows.get("holdout"),
         test=rows.get("test", cut),
@@ -66,7 +65,7 @@ def look_at_tables(options: Mapping[str, Any], *, files: bool) -> Look:
 def local_text(
     root: Path,
     *,
-    path: str,
+    path: str | Annotated[list[str], Field(min_length=1)],
     label: int | str | None = None,
     text: list[int | str] | None = None,
     header: bool | None = None,
@@ -76,16 +75,20 @@ def local_text(
     escape: Annotated[str, Field(min_length=1, max_length=1)] | None = None,
     escaped_newlines: bool = False,
     classes: Annotated[list[str], Field(min_length=2)] | None = None,
+    split: int | str | Literal[False] | None = None,
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2,
 ) -> DataSource:
-    """Read a CSV or TSV file, plain or packed (``.gz``, ``.xz``), or a folder with such files ``train`` and ``test``.
+    """Read tables of labelled texts: CSV, TSV, Parquet, Arrow or JSON Lines, one file, several, or one for each part.
 
-    A file ``val``, ``valid``, ``validation`` or ``dev`` beside them is the holdout. What is found out is told in
+    CSV, TSV and JSON Lines may be packed (``.gz``, ``.xz``).
+
+    A file ``val``, ``valid``, ``validation`` or ``dev`` beside ``train`` is the holdout. What is found out is told in
     ``notes``. All tables are read once, so that a fault in any of them is known before the training.
 
     Args:
         root: where encoded texts are kept; a relative path starts at the current folder.
-        path: the file or folder.
+        path: a file; a pattern such as ``texts/*.parquet``, or a list of files, which are one table together; a
+            folder with files ``train`` and ``test``; or one that ``save_to_disk`` of Hugging Face ``datasets`` wrote.
         label: the column of the class, by its number from 1 or by its name; by default one with a usual name
             (label, class, category ...), else the first.
         text: the columns of the text, joined with a space; by default all but the label's and those that have no name
@@ -102,6 +105,8 @@ def local_text(
         escaped_newlines: whether a backslash and an n stand for a new line.
         classes: the names of the classes; by default the labels themselves, or the lines of a
             ``classes.txt`` in the folder if the labels are their numbers from 0 or 1.
+        split: the column that tells the part of each row, ``train``, ``val`` or ``test``; by default one named
+            ``split`` if it holds such names; False if there is none.
         test_fraction: how much of the only file is the test set, the same in every run; not used where
             there is a file ``test``. Nothing can be learned with 1: then all of it is judged.
 
@@ -110,90 +115,68 @@ def local_text(
     """
     if escape == "\\" and escaped_newlines:
         raise InputError("data.escaped_newlines = true reads \\n as a new line, data.escape reads it as n: choose one")
-    request = Request(label, text, header, delimiter, quotes, escape, escaped_newlines, classes, charset)
-    tables, naming = _open(path, request)
-    cache = cache_folder(root)
-    parts = {part: _corpus(table, naming, cache) for part, table in tables.items()}
+    request = Request(label, text, header, delimiter, quotes, escape, escaped_newlines, classes, charset, split)
+    tables = open_tables(find_tables(path), request)
+    naming, cache = tables.naming, cache_folder(root)
+    parts = {part: _corpus(files, naming, cache) for part, files in tables.parts.items()}
+    if tables.rows:
+        whole = parts["train"]
+        parts = {part: whole.only(rows) for part, rows in tables.rows.items()}
     source = DataSource(
         train=parts["train"],
         test=lambda: parts["test"],
         classes=naming.classes,
         spec=InputSpec("text", ()),
         holdout=(lambda: parts["holdout"]) if "holdout" in parts else None,
-        notes=(*(note for table in tables.values() for note in table.notes), *naming.notes),
-        digest=digest_of(cache, *(table.path for table in tables.values())),
+        notes=tables.notes,
+        digest=digest_of(cache, *(table.path for files in tables.parts.values() for table in files)),
     )
-    if "test" in parts:
-        return source
+    return source if "test" in parts else _with_test(source, tables, cache, test_fraction)
+
+
+def _with_test(source: DataSource, tables: OpenTables, cache: Path, test_fraction: float) -> DataSource:
+    """Cut the test set off the training part; with 1, all rows are both."""
     if test_fraction == 1:
         return replace(source, test=lambda: source.train)
-    training, judged = _divided(tables["train"], naming, test_fraction)
-    return replace(source, train=parts["train"].only(training), test=lambda: parts["train"].only(judged))
+    training, judged = _divided(tables, test_fraction)
+    whole = _corpus(tables.parts["train"], tables.naming, cache)
+    return replace(source, train=whole.only(training), test=lambda: whole.only(judged))
 
 
-def _open(path: str, request: Request) -> tuple[dict[str, TextTable], Naming]:
-    """Open the table of each part, first the training part's, and name the classes."""
-    files = _find(Path(path).expanduser())
-    train = open_table(files.pop("train"), request)
-    others = {part: open_like(file, request, train) for part, file in files.items()}
-    tables = {"train": train, **others}
-    missing = [note for table in tables.values() for note in check_missing(table, request.classes)]
-    naming = name_classes(train, others.values(), request.classes)
-    return tables, replace(naming, notes=(*naming.notes, *missing))
+def _is_there(path: str) -> bool:
+    try:
+        find_tables(path)
+    except InputError:
+        return Path(path).expanduser().exists()
+    return True
 
 
-def _corpus(table: TextTable, naming: Naming, cache: Path) -> Corpus:
-    """Make a part of the data out of a table, after all its rows have been read."""
-    check_known(table, naming)
-    identity = f"{files_identity(table.path)} {table.layout} {naming.numbers}"
-    corpus = Corpus(str(table.path), identity, cache, partial(read_rows, table.path, table.layout, naming.numbers))
+def _corpus(tables: Sequence[TextTable], naming: Naming, cache: Path) -> Corpus:
+    """Make a part of the data out of its tables, after all their rows have been read."""
+    targets_of(tables, naming)
+    layouts = " ".join(str(table.layout) for table in tables)
+    identity = f"{files_identity(*(table.path for table in tables))} {layouts} {naming.numbers}"
+    title = str(tables[0].path) + (f" and {len(tables) - 1} more" if len(tables) > 1 else "")
+    corpus = Corpus(title, identity, cache, partial(read_tables, tables, naming.numbers))
     read_targets(corpus)
     return corpus
 
 
-def _find(path: Path) -> dict[str, Path]:
-    """Return the files by part: of train, and of test and holdout where there are some."""
-    if path.is_file():
-        return {"train": path}
-    if not path.is_dir():
-        raise InputError(f"data.path: there is no file or folder {path.absolute()}\n{_expected(path)}")
-    found = {part: file for part, names in _PARTS.items() if (file := _file(path, names))}
-    if "train" not in found:
-        raise InputError(f"data.path: {path.absolute()} holds no file train.csv or train.tsv\n{_expected(path)}")
-    return found
-
-
-def _file(folder: Path, names: Sequence[str]) -> Path | None:
-    wanted = {name + ending for name in names for ending in _ENDINGS}
-    found = sorted(file for file in folder.iterdir() if file.name.lower() in wanted and file.is_file())
-    if len(found) > 1:
-        raise InputError(f"data.path: {found[0]} and {found[1].name} are there both; leave one of them")
-    return found[0] if found else None
-
-
-def _divided(table: TextTable, naming: Naming, test_fraction: float) -> tuple[Tensor, Tensor]:
+def _divided(tables: OpenTables, test_fraction: float) -> tuple[Tensor, Tensor]:
     """Cut off the test set, with every class keeping its share."""
-    path, names = table.path, naming.classes
-    targets = torch.tensor([naming.numbers[label] for label in table.found])[torch.from_numpy(table.codes)]
-    rows = _test_rows(len(targets), test_fraction)
-    judged = choose_stratified(targets, rows, stream(0, "local_text test"))
-    training = torch.ones(len(targets), dtype=torch.bool).index_fill_(0, judged, False).nonzero().squeeze(1)
-    there, left = (rows.bincount(minlength=len(names)).tolist() for rows in (targets, targets[training]))
-    for name, before, after in zip(names, there, left, strict=True):
-        if before and not after:
+    files, naming = tables.parts["train"], tables.naming
+    targets = targets_of(files, naming)
+    there = tables.rows.get("train", torch.arange(len(targets)))
+    rows = _test_rows(len(there), test_fraction)
+    judged = choose_stratified(targets[there], rows, stream(0, "local_text test"))
+    training = torch.ones(len(there), dtype=torch.bool).index_fill_(0, judged, False).nonzero().squeeze(1)
+    before, left = (targets[rows].bincount(minlength=len(naming.classes)) for rows in (there, there[training]))
+    for name, count, kept in zip(naming.classes, before.tolist(), left.tolist(), strict=True):
+        if count and not kept:
             fraction = f"data.test_fraction = {test_fraction:g}"
-            raise InputError(f"{path}: no row of class {name!r} is left to learn from after {fraction}")
-    return training, judged
+            raise InputError(f"{files[0].path}: no row of class {name!r} is left to learn from after {fraction}")
+    return there[training], there[judged]
 
 
 def _test_rows(rows: int, test_fraction: float) -> int:
     return max(1, round(test_fraction * rows))
-
-
-def _expected(path: Path) -> str:
-    name = path.stem or "texts"
-    return (
-        "expected one of:\n"
-        f"  {name}/train.csv and {name}/test.csv     (or .tsv; packed with .gz or .xz; {name}/val.csv is the holdout)\n"
-        f"  {name}.csv                         (data.test_fraction of each class becomes the test set)"
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ _SHOWN = 5
 _MANY = 12
 _FILE = "classes.txt"
 _MISSING = ("nan", "<na>", "#n/a", "nat")
+_LIST = re.compile(r"""\[\s*['"\d].*\]""", re.DOTALL)
 _PERHAPS_MISSING = ("na", "n/a", "null", "none", "-", "?")
 
 
@@ -80,12 +82,17 @@ def check_missing(table: TextTable, given: Sequence[str] | None) -> Iterator[str
     """Look for labels that stand for a missing value, and yield a sentence about each that may be one.
 
     Raises:
-        InputError: a label such as ``NaN`` that data.classes does not list, with its first row.
+        InputError: a label that data.classes does not list, such as ``NaN`` or a list of labels, with its first row.
     """
     for code, label in enumerate(table.found):
-        if label in (given or ()) or label.lower() not in (*_MISSING, *_PERHAPS_MISSING):
+        if label in (given or ()):
             continue
         rows = np.flatnonzero(table.codes == code)
+        if _LIST.fullmatch(label):
+            row = 1 + table.layout.header + int(rows[0])
+            raise InputError(f"{table.path}, row {row}: the class is the list {label!r}; one class per row is expected")
+        if label.lower() not in (*_MISSING, *_PERHAPS_MISSING):
+            continue
         first, subject = 1 + table.layout.header + int(rows[0]), "row has" if len(rows) == 1 else "rows have"
         if label.lower() in _MISSING:
             raise InputError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,11 +25,13 @@ class Columns:
         path: the table, for messages.
         first: its first row.
         header: whether that holds names.
+        typed: whether the names stand in no row, as the file has a schema.
     """
 
-    def __init__(self, path: Path, first: Sequence[str], header: bool) -> None:
+    def __init__(self, path: Path, first: Sequence[str], header: bool, *, typed: bool = False) -> None:
         self.path = path
         self.names = [cell.strip() for cell in first] if header else None
+        self.header = header and not typed
         self.places = range(len(first))
         self._first = list(first)
 
@@ -88,7 +90,11 @@ def find_label(columns: Columns, label: int | str | None, text: Sequence[int | s
 
 
 def find_text(
-    columns: Columns, rows: Sequence[Sequence[str]], label: int, text: Sequence[int | str] | None
+    columns: Columns,
+    rows: Sequence[Sequence[str]],
+    label: int,
+    text: Sequence[int | str] | None,
+    used: Collection[int] = (),
 ) -> tuple[tuple[int, ...], list[str]]:
     """Find the columns of the text: those given, or all but the label and those that number the rows.
 
@@ -97,6 +103,7 @@ def find_text(
         rows: the first rows, without the header.
         label: the column of the label.
         text: numbers or names.
+        used: columns that are read for something else.
 
     Returns:
         The columns, and a note for each that is left out.
@@ -106,8 +113,9 @@ def find_text(
     """
     notes = []
     if text is None:
-        numbering = left_out(columns, rows, [place for place in columns.places if place != label])
-        found = tuple(place for place in columns.places if place != label and place not in numbering)
+        free = [place for place in columns.places if place != label and place not in used]
+        numbering = left_out(columns, rows, free)
+        found = tuple(place for place in free if place not in numbering)
         notes = [
             f"{columns.shown(place)} is not read, as it {why} (data.text overrules this)"
             for place, why in numbering.items()

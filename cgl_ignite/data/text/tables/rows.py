@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -21,13 +21,36 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-__all__ = ["BLOCK_BYTES", "TableLayout", "labels_of", "read_rows"]
+__all__ = ["BLOCK_BYTES", "RowLayout", "TableLayout", "labels_of", "read_rows"]
 
 BLOCK_BYTES = 2**21
 """How much is parsed at once; a row that is longer cannot be read."""
 
 _SHOWN = 12
 _END = "\N{END OF TRANSMISSION}"
+
+
+class RowLayout(Protocol):
+    """Where in a row of a table what stands, and how the table is read; columns count from 0."""
+
+    @property
+    def label(self) -> int:
+        """The column of the class."""
+
+    @property
+    def text(self) -> tuple[int, ...]:
+        """The columns of the text, joined with a space."""
+
+    @property
+    def header(self) -> bool:
+        """Whether the first row holds names."""
+
+    @property
+    def escaped(self) -> bool:
+        """Whether a new line inside a text is written as a backslash and an n."""
+
+    def batches(self, path: Path, columns: Sequence[int], block_bytes: int) -> Iterator[tuple[pa.RecordBatch, float]]:
+        """Read these columns as text, named by their numbers, and tell how much has been read, from 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +79,22 @@ class TableLayout:
     escape: str | None = None
     charset: str | None = None
 
+    def batches(self, path: Path, columns: Sequence[int], block_bytes: int) -> Iterator[tuple[pa.RecordBatch, float]]:
+        """Parse block by block; any fault is explained in a second, slower reading.
+
+        Raises:
+            InputError: a file that cannot be read, or a damaged row, with its number from 1.
+        """
+        return _batches(path, self, columns, block_bytes)
+
 
 def read_rows(
-    path: Path, layout: TableLayout, labels: Mapping[str, int], *, block_bytes: int = BLOCK_BYTES
+    path: Path, layout: RowLayout, labels: Mapping[str, int], *, block_bytes: int = BLOCK_BYTES
 ) -> Iterator[Block]:
     """Read all rows in order.
 
     Args:
-        path: a CSV or TSV file.
+        path: a table.
         layout: its columns.
         labels: the number of each class by what stands in the label's column.
         block_bytes: how much is parsed at once.
@@ -74,7 +105,7 @@ def read_rows(
     import pyarrow.compute as pc
 
     row = 1 + layout.header
-    for batch, done in _batches(path, layout, (layout.label, *layout.text), block_bytes):
+    for batch, done in layout.batches(path, (layout.label, *layout.text), block_bytes):
         found, codes = _coded(batch.column(str(layout.label)))
         numbers = np.array([labels.get(label, -1) for label in found], np.int64)
         targets = numbers[codes]
@@ -88,9 +119,7 @@ def read_rows(
         row += len(targets)
 
 
-def labels_of(
-    path: Path, layout: TableLayout, *, block_bytes: int = BLOCK_BYTES
-) -> tuple[list[str], NDArray[np.int64]]:
+def labels_of(path: Path, layout: RowLayout, *, block_bytes: int = BLOCK_BYTES) -> tuple[list[str], NDArray[np.int64]]:
     """Read the different labels of a file, in order of appearance, and the number of each row's label.
 
     Raises:
@@ -98,7 +127,7 @@ def labels_of(
     """
     known: dict[str, int] = {}
     parts = [np.zeros(0, np.int64)]
-    for batch, _ in _batches(path, layout, (layout.label,), block_bytes):
+    for batch, _ in layout.batches(path, (layout.label,), block_bytes):
         found, codes = _coded(batch.column(str(layout.label)))
         parts.append(np.array([known.setdefault(label, len(known)) for label in found], np.int64)[codes])
     return list(known), np.concatenate(parts)
@@ -117,9 +146,8 @@ def _unescaped(texts: pa.StringArray) -> pa.StringArray:
 
 
 def _batches(
-    path: Path, layout: TableLayout, columns: tuple[int, ...], block_bytes: int
+    path: Path, layout: TableLayout, columns: Sequence[int], block_bytes: int
 ) -> Iterator[tuple[pa.RecordBatch, float]]:
-    """Parse block by block; any fault is explained in a second, slower reading."""
     import pyarrow as pa
 
     last, done, rows = None, 0.0, 0
@@ -150,7 +178,7 @@ def _decoded(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def _parsed(
-    path: Path, layout: TableLayout, columns: tuple[int, ...], block_bytes: int, *, threads: bool = True
+    path: Path, layout: TableLayout, columns: Sequence[int], block_bytes: int, *, threads: bool = True
 ) -> Iterator[tuple[pa.RecordBatch, float]]:
     """Yield bytes, with the header and the row that :class:`TableStream` adds, and how much has been read."""
     import pyarrow as pa

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
 from cgl_ignite.data.text.tables.columns import Columns, find_column, find_label, find_text, same_columns
+from cgl_ignite.data.text.tables.division import Division, find_division
 from cgl_ignite.data.text.tables.head import Format, find_format, first_rows
 from cgl_ignite.data.text.tables.header import are_column_words, are_numbers, is_header, may_be_names
-from cgl_ignite.data.text.tables.rows import TableLayout, labels_of
+from cgl_ignite.data.text.tables.rows import RowLayout, TableLayout, labels_of
 from cgl_ignite.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     _Labels: TypeAlias = tuple[list[str], NDArray[np.int64]]
 
-__all__ = ["Request", "TextTable", "open_like", "open_table"]
+__all__ = ["Request", "TextTable", "division_notes", "named", "open_like", "open_table"]
 
 _FEW_ROWS = 3
 
@@ -38,6 +39,11 @@ class Request:
     escaped_newlines: bool
     classes: Sequence[str] | None
     charset: str | None = None
+    split: int | str | Literal[False] | None = None
+
+    def by_name(self) -> bool:
+        """Whether a column is given by its name."""
+        return any(isinstance(column, str) for column in (self.label, self.split, *(self.text or ())))
 
 
 @dataclass(frozen=True)
@@ -51,14 +57,18 @@ class TextTable:
         found: the different labels, in order of appearance.
         codes: which of them each row has, (N,).
         notes: what was found out, for the user.
+        division: the part of each row, if a column tells it.
+        classes: the names of the classes, if the file itself has a list of them.
     """
 
     path: Path
     columns: Columns
-    layout: TableLayout
+    layout: RowLayout
     found: list[str]
     codes: NDArray[np.int64]
     notes: tuple[str, ...]
+    division: Division | None = None
+    classes: tuple[str, ...] | None = None
 
 
 def open_table(path: Path, request: Request) -> TextTable:
@@ -71,11 +81,13 @@ def open_table(path: Path, request: Request) -> TextTable:
     rows = first_rows(path, form)
     header, label, labels = _find_header(path, form, rows, request)
     columns = Columns(path, rows[0], header)
-    text, left = find_text(columns, rows[header:], label, request.text)
+    division = _division(path, form, rows, columns, label, request)
+    used = [] if division is None else [division.place]
+    text, left = find_text(columns, rows[header:], label, request.text, used)
     layout = _layout(form, columns, label, text, request)
     read = f"label = {columns.shown(label)}, text = {columns.shown(*text)}"
-    notes = (*notes, *_header_notes(request, header, labels), *left, read)
-    return TextTable(path, columns, layout, *labels, _named(path, notes))
+    notes = (*notes, *_header_notes(request, header, labels), *left, *division_notes(columns, division, request), read)
+    return TextTable(path, columns, layout, *labels, named(path, notes), division)
 
 
 def open_like(path: Path, request: Request, train: TextTable) -> TextTable:
@@ -104,12 +116,28 @@ def open_like(path: Path, request: Request, train: TextTable) -> TextTable:
         notes = (*notes, f"row 1 is {'' if header else 'not '}taken as a header, unlike that of {train.path.name}")
     if (place, text) != (train.layout.label, train.layout.text):
         notes = (*notes, f"label = {columns.shown(place)}, text = {columns.shown(*text)}")
-    return TextTable(path, columns, layout, *labels_of(path, layout), _named(path, notes))
+    division = _division(path, form, rows, columns, place, request)
+    return TextTable(path, columns, layout, *labels_of(path, layout), named(path, notes), division)
+
+
+def division_notes(columns: Columns, division: Division | None, request: Request) -> Iterator[str]:
+    """Say that a column divides the rows, if the user did not name it."""
+    if division is not None and request.split is None:
+        yield f"{columns.shown(division.place)} tells the part of each row (data.split = false overrules this)"
+
+
+def _division(
+    path: Path, form: Format, rows: Sequence[Sequence[str]], columns: Columns, label: int, request: Request
+) -> Division | None:
+    header = columns.names is not None
+    return find_division(
+        columns, request.split, (label,), request.text, lambda place: _read_labels(path, form, rows, place, header)
+    )
 
 
 def _given_header(request: Request) -> bool | None:
     """Tell whether there is a header if that was said, or follows from columns given by name."""
-    if request.header is None and any(isinstance(column, str) for column in (request.label, *(request.text or ()))):
+    if request.header is None and request.by_name():
         return True
     return request.header
 
@@ -183,5 +211,6 @@ def _header_notes(request: Request, header: bool, labels: _Labels) -> Iterator[s
         yield f"{alone}; row 1 is read as data (data.header = true overrules this)"
 
 
-def _named(path: Path, notes: Iterable[str]) -> tuple[str, ...]:
+def named(path: Path, notes: Iterable[str]) -> tuple[str, ...]:
+    """Put the name of the table before notes."""
     return tuple(f"{path.name}: {note}" for note in notes)
