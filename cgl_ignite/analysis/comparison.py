@@ -131,6 +131,7 @@ class TableRow:
         points: what the row has on the axes, by the name of the axis.
         changes: what its variant changes, by dotted key.
         sharing: the share of modules that two students have in common.
+        against: the row that ``difference`` is taken to.
     """
 
     method: str
@@ -153,6 +154,7 @@ class TableRow:
     points: Mapping[str, Any] = field(default_factory=dict)
     changes: Mapping[str, Any] = field(default_factory=dict)
     sharing: float | None = None
+    against: str | None = None
 
     @property
     def certain(self) -> bool | None:
@@ -163,7 +165,7 @@ class TableRow:
 def compare_methods(methods: Sequence[MethodRow], reference: str) -> list[TableRow]:
     """Summarise methods over their seeds and measure each against the one called ``reference``.
 
-    Rows with a place are measured against the row that it names, if both read the same data set.
+    Rows with a place are measured against the row that it names, if it is there and both read the same data set.
     """
     by_name = {method.name: method for method in methods}
     return [_row(method, _reference(method, by_name, reference)) for method in methods]
@@ -171,9 +173,8 @@ def compare_methods(methods: Sequence[MethodRow], reference: str) -> list[TableR
 
 def _reference(method: MethodRow, by_name: Mapping[str, MethodRow], reference: str) -> MethodRow | None:
     name = reference if method.place is None else method.place.against
-    if name is None or name == method.name or by_name[name].dataset != method.dataset:
-        return None
-    return by_name[name]
+    found = None if name in (None, method.name) else by_name.get(name)
+    return found if found is not None and found.dataset == method.dataset else None
 
 
 def _row(method: MethodRow, reference: MethodRow | None) -> TableRow:
@@ -203,6 +204,7 @@ def _row(method: MethodRow, reference: MethodRow | None) -> TableRow:
         points={name: point.value for name, point in place.points.items()} if place else {},
         changes=place.changes if place else {},
         sharing=method.sharing,
+        against=reference.name if reference and difference is not None else None,
     )
 
 

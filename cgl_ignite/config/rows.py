@@ -56,6 +56,7 @@ class Place:
         points: its values by the names of the axes; none for a method that the axes leave as it is.
         against: the row that it is measured against.
         changes: what its variant changes, by dotted key.
+        swept: the dotted keys of its axes.
     """
 
     curve: str
@@ -64,6 +65,12 @@ class Place:
     points: Mapping[str, Point] = field(default_factory=dict)
     against: str | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
+    swept: Sequence[str] = ()
+
+    @classmethod
+    def read(cls, tree: Mapping[str, Any]) -> Place:
+        """Return the place that ``dataclasses.asdict`` has made a tree of."""
+        return cls(**{**tree, "points": {name: Point(**point) for name, point in tree["points"].items()}})
 
 
 @dataclass(frozen=True)
@@ -208,6 +215,7 @@ def _row(document: Document, name: str, method: str, points: Sequence[tuple[Axis
         variant=name,
         points={axis.name: point for axis, point in points},
         changes=flatten(entry),
+        swept=[axis.key for axis, _ in points],
     )
     return Row(title or place.curve, made, place, written, deviations(document, method) if method else {})
 

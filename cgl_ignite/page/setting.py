@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cgl_ignite.catalogue import load_pipeline
@@ -39,8 +39,12 @@ def differing_values(source: Source) -> tuple[list[str], list[tuple[str, ...]]]:
     return list(trees), [row for row in rows if len(set(row[1:])) > 1]
 
 
-def deviations_from_paper(run: PageRun) -> list[str] | None:
+def deviations_from_paper(run: PageRun, own: Sequence[str] = ()) -> list[str] | None:
     """Tell in which values a run differs from the paper's setting for its data set, backbone and method.
+
+    Args:
+        run: a finished run.
+        own: dotted keys that do not count, as the row of the paper changes them, too; ``kind`` stands for its table.
 
     Returns:
         Short sentences, none if nothing differs; None if the setting is not known.
@@ -53,7 +57,12 @@ def deviations_from_paper(run: PageRun) -> list[str] | None:
         paper = load_pipeline({"name": "paper", "seeds": [1], **recipe(dataset, backbone, preset)})
     except InputError:
         return None
-    found = differences(tree, paper)
+    tables = [key.removesuffix(".kind") for key in own]
+    found = {
+        key: pair
+        for key, pair in differences(tree, paper).items()
+        if not any(f"{key}.".startswith(f"{table}.") for table in tables)
+    }
     return [f"{key} is {_text(there)}, in the paper's setting {_text(here)}" for key, (there, here) in found.items()]
 
 
