@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from cgl_ignite.analysis.comparison import TableRow
 from cgl_ignite.analysis.paper import STATEMENT
@@ -20,7 +20,7 @@ from cgl_ignite.page.source import PageRun, Source, open_source
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Grid", "Page", "Picture", "gather"]
+__all__ = ["Grid", "Page", "Picture", "gather", "title_of_picture", "unfinished"]
 
 COSTS = ("parameters", "training time", "MAdds per", "training MAdds", "optimizer steps")
 """Beginnings of the heads of the columns that tell what a method costs."""
@@ -38,8 +38,6 @@ PICTURES = {
     "diversity.png": "Diversity of the students during training",
     "agreement.png": "Agreement of the students on the test part",
 }
-
-
 GRID = "Test accuracy over the grid"
 
 
@@ -72,6 +70,8 @@ class Page:
         commands: what repeats the runs; ``pipelines``: the files that they read, by name.
         surroundings: versions, hardware and commit, with the runs that they hold for.
     """
+
+    template: ClassVar[str] = "page"
 
     title: str
     question: str
@@ -114,13 +114,15 @@ def gather(which: Sequence[str], folder: Path) -> Page:
         title=title(source),
         question=question(source),
         finished=len(source.finished),
-        missing=Grid(("run", "state", "reason"), [_unfinished(run) for run in source.missing]),
+        missing=Grid(("run", "state", "reason"), [unfinished(run) for run in source.missing]),
         setting=[*common_setting(first), ("seeds", ", ".join(map(str, seeds)))],
         differing=_narrow(Grid(("key", *names), differing)),
         findings=list(findings(rows, report.reference)),
         table=_table(rows, report.reference, lambda head: not head.startswith((*COSTS, PAPER))),
         notes=[note for note in notes(rows, source.equal) if note != STATEMENT],
-        pictures=[Picture(Path(name).stem, _title(name), figure) for name, figure in report.figures().items()],
+        pictures=[
+            Picture(Path(name).stem, title_of_picture(name), figure) for name, figure in report.figures().items()
+        ],
         seconds=_duration(sum(run.train_seconds for run in report.runs)),
         cost=_table(rows, report.reference, lambda head: head.startswith(COSTS if source.costs else KNOWN_OF_RUNS)),
         paper=Grid(("method", "ours, %", "the paper's, %", "difference"), paper),
@@ -134,7 +136,8 @@ def gather(which: Sequence[str], folder: Path) -> Page:
     )
 
 
-def _title(name: str) -> str:
+def title_of_picture(name: str) -> str:
+    """Say what a figure of a comparison shows, by the name of its file."""
     return GRID if name.startswith("grid_") else PICTURES[name]
 
 
@@ -194,7 +197,8 @@ def _duration(seconds: float) -> str:
     return str(timedelta(seconds=round(seconds)))
 
 
-def _unfinished(run: PageRun) -> tuple[str, str, str]:
+def unfinished(run: PageRun) -> tuple[str, str, str]:
+    """Name a run that is not finished, what it is instead, and why."""
     return f"{run.method} seed {run.seed}", run.status, run.reason
 
 

@@ -11,7 +11,7 @@ from cgl_ignite.config.recipes import BACKBONES, DATASETS, recipe
 from cgl_ignite.errors import InputError
 from cgl_ignite.page.source import PageRun, Source
 
-__all__ = ["common_setting", "deviations_from_paper", "differing_values", "portable_toml"]
+__all__ = ["common_setting", "deviations_from_paper", "differing_values", "in_words", "portable_toml"]
 
 HERE = ("tracking", "seeds", "name")
 """What a page leaves out of a pipeline, as it belongs to the machine or the command."""
@@ -35,7 +35,7 @@ def differing_values(source: Source) -> tuple[list[str], list[tuple[str, ...]]]:
     first = {name: run for name, runs in source.methods.items() for run in runs[:1] if run.folder}
     trees = {name: flatten(_portable(run.setting)) for name, run in first.items()}
     keys = dict.fromkeys(key for tree in trees.values() for key in tree)
-    rows = [(key, *(_text(tree.get(key)) for tree in trees.values())) for key in keys]
+    rows = [(key, *(in_words(tree.get(key)) for tree in trees.values())) for key in keys]
     return list(trees), [row for row in rows if len(set(row[1:])) > 1]
 
 
@@ -63,7 +63,9 @@ def deviations_from_paper(run: PageRun, own: Sequence[str] = ()) -> list[str] | 
         for key, pair in differences(tree, paper).items()
         if not any(f"{key}.".startswith(f"{table}.") for table in tables)
     }
-    return [f"{key} is {_text(there)}, in the paper's setting {_text(here)}" for key, (there, here) in found.items()]
+    return [
+        f"{key} is {in_words(there)}, in the paper's setting {in_words(here)}" for key, (there, here) in found.items()
+    ]
 
 
 def portable_toml(run: PageRun) -> str:
@@ -77,9 +79,10 @@ def _portable(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _words(table: Mapping[str, Any]) -> str:
-    options = ", ".join(f"{key} {_text(value)}" for key, value in table.items() if key != "kind")
+    options = ", ".join(f"{key} {in_words(value)}" for key, value in table.items() if key != "kind")
     return f"{table['kind']} ({options})" if options else str(table["kind"])
 
 
-def _text(value: Any) -> str:
+def in_words(value: Any) -> str:
+    """Write a value of a pipeline; None is one that is not set."""
     return "not set" if value is None else toml_value(value) if not isinstance(value, str) else value
