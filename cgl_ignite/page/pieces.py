@@ -86,7 +86,8 @@ def _recorded(folder: Path) -> Iterator[tuple[Path, dict[str, str], str]]:
 
 
 def _piece(path: Path, recorded: Sequence[tuple[Path, Mapping[str, str], str]]) -> FoundPiece:
-    wanted, full = {}, {}
+    wanted: dict[str, _Wanted] = {}
+    full: dict[str, Pipeline] = {}
     for size, small in SIZES.items():
         bound = bind_rows(load_document(path, small=small))
         full = full or dict(bound.pipelines)
@@ -94,7 +95,7 @@ def _piece(path: Path, recorded: Sequence[tuple[Path, Mapping[str, str], str]]) 
         seeds = next(iter(bound.pipelines.values())).seeds
         wanted[size] = _Wanted(prints, bound.plan.table.equal, len(prints) * len(seeds))
     for size, one in wanted.items():
-        found = [source for home, *facts in recorded if one.is_met(*facts) and (source := _opened(home))]
+        found = [source for home, prints, equal in recorded if one.is_met(prints, equal) and (source := _opened(home))]
         if found:
             best = max(found, key=lambda source: len(source.finished))
             return FoundPiece(path, _title(path), size, one.cells, full, best)
