@@ -12,7 +12,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["STATEMENT", "Printed", "paper_result", "pieces", "printed_in"]
+__all__ = ["STATEMENT", "Printed", "paper_result", "pieces", "printed_in", "printed_structures"]
 
 STATEMENT = (
     "paper: printed in Feng et al. (AAAI 2021, arXiv 2009.07712), mean ± deviation of 3 runs on the whole data set in "
@@ -60,6 +60,25 @@ def printed_in(piece: str, row: str) -> Printed | None:
     table = _content()["piece"].get(piece, {})
     number = table.get("rows", {}).get(row)
     return None if number is None else Printed(number, None, table["metric"])
+
+
+def printed_structures() -> list[tuple[str, dict[str, list[float]]]]:
+    """Return the structures of Table 7, those of both data sets once, with their accuracies by data set.
+
+    Example:
+        >>> found = dict(printed_structures())
+        >>> len(found), found["7"]
+        (13, {'cifar10': [94.63], 'cifar100': [78.15]})
+    """
+    table = _content()["piece"]["table7"]
+    rows, again = table["rows"], dict(table["same"])
+    found: dict[str, dict[str, list[float]]] = {}
+    for name, accuracy in rows.items():
+        data, _, number = name.partition(" ")
+        first = next((str(old) for old, new in again.items() if data == "cifar100" and new == int(number)), "")
+        title = first or (number if data == "cifar10" else f"{number} of CIFAR-100")
+        found.setdefault(title, {})[data] = [accuracy]
+    return list(found.items())
 
 
 @functools.cache
