@@ -115,7 +115,8 @@ class MethodRow:
             return paper_result(self.dataset, self.backbone, self.name)
         if self.paper is None:
             return None
-        return printed_in(self.paper, self.name) or paper_result(self.dataset, self.backbone, self.place.method)
+        found = printed_in(self.paper, self.name, self.dataset, self.backbone)
+        return found or paper_result(self.dataset, self.backbone, self.place.method)
 
 
 @dataclass(frozen=True)

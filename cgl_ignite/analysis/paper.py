@@ -48,17 +48,25 @@ def pieces() -> tuple[str, ...]:
     return tuple(sorted({f"table{row['table']}" for row in _content()["result"]} | _content()["piece"].keys()))
 
 
-def printed_in(piece: str, row: str) -> Printed | None:
+def printed_in(piece: str, row: str, dataset: str = "", backbone: str = "") -> Printed | None:
     """Return what a table or figure of the paper prints for a row, by the name of the row in ``pipelines/paper``.
+
+    Args:
+        piece: the table or figure.
+        row: the row.
+        dataset: nothing is returned for another data set than the paper's; empty for any, and likewise ``backbone``.
 
     Example:
         >>> printed_in("table5", "0 %")
         Printed(mean=77.79, std=None, metric='accuracy')
-        >>> printed_in("table2", "cgl") is None
+        >>> printed_in("table2", "cgl") is None and printed_in("table5", "0 %", "cifar10") is None
         True
     """
     table = _content()["piece"].get(piece, {})
     number = table.get("rows", {}).get(row)
+    given = {"dataset": dataset, "backbone": backbone}
+    if any(value and table.get(key, value) != value for key, value in given.items()):
+        return None
     return None if number is None else Printed(number, None, table["metric"])
 
 

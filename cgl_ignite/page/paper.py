@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 from cgl_ignite.analysis.comparison import TableRow
-from cgl_ignite.analysis.paper import STATEMENT
+from cgl_ignite.analysis.paper import STATEMENT, printed_in
 from cgl_ignite.analysis.ranking import ranks
 from cgl_ignite.analysis.statistics import Spread
 from cgl_ignite.comparison.pictures import axis_figures
@@ -92,7 +92,7 @@ def _piece(found: FoundPiece) -> Piece:
         name=name,
         title=found.title,
         state=f"{STATES[found.size]}, {len(source.finished)} of {found.cells} runs",
-        table=_table(source.report.rows),
+        table=_table([_with_paper(name, row) for row in source.report.rows]),
         setting=common_setting(first),
         deviations=[f"{key}: {in_words(there)} instead of {in_words(here)}" for key, (there, here) in changed.items()],
         missing=Grid(("run", "state", "reason"), [unfinished(run) for run in source.missing]),
@@ -108,6 +108,14 @@ def _pictures(piece: str, source: Source) -> Iterator[Picture]:
     figures = figures or {"accuracy.png": report.figures()["accuracy.png"]}
     for name, figure in figures.items():
         yield Picture(f"{piece}_{Path(name).stem}", title_of_picture(name), figure)
+
+
+def _with_paper(piece: str, row: TableRow) -> TableRow:
+    """Give a row the number of the paper's row of the same name, whatever the size and the data of the trial."""
+    printed = printed_in(piece, row.method)
+    if row.paper or printed is None:
+        return row
+    return replace(row, paper=Spread(printed.mean, printed.std), paper_metric=printed.metric)
 
 
 def _table(rows: Sequence[TableRow]) -> Grid:
