@@ -18,7 +18,8 @@ class Registry(Generic[T]):
 
     Positional parameters of a builder are given by the pipeline; its keyword-only parameters are
     the options a user may set in the ``{kind = ..., ...}`` table, and their annotations (pydantic
-    ``Field`` constraints included) are checked before anything is built.
+    ``Field`` constraints included) are checked before anything is built. An option that is a word of
+    Python ends with an underscore as a parameter, which the table leaves out: ``from_`` is ``from``.
 
     Args:
         what: what the parts are called in messages, e.g. ``"routing"``.
@@ -72,8 +73,9 @@ class Registry(Generic[T]):
     def options(self, kind: str) -> dict[str, inspect.Parameter]:
         """Return the options of a kind: its builder's keyword-only parameters, annotations resolved."""
         parameters = inspect.signature(self.get(kind), eval_str=True).parameters.values()
-        return {p.name: p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+        return {p.name.rstrip("_"): p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
     def build(self, part: Any, *given: Any) -> Any:
         """Build a configured part: ``part.kind`` with what the pipeline gives and ``part.options``."""
-        return self.get(part.kind)(*given, **part.options)
+        names = {name: parameter.name for name, parameter in self.options(part.kind).items()}
+        return self.get(part.kind)(*given, **{names[name]: value for name, value in part.options.items()})

@@ -26,7 +26,7 @@ ROWS = {
     "table4": 4,
     "table5": 4,
     "table6": 3 * 2,
-    "table7": 2 * 8,
+    "table7": 8 + 13,
     "figure3": 1 + 5 * 5,
     "figure4": 5,
     "figure5": 8,
@@ -92,7 +92,7 @@ def test_what_each_figure_varies() -> None:
         0.125, 1.0,
     ]  # fmt: skip
     structures = rows("table7").bound.pipelines
-    assert [one.method.routing.options["seed"] for one in structures.values()] == [*range(1, 9), *range(1, 9)]
+    assert [one.method.routing.options["seed"] for one in structures.values()] == [*range(1, 9), *range(1, 14)]
     ramps = [one.method.ramp.end for one in rows("table5").bound.pipelines.values()]
     assert ramps == [0.0, 0.2, 0.4, 0.8]
 

@@ -43,6 +43,11 @@ ANALYSES.register(
     help="whether the selected student is right as often as it says",
     options=(),
 )(_made_by("cgl_ignite.analyses.calibration"))
+ANALYSES.register(
+    "structures",
+    help="whether tables of paths rank alike on two data sets",
+    options=(),
+)(_made_by("cgl_ignite.analyses.structures"))
 
 
 def check_options(kinds: Sequence[str], given: Mapping[str, Any]) -> None:

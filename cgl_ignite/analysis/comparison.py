@@ -117,7 +117,8 @@ class MethodRow:
             return paper_result(self.dataset, self.backbone, self.name)
         if self.paper is None:
             return None
-        return printed_in(self.paper, self.name) or paper_result(self.dataset, self.backbone, self.place.method)
+        found = printed_in(self.paper, self.name, self.dataset, self.backbone)
+        return found or paper_result(self.dataset, self.backbone, self.place.method)
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,7 @@ class TableRow:
         changes: what its variant changes, by dotted key.
         sharing: the share of modules that two students have in common.
         metrics: of the predictions of the selected student on the test set, those of which every run has one number.
+        against: the row that ``difference`` is taken to.
     """
 
     method: str
@@ -157,6 +159,7 @@ class TableRow:
     changes: Mapping[str, Any] = field(default_factory=dict)
     sharing: float | None = None
     metrics: Mapping[str, Spread] = field(default_factory=dict)
+    against: str | None = None
 
     @property
     def certain(self) -> bool | None:
@@ -167,7 +170,7 @@ class TableRow:
 def compare_methods(methods: Sequence[MethodRow], reference: str) -> list[TableRow]:
     """Summarise methods over their seeds and measure each against the one called ``reference``.
 
-    Rows with a place are measured against the row that it names, if both read the same data set.
+    Rows with a place are measured against the row that it names, if it is there and both read the same data set.
     """
     by_name = {method.name: method for method in methods}
     return [_row(method, _reference(method, by_name, reference)) for method in methods]
@@ -175,9 +178,8 @@ def compare_methods(methods: Sequence[MethodRow], reference: str) -> list[TableR
 
 def _reference(method: MethodRow, by_name: Mapping[str, MethodRow], reference: str) -> MethodRow | None:
     name = reference if method.place is None else method.place.against
-    if name is None or name == method.name or by_name[name].dataset != method.dataset:
-        return None
-    return by_name[name]
+    found = None if name in (None, method.name) else by_name.get(name)
+    return found if found is not None and found.dataset == method.dataset else None
 
 
 def _row(method: MethodRow, reference: MethodRow | None) -> TableRow:
@@ -208,6 +210,7 @@ def _row(method: MethodRow, reference: MethodRow | None) -> TableRow:
         changes=place.changes if place else {},
         sharing=method.sharing,
         metrics=_metrics([run.metrics or {} for run in runs]),
+        against=reference.name if reference and difference is not None else None,
     )
 
 

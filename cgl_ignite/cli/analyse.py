@@ -23,6 +23,7 @@ KINDS = {
     "diversity": "How alike the students of a run predict, and how alike their layers are.",
     "paths": "Accuracy of all paths through the modules, trained or not.",
     "calibration": "Whether the selected student is right as often as it says.",
+    "structures": "Whether tables of paths rank alike on two data sets.",
 }
 UNKNOWN_WIDTH = 200
 """Columns of a table where stdout is no terminal."""
@@ -74,7 +75,7 @@ def analyse(
     folder: Path,
     **chosen: Any,
 ) -> None:
-    """Analyse finished runs: flatness, diversity, all paths, calibration; without a choice, all of them.
+    """Analyse finished runs: flatness, diversity, paths, calibration, structures; without a choice, all that apply.
 
     RUN is a run id or its beginning, "latest", a run's folder or checkpoint, or a comparison by its id or folder, whose
     finished runs are taken. Runs of one method with several seeds are one line. Prints tables, or with --json

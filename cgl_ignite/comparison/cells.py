@@ -13,6 +13,7 @@ from typing import Any
 
 from cgl_ignite.analysis.comparison import Cost
 from cgl_ignite.config.dump import fingerprint
+from cgl_ignite.config.rows import Place
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.errors import InputError
 from cgl_ignite.pipeline.find import finished_run, unfinished_run
@@ -20,7 +21,7 @@ from cgl_ignite.pipeline.folder import RunFolder, exclusive
 from cgl_ignite.tracking.files import write_atomically
 from cgl_ignite.tracking.process import identity
 
-__all__ = ["Cell", "ComparisonFolder", "find_cell", "identify"]
+__all__ = ["Cell", "ComparisonFolder", "find_cell", "identify", "record_rows"]
 
 ORPHAN_SECONDS = 15.0
 """So long a run whose parent was killed may take to notice."""
@@ -114,6 +115,24 @@ def identify(pipelines: Mapping[str, Pipeline], seeds: Sequence[int], equal: str
     """Derive the id of a comparison from what decides its numbers; the order of methods and seeds does not."""
     content = [{name: fingerprint(pipeline) for name, pipeline in pipelines.items()}, sorted(seeds), equal]
     return blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=6).hexdigest()
+
+
+def record_rows(
+    pipelines: Mapping[str, Pipeline], places: Mapping[str, Place], deviations: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return what a page needs to know of each row besides its runs, as plain values, in the order of the table.
+
+    ``fingerprint``: of its pipeline; ``place``: where it stands, if rows are more than methods; ``deviations``: what it
+    changes in the settings that all share.
+    """
+    return {
+        name: {
+            "fingerprint": fingerprint(pipeline),
+            "place": asdict(places[name]) if name in places else None,
+            "deviations": dict(deviations.get(name, {})),
+        }
+        for name, pipeline in pipelines.items()
+    }
 
 
 def find_cell(

@@ -10,7 +10,7 @@ from typing import Any
 
 from cgl_ignite.analysis.comparison import Cost, MethodRow
 from cgl_ignite.comparison.budget import Equal, budgets, with_epochs, with_passes
-from cgl_ignite.comparison.cells import Cell, ComparisonFolder, find_cell
+from cgl_ignite.comparison.cells import Cell, ComparisonFolder, find_cell, record_rows
 from cgl_ignite.comparison.datasets import DataStore, data_key, rows_by_data
 from cgl_ignite.comparison.report import ComparisonReport, read_paths, read_predictions
 from cgl_ignite.comparison.task import Task, finished, reason_of
@@ -83,6 +83,7 @@ class Comparison:
             InputError: data that cannot be read, or others than the comparison began with.
         """
         close_abandoned(self.runs, self.tracker, self.board.note)
+        rows = record_rows(self.pipelines, self.places, self.deviations)
         self._read()
         groups = rows_by_data(self.pipelines).values()
         self.cells = [Cell(name, seed) for group in groups for seed in self.seeds for name in group]
@@ -93,6 +94,7 @@ class Comparison:
                 cell.status, cell.run_id, cell.share = "finished", run.run_id, 1.0
                 info = run_info(pipeline, cell.seed, run.facts.get("group"), run.facts)
                 sync_run(run, self.tracker, info, self.board.note)
+        self.folder.note(self.cells, rows=rows, paper=self.paper)
         left = [cell for cell in self.cells if cell.status != "finished"]
         work = {name: cost.work for name, cost in self.costs.items()}
         self.board.start(self.folder.path, self.cells, work, jobs)

@@ -100,8 +100,9 @@ class ComparisonReport:
         return [folder / name for name in contents]
 
     def figures(self) -> dict[str, Figure]:
-        """Draw the figures, by the names of their files."""
-        return self._figures(self.rows)
+        """Draw the figures, by the names of their files; those along the axes first."""
+        along = {f"{name}.png": figure for name, figure in axis_figures(self.methods).items()}
+        return along | self._figures(self.rows)
 
     def _figures(self, rows: Sequence[TableRow]) -> dict[str, Figure]:
         if not self.runs:

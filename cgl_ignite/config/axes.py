@@ -11,9 +11,10 @@ from cgl_ignite.config.dump import toml_value
 from cgl_ignite.config.load import Document, Tree
 from cgl_ignite.errors import Problem
 
-__all__ = ["Axis", "Point", "read_axes"]
+__all__ = ["SWEEP", "Axis", "Point", "read_axes"]
 
 SWEEP = "sweep"
+"""The table of the axes."""
 _FORM = "must be a list of values, or { values = [...], labels = [...], name = '...' }"
 _KEYS = {"values", "labels", "name"}
 
@@ -39,17 +40,19 @@ class Axis:
         key: dotted, such as ``method.choose.probability``.
         name: what the axis is called.
         labelled: whether its points have labels of their own, and need no ``name=`` before them.
+        table: where it is written.
     """
 
     key: str
     name: str
     points: tuple[Point, ...]
     labelled: bool = False
+    table: str = SWEEP
 
     @property
     def written(self) -> str:
         """The key in the pipeline file."""
-        return f"{SWEEP}.{self.key}"
+        return f"{self.table}.{self.key}"
 
     def title(self, point: Point) -> str:
         """Name a row by its value on this axis."""
@@ -60,15 +63,31 @@ class Axis:
         return nested(self.key, point.value)
 
 
-def read_axes(document: Document) -> tuple[list[Axis], list[Problem]]:
-    """Read ``[sweep]``; what is wrong with its form comes beside it."""
+def read_axes(document: Document, variant: str = "") -> tuple[list[Axis], list[Problem]]:
+    """Read ``[sweep]``; what is wrong with its form comes beside it.
+
+    ``variant``: whose ``[variants.NAME.sweep]`` gives axes other values, or adds axes.
+    """
     problems: list[Problem] = []
-    table = document.tree.get(SWEEP, {})
-    if not isinstance(table, dict):
-        return [], [Problem(document.where(SWEEP), SWEEP, 'must be a table such as [sweep] "run.epochs" = [10, 20]')]
-    found = dict(_leaves(table, ""))
-    axes = [axis for key, value in found.items() if (axis := _axis(document, key, value, found, problems))]
+    own = f"variants.{variant}.{SWEEP}"
+    entry = document.tree.get("variants", {}).get(variant, {})
+    tables = {SWEEP: document.tree.get(SWEEP, {}), own: entry.get(SWEEP, {})}
+    if wrong := next((key for key, table in tables.items() if not isinstance(table, dict)), None):
+        return [], [Problem(document.where(wrong), wrong, 'must be a table such as [sweep] "run.epochs" = [10, 20]')]
+    common, others = (dict(_leaves(table, "")) for table in tables.values())
+    found = common | {key: _laid(common.get(key), given) for key, given in others.items()}
+    axes = []
+    for key, value in found.items():
+        if axis := _axis(document, key, value, found, problems, own if key in others else SWEEP):
+            axes.append(axis)
     return axes, problems
+
+
+def _laid(common: Any, own: Any) -> Any:
+    """Give an axis other values; it keeps its name."""
+    table = own if isinstance(own, dict) else {"values": own}
+    name = {"name": common["name"]} if isinstance(common, dict) and "name" in common else {}
+    return name | table
 
 
 def _leaves(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
@@ -79,16 +98,18 @@ def _leaves(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
             yield prefix + name, value
 
 
-def _axis(document: Document, key: str, given: Any, found: Mapping[str, Any], problems: list[Problem]) -> Axis | None:
+def _axis(
+    document: Document, key: str, given: Any, found: Mapping[str, Any], problems: list[Problem], written: str
+) -> Axis | None:
     table = given if isinstance(given, dict) else {"values": given}
     if fault := _fault(table):
-        problems.append(Problem(document.where(f"{SWEEP}.{key}"), f"{SWEEP}.{key}", fault))
+        problems.append(Problem(document.where(f"{written}.{key}"), f"{written}.{key}", fault))
         return None
     labels = table.get("labels") or _labels(table["values"])
     points = tuple(Point(value, label) for value, label in zip(table["values"], labels, strict=True))
     last = key.rpartition(".")[2]
     alone = sum(other.rpartition(".")[2] == last for other in found) == 1
-    return Axis(key, table.get("name") or (last if alone else key), points, "labels" in table)
+    return Axis(key, table.get("name") or (last if alone else key), points, "labels" in table, written)
 
 
 def _fault(table: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any, Literal
 
-from cgl_ignite.config.axes import Axis, Point, read_axes
+from cgl_ignite.config.axes import SWEEP, Axis, Point, read_axes
 from cgl_ignite.config.dump import flatten
 from cgl_ignite.config.load import Document, dotted_keys, merge
 from cgl_ignite.config.presets import REFERENCE
@@ -56,6 +56,7 @@ class Place:
         points: its values by the names of the axes; none for a method that the axes leave as it is.
         against: the row that it is measured against.
         changes: what its variant changes, by dotted key.
+        swept: the dotted keys of its axes.
     """
 
     curve: str
@@ -64,6 +65,12 @@ class Place:
     points: Mapping[str, Point] = field(default_factory=dict)
     against: str | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
+    swept: Sequence[str] = ()
+
+    @classmethod
+    def read(cls, tree: Mapping[str, Any]) -> Place:
+        """Return the place that ``dataclasses.asdict`` has made a tree of."""
+        return cls(**{**tree, "points": {name: Point(**point) for name, point in tree["points"].items()}})
 
 
 @dataclass(frozen=True)
@@ -100,16 +107,19 @@ def read_plan(document: Document, methods: Sequence[str] | None = None) -> tuple
     ``methods``: which methods; None leaves it to ``[compare]``.
     """
     table, problems = _compare(document)
-    axes, faults = read_axes(document)
-    problems += [*faults, *_variant_faults(document, table)]
-    if problems:
+    faults = list(_variant_faults(document, table))
+    axes, wrong = _axes_of_variants(document, table) if not faults else ({}, [])
+    if problems := [*problems, *wrong, *faults]:
         return Plan(table, (), {}), problems
     names = table.methods if methods is None else methods
-    if hidden := list(_hidden(document, axes, [name for name in names if name not in table.constant])):
+    swept: list[Axis] = []
+    for axis in (axis for own in axes.values() for axis in own):
+        swept += [axis] if axis not in swept else []
+    if hidden := list(_hidden(document, swept, [name for name in names if name not in table.constant])):
         return Plan(table, (), {}), hidden
-    made = [_row(document, *choice) for choice in _choices(document, table, axes, names)]
+    made = [_row(document, *choice) for choice in _choices(table, axes, names)]
     rows = {row.name: row for row in made}
-    return Plan(table, axes, {name: _measured(row, rows) for name, row in rows.items()}), problems
+    return Plan(table, swept, {name: _measured(row, rows) for name, row in rows.items()}), problems
 
 
 def common_reference(places: Mapping[str, Place]) -> str:
@@ -163,6 +173,15 @@ def _variant_faults(document: Document, table: Compare) -> Iterator[Problem]:
             yield Problem(document.where(key), key, "changes nothing")
 
 
+def _axes_of_variants(document: Document, table: Compare) -> tuple[dict[str, list[Axis]], list[Problem]]:
+    """Read the axes of every variant, and what is wrong with them; no variants are one without a name."""
+    variants = list(document.tree.get(VARIANTS, {}))
+    names = [*([table.base] if table.base else []), *variants] if variants else [""]
+    found = {name: read_axes(document, name) for name in names}
+    faults = [fault for _, own in found.values() for fault in own]
+    return {name: axes for name, (axes, _) in found.items()}, list(dict.fromkeys(faults))
+
+
 def _hidden(document: Document, axes: Sequence[Axis], methods: Sequence[str]) -> Iterator[Problem]:
     """Find what variants and methods set in vain, as an axis sets it in every row."""
     tables = {f"{VARIANTS}.{name}": flatten(entry) for name, entry in document.tree.get(VARIANTS, {}).items()}
@@ -178,13 +197,11 @@ def _hidden(document: Document, axes: Sequence[Axis], methods: Sequence[str]) ->
 
 
 def _choices(
-    document: Document, table: Compare, axes: Sequence[Axis], methods: Sequence[str]
+    table: Compare, axes: Mapping[str, Sequence[Axis]], methods: Sequence[str]
 ) -> Iterator[tuple[str, str, Sequence[tuple[Axis, Point]]]]:
     """Yield variant, method and points of every row."""
-    variants = list(document.tree.get(VARIANTS, {}))
-    variants = [*([table.base] if table.base else []), *variants] if variants else [""]
-    grid = list(product(*([(axis, point) for point in axis.points] for axis in axes)))
-    for name in variants:
+    for name, own in axes.items():
+        grid = list(product(*([(axis, point) for point in axis.points] for axis in own)))
         for method in methods or [""]:
             yield from ((name, method, points) for points in ([()] if method in table.constant else grid))
 
@@ -192,7 +209,8 @@ def _choices(
 def _row(document: Document, name: str, method: str, points: Sequence[tuple[Axis, Point]]) -> Row:
     """Lay the preset of the method, the changes of the variant and the points of the axes over the pipeline."""
     made = variant(document, method) if method else without_comparison(document)
-    entry = document.tree.get(VARIANTS, {}).get(name, {})
+    given = document.tree.get(VARIANTS, {}).get(name, {})
+    entry = {key: value for key, value in given.items() if key != SWEEP}
     written = {f"{axis.key}": axis.written for axis, _ in points}
     own = f"{VARIANTS}.{name}"
     keys = list(dotted_keys(entry))
@@ -208,6 +226,7 @@ def _row(document: Document, name: str, method: str, points: Sequence[tuple[Axis
         variant=name,
         points={axis.name: point for axis, point in points},
         changes=flatten(entry),
+        swept=[axis.key for axis, _ in points],
     )
     return Row(title or place.curve, made, place, written, deviations(document, method) if method else {})
 

@@ -8,18 +8,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from cgl_ignite.analysis.comparison import TableRow
 from cgl_ignite.analysis.paper import STATEMENT
 from cgl_ignite.analysis.tables import notes, used_columns
+from cgl_ignite.page.sentences import findings, question, title
 from cgl_ignite.page.setting import common_setting, deviations_from_paper, differing_values, portable_toml
 from cgl_ignite.page.source import PageRun, Source, open_source
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Grid", "Page", "Picture", "gather"]
+__all__ = ["Grid", "Page", "Picture", "gather", "title_of_picture", "unfinished"]
 
 COSTS = ("parameters", "training time", "MAdds per", "training MAdds", "optimizer steps")
 """Beginnings of the heads of the columns that tell what a method costs."""
@@ -27,12 +28,17 @@ KNOWN_OF_RUNS = COSTS[:2]
 """Those that are known without a comparison."""
 PAPER = "the paper's"
 PICTURES = {
+    "axis_accuracy.png": "Test accuracy along the axis",
+    "axis_diversity.png": "Diversity of the students along the axis",
+    "axis_parameters.png": "Parameters of all students along the axis",
+    "axis_cost.png": "Multiply-adds of training along the axis",
     "accuracy.png": "Test accuracy of the selected student",
     "holdout.png": "Holdout accuracy during training",
     "cost.png": "Test accuracy against the multiply-adds of training",
     "diversity.png": "Diversity of the students during training",
     "agreement.png": "Agreement of the students on the test part",
 }
+GRID = "Test accuracy over the grid"
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,8 @@ class Page:
         commands: what repeats the runs; ``pipelines``: the files that they read, by name.
         surroundings: versions, hardware and commit, with the runs that they hold for.
     """
+
+    template: ClassVar[str] = "page"
 
     title: str
     question: str
@@ -102,19 +110,19 @@ def gather(which: Sequence[str], folder: Path) -> Page:
     rows, paper, deviations = _beside_paper(source, report.rows)
     names, differing = differing_values(source)
     seeds = sorted({run.seed for run in source.runs})
-    data, backbone = first.setting["data"]["kind"], first.setting["backbone"]["kind"]
-    methods = list(source.methods)
     return Page(
-        title=f"{', '.join(methods)} on {data}",
-        question=_question(source, methods, data, backbone),
+        title=title(source),
+        question=question(source),
         finished=len(source.finished),
-        missing=Grid(("run", "state", "reason"), [_unfinished(run) for run in source.missing]),
+        missing=Grid(("run", "state", "reason"), [unfinished(run) for run in source.missing]),
         setting=[*common_setting(first), ("seeds", ", ".join(map(str, seeds)))],
-        differing=Grid(("key", *names), differing),
-        findings=list(_findings(rows, report.reference)),
+        differing=_narrow(Grid(("key", *names), differing)),
+        findings=list(findings(rows, report.reference)),
         table=_table(rows, report.reference, lambda head: not head.startswith((*COSTS, PAPER))),
         notes=[note for note in notes(rows, source.equal) if note != STATEMENT],
-        pictures=[Picture(Path(name).stem, PICTURES[name], figure) for name, figure in report.figures().items()],
+        pictures=[
+            Picture(Path(name).stem, title_of_picture(name), figure) for name, figure in report.figures().items()
+        ],
         seconds=_duration(sum(run.train_seconds for run in report.runs)),
         cost=_table(rows, report.reference, lambda head: head.startswith(COSTS if source.costs else KNOWN_OF_RUNS)),
         paper=Grid(("method", "ours, %", "the paper's, %", "difference"), paper),
@@ -128,30 +136,17 @@ def gather(which: Sequence[str], folder: Path) -> Page:
     )
 
 
-def _question(source: Source, methods: Sequence[str], data: str, backbone: str) -> str:
-    if len(methods) == 1:
-        return f"How accurate is the student that {methods[0]} trains on {data} with {backbone}?"
-    same = {"epochs": "equal epochs", "steps": "equal optimizer steps", "cost": "equal multiply-adds"}
-    how = f", at {same.get(source.equal, source.equal)}" if source.folder else ""
-    return f"Which of {', '.join(methods)} trains the most accurate student on {data} with {backbone}{how}?"
+def title_of_picture(name: str) -> str:
+    """Say what a figure of a comparison shows, by the name of its file."""
+    return GRID if name.startswith("grid_") else PICTURES[name]
 
 
-def _findings(rows: Sequence[TableRow], reference: str) -> Iterator[str]:
-    """Say the result in sentences, and how sure it is."""
-    for row in rows:
-        if row.accuracy is None:
-            continue
-        spread = "" if row.accuracy.std is None else f" ± {row.accuracy.std:.2f}"
-        text = f"{row.method}: {row.accuracy.mean:.2f}{spread} % on the test part"
-        if row.difference is not None:
-            text += f", {abs(row.difference):.2f} points {'above' if row.difference >= 0 else 'below'} {reference}"
-        if row.over_seeds is not None:
-            low, high = row.over_seeds
-            sure = "its sign is certain" if row.certain else "its sign is not certain"
-            text += f"; 95 % interval over seeds [{low:+.2f}, {high:+.2f}]: {sure}"
-        elif row.difference is not None:
-            text += "; one seed in common, so how certain this is over seeds is not known"
-        yield f"{text}."
+def _narrow(grid: Grid) -> Grid:
+    """Turn a table on its side if it has more columns than rows."""
+    if len(grid.heads) - 1 <= len(grid.rows):
+        return grid
+    first, *others = zip(grid.heads, *grid.rows, strict=True)
+    return Grid(("row", *first[1:]), others)
 
 
 def _table(rows: Sequence[TableRow], reference: str, shown: Callable[[str], bool]) -> Grid:
@@ -168,7 +163,11 @@ def _beside_paper(
     kept, beside, deviating = [], [], []
     runs = _first_runs(source)
     for row in rows:
-        found = deviations_from_paper(runs[row.method]) if row.paper and row.method in runs else None
+        found = (
+            deviations_from_paper(runs[row.method], _own_keys(source, row.method))
+            if row.paper and row.method in runs
+            else None
+        )
         if row.paper and row.accuracy and found == []:
             beside.append(_beside(row))
             kept.append(row)
@@ -177,6 +176,12 @@ def _beside_paper(
             deviating.append((row.method, "; ".join(found)))
         kept.append(replace(row, paper=None))
     return kept, beside, deviating
+
+
+def _own_keys(source: Source, name: str) -> list[str]:
+    """Name the keys in which a row of a table of the paper is meant to differ from the paper's common setting."""
+    place = source.places.get(name) if source.paper else None
+    return [*place.changes, *place.swept] if place else []
 
 
 def _beside(row: TableRow) -> tuple[str, ...]:
@@ -192,7 +197,8 @@ def _duration(seconds: float) -> str:
     return str(timedelta(seconds=round(seconds)))
 
 
-def _unfinished(run: PageRun) -> tuple[str, str, str]:
+def unfinished(run: PageRun) -> tuple[str, str, str]:
+    """Name a run that is not finished, what it is instead, and why."""
     return f"{run.method} seed {run.seed}", run.status, run.reason
 
 

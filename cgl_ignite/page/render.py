@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from cgl_ignite.analysis.canvas import as_svg
-from cgl_ignite.page.content import Page
+from cgl_ignite.page.content import Page, Picture
+from cgl_ignite.page.paper import PaperPage
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["as_html", "as_markdown"]
 
 
-def as_html(page: Page) -> str:
+def as_html(page: Page | PaperPage) -> str:
     """Write a page as one HTML file that needs no other file and no network."""
-    pictures = [
-        {"title": one.title, "source": f"data:image/svg+xml;base64,{base64.b64encode(as_svg(one.figure)).decode()}"}
-        for one in page.pictures
-    ]
-    return _render("page.html.j2", page, pictures)
+    pictures = [_picture(one, f"data:image/svg+xml;base64,{_encoded(one.figure)}") for one in page.pictures]
+    return _render("html.j2", page, pictures)
 
 
-def as_markdown(page: Page, folder: str) -> str:
+def as_markdown(page: Page | PaperPage, folder: str) -> str:
     """Write a page as Markdown; its pictures lie as ``NAME.png`` in a folder beside it."""
-    pictures = [{"title": one.title, "source": f"{folder}/{one.name}.png"} for one in page.pictures]
-    return _render("page.md.j2", page, pictures)
+    pictures = [_picture(one, f"{folder}/{one.name}.png") for one in page.pictures]
+    return _render("md.j2", page, pictures)
 
 
-def _render(template: str, page: Page, pictures: list[dict[str, str]]) -> str:
+def _render(suffix: str, page: Page | PaperPage, pictures: list[dict[str, str]]) -> str:
     environment = Environment(
         loader=PackageLoader("cgl_ignite.page"),
         autoescape=select_autoescape(["html.j2"]),
@@ -39,7 +40,17 @@ def _render(template: str, page: Page, pictures: list[dict[str, str]]) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["plain"] = _plain
-    return environment.get_template(template).render(page=page, pictures=pictures)
+    return environment.get_template(f"{page.template}.{suffix}").render(
+        page=page, pictures=pictures, sources={one["name"]: one["source"] for one in pictures}
+    )
+
+
+def _picture(one: Picture, source: str) -> dict[str, str]:
+    return {"name": one.name, "title": one.title, "source": source}
+
+
+def _encoded(figure: Figure) -> str:
+    return base64.b64encode(as_svg(figure)).decode()
 
 
 def _plain(text: Any) -> str:

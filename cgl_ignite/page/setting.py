@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cgl_ignite.catalogue import load_pipeline
@@ -11,7 +11,7 @@ from cgl_ignite.config.recipes import BACKBONES, DATASETS, recipe
 from cgl_ignite.errors import InputError
 from cgl_ignite.page.source import PageRun, Source
 
-__all__ = ["common_setting", "deviations_from_paper", "differing_values", "portable_toml"]
+__all__ = ["common_setting", "deviations_from_paper", "differing_values", "in_words", "portable_toml"]
 
 HERE = ("tracking", "seeds", "name")
 """What a page leaves out of a pipeline, as it belongs to the machine or the command."""
@@ -35,12 +35,16 @@ def differing_values(source: Source) -> tuple[list[str], list[tuple[str, ...]]]:
     first = {name: run for name, runs in source.methods.items() for run in runs[:1] if run.folder}
     trees = {name: flatten(_portable(run.setting)) for name, run in first.items()}
     keys = dict.fromkeys(key for tree in trees.values() for key in tree)
-    rows = [(key, *(_text(tree.get(key)) for tree in trees.values())) for key in keys]
+    rows = [(key, *(in_words(tree.get(key)) for tree in trees.values())) for key in keys]
     return list(trees), [row for row in rows if len(set(row[1:])) > 1]
 
 
-def deviations_from_paper(run: PageRun) -> list[str] | None:
+def deviations_from_paper(run: PageRun, own: Sequence[str] = ()) -> list[str] | None:
     """Tell in which values a run differs from the paper's setting for its data set, backbone and method.
+
+    Args:
+        run: a finished run.
+        own: dotted keys that do not count, as the row of the paper changes them, too; ``kind`` stands for its table.
 
     Returns:
         Short sentences, none if nothing differs; None if the setting is not known.
@@ -53,8 +57,15 @@ def deviations_from_paper(run: PageRun) -> list[str] | None:
         paper = load_pipeline({"name": "paper", "seeds": [1], **recipe(dataset, backbone, preset)})
     except InputError:
         return None
-    found = differences(tree, paper)
-    return [f"{key} is {_text(there)}, in the paper's setting {_text(here)}" for key, (there, here) in found.items()]
+    tables = [key.removesuffix(".kind") for key in own]
+    found = {
+        key: pair
+        for key, pair in differences(tree, paper).items()
+        if not any(f"{key}.".startswith(f"{table}.") for table in tables)
+    }
+    return [
+        f"{key} is {in_words(there)}, in the paper's setting {in_words(here)}" for key, (there, here) in found.items()
+    ]
 
 
 def portable_toml(run: PageRun) -> str:
@@ -68,9 +79,10 @@ def _portable(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _words(table: Mapping[str, Any]) -> str:
-    options = ", ".join(f"{key} {_text(value)}" for key, value in table.items() if key != "kind")
+    options = ", ".join(f"{key} {in_words(value)}" for key, value in table.items() if key != "kind")
     return f"{table['kind']} ({options})" if options else str(table["kind"])
 
 
-def _text(value: Any) -> str:
+def in_words(value: Any) -> str:
+    """Write a value of a pipeline; None is one that is not set."""
     return "not set" if value is None else toml_value(value) if not isinstance(value, str) else value

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from cgl_ignite.analysis.comparison import Cost, MethodRow
 from cgl_ignite.comparison.finished import find_comparison, names_of_runs, read_cells
-from cgl_ignite.comparison.report import ComparisonReport, read_predictions
+from cgl_ignite.comparison.report import ComparisonReport, read_paths, read_predictions
 from cgl_ignite.config.presets import REFERENCE
+from cgl_ignite.config.rows import Place, common_reference
 from cgl_ignite.errors import InputError
 from cgl_ignite.pipeline.find import find_run
 from cgl_ignite.pipeline.folder import RunFolder, read_run_folder
@@ -64,6 +65,9 @@ class Source:
         costs: of the methods, where they are known.
         equal: what is the same for all methods of a comparison.
         group: the run of the tracker that the comparison is.
+        rows: what the comparison has recorded of its rows (:func:`cgl_ignite.comparison.cells.record_rows`); empty for
+            runs, and for a comparison of an older version.
+        paper: the table or figure of the paper whose numbers stand beside the measured ones.
     """
 
     name: str
@@ -72,11 +76,18 @@ class Source:
     costs: Mapping[str, Cost]
     equal: str
     group: str | None
+    rows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    paper: str | None = None
+
+    @cached_property
+    def places(self) -> dict[str, Place]:
+        """Where each row stands, if rows are more than methods."""
+        return {name: Place.read(row["place"]) for name, row in self.rows.items() if row["place"]}
 
     @property
     def methods(self) -> dict[str, list[PageRun]]:
-        """The runs by method, in their order."""
-        groups: dict[str, list[PageRun]] = {}
+        """The runs by method, in the order of the table."""
+        groups: dict[str, list[PageRun]] = {name: [] for name in self.rows}
         for run in self.runs:
             groups.setdefault(run.method, []).append(run)
         return groups
@@ -98,6 +109,7 @@ class Source:
         rows = [row for row in rows if row.runs or row.failed]
         names = [row.name for row in rows]
         reference = REFERENCE if REFERENCE in names else names[0]
+        reference = common_reference(self.places) if self.places else reference
         return ComparisonReport(self.folder or Path(), rows, reference, self.equal)
 
     def _row(self, name: str, runs: Sequence[PageRun]) -> MethodRow:
@@ -113,6 +125,10 @@ class Source:
             runs=results,
             failed={run.seed: run.reason for run in runs if run.status == "failed"},
             predictions={seed: kept for seed, kept in found.items() if kept is not None},
+            deviations=self.rows.get(name, {}).get("deviations", {}),
+            place=self.places.get(name),
+            paper=self.paper,
+            paths=[read_paths(run.path) for run in done.values()],
         )
 
 
@@ -147,6 +163,8 @@ def _comparison(path: Path) -> Source:
         costs={name: Cost(**cost) for name, cost in facts.get("costs", {}).items()},
         equal=facts.get("equal", "epochs"),
         group=facts.get("group"),
+        rows=facts.get("rows", {}),
+        paper=facts.get("paper"),
     )
 
 

@@ -134,20 +134,26 @@ def disjoint(students: int, stages: Sequence[int]) -> Routing:
 
 
 @ROUTINGS.register("fixed")
-def fixed(students: int, stages: Sequence[int], *, table: list[list[Index]] | None = None, run: str = "") -> Routing:
+def fixed(
+    students: int, stages: Sequence[int], *, table: list[list[Index]] | None = None, from_: str = "", run: str = ""
+) -> Routing:
     """Use a given (K, L) table.
 
     Args:
         table: the paths, one row for each student.
-        run: the folder of an earlier run, whose paths are used instead.
+        from_: the folder of an earlier run, whose paths are used instead.
+        run: the former name of ``from``, which records of older versions still have; it must be empty.
 
     Raises:
-        InputError: neither or both of them, no such run, or a table whose shape is not (students, layers).
+        InputError: neither or both of table and from, the former name, no such run, or a table whose shape is not
+            (students, layers).
     """
     layers = sum(stages)
-    if (table is None) == (not run):
-        raise InputError("needs one of 'table' and 'run'")
-    rows = _paths_of(Path(run), layers) if table is None else table
+    if run:
+        raise InputError(f"'run' is called 'from' now: from = {run!r}")
+    if (table is None) == (not from_):
+        raise InputError("needs one of 'table' and 'from'")
+    rows = _paths_of(Path(from_), layers) if table is None else table
     if len(rows) != students or any(len(row) != layers for row in rows):
         shape = f"{len(rows)} rows of {'/'.join(map(str, sorted({len(row) for row in rows})))} entries"
         raise InputError(f"table needs {students} rows (students) of {layers} entries (layers), not {shape}")
@@ -161,7 +167,7 @@ def _paths_of(run: Path, layers: int) -> list[list[int]]:
     try:
         return [[int(module) for module in row[:layers]] for row in json.loads(file.read_text("utf-8"))]
     except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"run = {str(run)!r} is no folder of a run with its paths ({file}: {error})") from error
+        raise InputError(f"from = {str(run)!r} is no folder of a run with its paths ({file}: {error})") from error
 
 
 def share_first(routing: Routing, layers: int) -> Routing:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cgl_ignite.analysis.comparison import Cost, MethodRow, Predictions, compare_methods
-from cgl_ignite.analysis.paper import Printed, paper_result
+from cgl_ignite.analysis.paper import Printed, paper_result, printed_in
 from cgl_ignite.analysis.statistics import Spread
 
 COST = Cost(steps=40, passes=1, multiply_adds=1e6, work=1e9)
@@ -88,6 +88,13 @@ def test_the_papers_numbers_are_those_it_prints():
 )
 def test_the_paper_has_no_other_numbers(key):
     assert paper_result(*key) is None
+
+
+def test_a_table_of_the_paper_holds_for_its_data_set_alone():
+    assert printed_in("table5", "0 %", "cifar100", "resnet18") == Printed(77.79)
+    assert printed_in("table5", "0 %", "cifar10", "resnet18") is None
+    assert printed_in("table4", "cgl", "cifar100", "resnet34") is None
+    assert printed_in("table6", "imdb with", "imdb", "transformer") == Printed(0.056, None, "diversity")
 
 
 def test_the_papers_number_is_in_no_measured_value():

@@ -43,6 +43,28 @@ def test_several_axes_are_a_grid_and_values_may_have_labels(tmp_path: Path) -> N
     }  # fmt: skip
 
 
+def test_a_variant_may_have_other_values_on_an_axis(tmp_path: Path) -> None:
+    """They replace those of [sweep], whose name they keep; a fault in them is told where they stand."""
+    text = (
+        '[sweep]\n"method.choose.probability" = { values = [0.25, 1.0], name = "p" }\n[variants.large]\n'
+        'backbone.width = 4\nsweep."method.choose.probability" = [0.5, 1.0, 0.75]\n'
+    )
+    bound = bind_rows(document(tmp_path, text))
+    assert {name: one.method.choose.probability for name, one in bound.pipelines.items()} == {
+        "base p=0.25": 0.25, "base p=1.0": 1.0, "large p=0.5": 0.5, "large p=1.0": 1.0, "large p=0.75": 0.75,
+    }  # fmt: skip
+    assert bound.plan.rows["large p=1.0"].place.against == "base p=1.0"
+    assert bound.plan.rows["large p=1.0"].place.changes == {"backbone.width": 4}
+    with pytest.raises(
+        ConfigError, match=r"mine\.toml:6: variants\.large\.sweep\.method\.choose\.probability: must be"
+    ):
+        rows(tmp_path, text.replace("0.75", "7"))
+    with pytest.raises(
+        ConfigError, match=r"variants\.large\.sweep\.method\.choose\.probability: 1\.0 stands there twice"
+    ):
+        rows(tmp_path, text.replace("0.75", "1.0"))
+
+
 def test_an_axis_crossed_with_methods_is_one_curve_a_method(tmp_path: Path) -> None:
     text = (
         '[compare]\nmethods = ["baseline", "dml", "cgl"]\nconstant = ["baseline"]\n[sweep]\nmethod.students = [2, 4]\n'

@@ -214,7 +214,7 @@ def test_numbers_of_the_paper_are_shown_in_its_setting_alone(
     assert method == "baseline"
     assert "run.epochs is 2, in the paper's setting 40" in differences
     assert "99.50" not in as_html(other)
-    monkeypatch.setattr("cgl_ignite.page.content.deviations_from_paper", lambda _: [])
+    monkeypatch.setattr("cgl_ignite.page.content.deviations_from_paper", lambda *_: [])
     same = gather([compared.folder.name], home)
     ours = compared.rows[0].accuracy
     assert same.paper.rows == [

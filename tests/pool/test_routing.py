@@ -168,14 +168,19 @@ def test_paths_with_a_seed_of_their_own_are_the_same_in_every_run() -> None:
 def test_paths_of_an_earlier_run_are_read_without_its_classifier(tmp_path: Path) -> None:
     (tmp_path / "artifacts").mkdir()
     (tmp_path / "artifacts" / "paths.json").write_text("[[0, 1, 0], [1, 1, 1]]", encoding="utf-8")
-    assert drawn(fixed(2, [2], run=str(tmp_path))).tolist() == [[0, 1], [1, 1]]
+    assert drawn(fixed(2, [2], from_=str(tmp_path))).tolist() == [[0, 1], [1, 1]]
     with pytest.raises(InputError, match="needs 3 rows"):
-        fixed(3, [2], run=str(tmp_path))
+        fixed(3, [2], from_=str(tmp_path))
 
 
 @pytest.mark.parametrize(
     ("given", "fault"),
-    [({}, "one of"), ({"table": [[0]], "run": "x"}, "one of"), ({"run": "nowhere"}, "no folder of a run")],
+    [
+        ({}, "one of"),
+        ({"table": [[0]], "from_": "x"}, "one of"),
+        ({"from_": "nowhere"}, "no folder of a run"),
+        ({"run": "x"}, "'run' is called 'from' now"),
+    ],
 )
 def test_fixed_paths_come_from_one_place(given: dict[str, Any], fault: str) -> None:
     with pytest.raises(InputError, match=fault):

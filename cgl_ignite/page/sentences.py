@@ -1,0 +1,75 @@
+"""What a page says in sentences: its title, its question, and the result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from cgl_ignite.analysis.comparison import TableRow
+from cgl_ignite.page.source import PageRun, Source
+
+__all__ = ["findings", "question", "title"]
+
+SAME = {"epochs": "equal epochs", "steps": "equal optimizer steps", "cost": "equal multiply-adds"}
+
+
+def title(source: Source) -> str:
+    """Name what is compared: methods, variants or curves, the axes, and the data sets."""
+    axes = f" over {_listed(_axes(source))}" if _axes(source) else ""
+    return f"{', '.join(_subjects(source))}{axes} on {_listed(_kinds(source.finished, 'data'))}"
+
+
+def question(source: Source) -> str:
+    """Ask what the page answers."""
+    subjects = _subjects(source)
+    data, backbones = (_listed(_kinds(source.finished, table)) for table in ("data", "backbone"))
+    where = f"on {data} with {backbones}"
+    if axes := _axes(source):
+        return f"How does the accuracy of {_listed(subjects)} change with {_listed(axes)} {where}?"
+    if len(subjects) == 1:
+        return f"How accurate is the student that {subjects[0]} trains {where}?"
+    how = f", at {SAME.get(source.equal, source.equal)}" if source.folder else ""
+    return f"Which of {', '.join(subjects)} trains the most accurate student {where}{how}?"
+
+
+def findings(rows: Sequence[TableRow], reference: str) -> Iterator[str]:
+    """Say the result in sentences, and how certain it is."""
+    for row in rows:
+        if row.accuracy is None:
+            continue
+        spread = "" if row.accuracy.std is None else f" ± {row.accuracy.std:.2f}"
+        text = f"{row.method}: {row.accuracy.mean:.2f}{spread} % on the test part"
+        if row.difference is not None:
+            side = "above" if row.difference >= 0 else "below"
+            text += f", {abs(row.difference):.2f} points {side} {row.against or reference}"
+        if row.over_seeds is not None:
+            low, high = row.over_seeds
+            sure = "its sign is certain" if row.certain else "its sign is not certain"
+            text += f"; 95 % interval over seeds [{low:+.2f}, {high:+.2f}]: {sure}"
+        elif row.difference is not None:
+            text += "; one seed in common, so how certain this is over seeds is not known"
+        yield f"{text}."
+
+
+def _subjects(source: Source) -> list[str]:
+    """Name the rows, or, where there are axes, their curves."""
+    if not _axes(source):
+        return list(source.methods)
+    return list(dict.fromkeys(place.curve for place in source.places.values()))
+
+
+def _axes(source: Source) -> list[str]:
+    return list(dict.fromkeys(name for place in source.places.values() for name in place.points))
+
+
+def _kinds(runs: Sequence[PageRun], table: str) -> list[str]:
+    return list(dict.fromkeys(run.setting[table]["kind"] for run in runs))
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Write names as a sentence lists them.
+
+    Example:
+        >>> _listed(["p"]), _listed(["a", "b", "c"])
+        ('p', 'a, b and c')
+    """
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
