@@ -54,7 +54,7 @@ def test_every_piece_has_the_rows_of_the_paper_and_three_seeds(name: str) -> Non
 def test_a_small_trial_has_little_of_everything(name: str) -> None:
     for pipeline in rows(name, small=True).bound.pipelines.values():
         assert pipeline.data.limit == 1000 and pipeline.data.holdout == 200 and pipeline.run.epochs <= 10
-        assert pipeline.backbone.options["width"] <= 64
+        assert pipeline.backbone.options["width"] <= (64 if pipeline.backbone.kind == "transformer" else 8)
 
 
 @each_piece
