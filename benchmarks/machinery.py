@@ -38,6 +38,7 @@ from cgl_ignite.bench.progress import rounds_done
 from cgl_ignite.bench.race import Race, RaceOver, make_clock, train
 from cgl_ignite.cli.render import LiveScreen
 from cgl_ignite.data import AUGMENTATIONS, Samples, data_root
+from cgl_ignite.data.stored import loaded
 from cgl_ignite.handlers.checkpoint import Checkpointer
 from cgl_ignite.handlers.recording import MetricsRecorder
 from cgl_ignite.pipeline.device import cpu_threads, find_device
@@ -109,7 +110,9 @@ def augmentation(rounds: int, clock: str, root: Path, sizes: MachinerySizes) -> 
 
         def together(at: int) -> torch.Tensor:
             chosen = torch.arange(at, at + rows)
-            samples = Samples(train.dense[at : at + rows], train.targets[at : at + rows], classes, (rows,), chosen, 0)
+            samples = Samples(
+                loaded(train.dense)[at : at + rows], train.targets[at : at + rows], classes, (rows,), chosen, 0
+            )
             return splits.normaliser(augment(samples, stream(1, "augment", at)).inputs)
 
         ways: dict[str, Callable[[int], Any]] = {

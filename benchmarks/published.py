@@ -29,6 +29,7 @@ from cgl_ignite.bench.passes import ready
 from cgl_ignite.bench.race import Race, described, make_clock, train
 from cgl_ignite.config.schema import Loss, Pipeline
 from cgl_ignite.data import Normaliser, Splits
+from cgl_ignite.data.stored import loaded
 from cgl_ignite.errors import InputError
 from cgl_ignite.pipeline.assemble import Parts
 from cgl_ignite.pipeline.device import cpu_threads, find_device
@@ -60,7 +61,7 @@ class Pictures(Dataset[tuple[Tensor, int]]):
         compat.ensure_torchvision()
         from torchvision import transforms
 
-        arrays = splits.train.dense.cpu().permute(0, 2, 3, 1).numpy()
+        arrays = loaded(splits.train.dense).cpu().permute(0, 2, 3, 1).numpy()
         self.arrays: NDArray[np.uint8] = np.ascontiguousarray(arrays[..., 0] if arrays.shape[-1] == 1 else arrays)
         self.targets: list[int] = splits.train.targets.tolist()
         self.change: Callable[[Any], Tensor] = transforms.Compose(

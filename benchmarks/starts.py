@@ -24,6 +24,7 @@ import torch
 from cgl_ignite import DATASETS, load_pipeline
 from cgl_ignite.bench.figures import facts
 from cgl_ignite.data import DataSource, Examples, cifar10, data_root
+from cgl_ignite.data.base import Rows
 from cgl_ignite.pipeline import run
 from cgl_ignite.tracking.memory import MemoryTracker
 
@@ -43,14 +44,15 @@ def cifar10_classes(root: Path, *, classes: tuple[int, ...]) -> DataSource:
     """Read some classes of CIFAR-10, numbered anew."""
     whole = cifar10(root)
 
-    def some(part: Examples) -> Examples:
+    def some(part: Rows) -> Examples:
+        assert isinstance(part, Examples)
         numbers = torch.tensor(classes)
         rows = torch.isin(part.targets, numbers).nonzero().flatten()
         found = part.take(rows)
         return Examples(found.inputs, torch.searchsorted(numbers, found.targets))
 
     names = tuple(whole.classes[number] for number in classes)
-    return replace(whole, train=some(whole.train), test=lambda: some(whole.test()), classes=names, digest=None)
+    return replace(whole, train=some(whole.train), test=lambda: some(whole.test()), classes=names, digest={})
 
 
 def pipeline_of(root: Path, folder: Path, classes: tuple[int, ...], limit: int, epochs: int) -> dict[str, Any]:

@@ -24,7 +24,7 @@ import torch
 from pyarrow import csv, parquet
 
 from cgl_ignite.bench.figures import facts, peak_mib, summary
-from cgl_ignite.data import characters, prepare
+from cgl_ignite.data import Ragged, characters, prepare
 from cgl_ignite.data.text.datasets.local import local_text
 
 FORMS = ("csv", "parquet", "jsonl", "arrow")
@@ -70,6 +70,7 @@ def once(path: Path, cache: Path) -> dict[str, Any]:
     train = prepare(source, holdout=0, limit=None, seed=1, encoding=characters(length=256)).train
     clock, processor, peak = time.perf_counter() - start, time.process_time() - processor, peak_mib()
     content = blake2b(train.targets.numpy().tobytes(), digest_size=8)
+    assert isinstance(train.inputs, Ragged)
     for part in train.inputs.split(BLOCK):
         content.update(part.padded().numpy().tobytes())
     return {

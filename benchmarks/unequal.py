@@ -20,7 +20,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from cgl_ignite.data import cifar10
+from cgl_ignite.data import Examples, cifar10
+from cgl_ignite.data.stored import loaded
 
 SHARES = (100,) * 4 + (10,) * 3 + (1,) * 3
 ROWS = {"train": 5, "val": 2}
@@ -34,12 +35,14 @@ def cut(root: Path, target: Path) -> None:
     source = cifar10(root)
     generator = torch.Generator().manual_seed(1)
     train, test = source.train, source.test()
+    assert isinstance(train, Examples)
+    assert isinstance(test, Examples)
     for number, (name, share) in enumerate(zip(source.classes, SHARES, strict=True)):
         rows = _shuffled(train.targets, number, generator)
         for part, count in ROWS.items():
-            _write(train.inputs[rows[: count * share]], target / part / name)
+            _write(loaded(train.dense)[rows[: count * share]], target / part / name)
             rows = rows[count * share :]
-        _write(test.inputs[_shuffled(test.targets, number, generator)[:TEST_ROWS]], target / "test" / name)
+        _write(loaded(test.dense)[_shuffled(test.targets, number, generator)[:TEST_ROWS]], target / "test" / name)
 
 
 def _shuffled(targets: Tensor, number: int, generator: torch.Generator) -> Tensor:

@@ -91,7 +91,8 @@ class _Encoder(WholeNetwork):
 
     def weights(self) -> Mapping[str, Tensor]:
         with global_stream(0, "cut"):
-            return self.recipe.network(whole=True).state_dict()
+            weights: Mapping[str, Tensor] = self.recipe.network(whole=True).state_dict()
+            return weights
 
     def layers(self, weights: Mapping[str, Tensor]) -> Sequence[Mapping[str, Tensor]]:
         with global_stream(0, "cut"):

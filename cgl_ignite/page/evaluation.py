@@ -15,7 +15,8 @@ from cgl_ignite.analysis.calibration import calibration_figure
 from cgl_ignite.analysis.canvas import as_png
 from cgl_ignite.analysis.evaluation import Evaluation, Mistake
 from cgl_ignite.analysis.evaluation_figures import confusion_figure, mistakes_figure
-from cgl_ignite.data import Examples, Tokenizer
+from cgl_ignite.data import Examples, Ragged, Tokenizer
+from cgl_ignite.data.stored import loaded
 
 __all__ = ["MOST_MISTAKES", "report_files"]
 
@@ -43,11 +44,11 @@ def report_files(
         "confusion.png": confusion_figure(evaluation.counts, classes),
         "reliability.png": calibration_figure({name: found}, {name: found.error}),
     }
-    listed = tokenizer is not None or not mistakes or examples.dense.shape[1] not in (1, 3)
-    if not listed:
-        images = [_pixels(examples.dense[one.row]) for one in mistakes]
+    shown = examples.take(torch.tensor([one.row for one in mistakes], dtype=torch.int64))
+    if tokenizer is None and mistakes and shown.dense.shape[1] in (1, 3):
+        images = [_pixels(image) for image in loaded(shown.dense)]
         pictures["mistakes.png"] = mistakes_figure(images, [_caption(one, classes) for one in mistakes])
-    texts = _texts(mistakes, examples, tokenizer) if tokenizer else [""] * len(mistakes)
+    texts = _texts(shown, tokenizer) if tokenizer and mistakes else [""] * len(mistakes)
     page = _page(evaluation, mistakes, texts, facts, "mistakes.png" in pictures)
     return {
         "report.md": page.encode(),
@@ -97,8 +98,7 @@ def _caption(one: Mistake, classes: Sequence[str]) -> str:
     return f"{right} (row {one.row})\n{one.confidence:.0f} % {predicted}"
 
 
-def _texts(mistakes: Sequence[Mistake], examples: Examples, tokenizer: Tokenizer) -> list[str]:
+def _texts(shown: Examples, tokenizer: Tokenizer) -> list[str]:
     """Return the texts as far as the student has read them."""
-    rows = examples.inputs.index_select(0, torch.tensor([one.row for one in mistakes], dtype=torch.int64))
-    found = tokenizer.decode(rows if isinstance(rows, Tensor) else rows.padded()) if mistakes else []
-    return [shorten(text, TEXT, placeholder="...") or "(no text)" for text in found]
+    ids = shown.inputs.padded() if isinstance(shown.inputs, Ragged) else loaded(shown.inputs)
+    return [shorten(text, TEXT, placeholder="...") or "(no text)" for text in tokenizer.decode(ids)]

@@ -50,6 +50,7 @@ def fit(backbone: Backbone, weights: Weights, classes: Sequence[str] | int) -> F
         own = [builder().state_dict() for builder in (*backbone.layers, backbone.classifier)]
     whole = backbone.whole
     states: list[State]
+    expected: State
     if whole is None or weights.card is not None:
         head, numbered = (str(len(own) - 1), True) if whole is None else (whole.classifier, False)
         given = _without_prefix(weights.tensors) if numbered else _without_numbers(weights.tensors)
