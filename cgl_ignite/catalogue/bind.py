@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from cgl_ignite.analysis.paper import pieces
+from cgl_ignite.catalogue.draft import Contradiction, modality_of
 from cgl_ignite.catalogue.registries import REGISTRIES
-from cgl_ignite.catalogue.rules import Contradiction, contradictions, modality_of
+from cgl_ignite.catalogue.rules import contradictions
 from cgl_ignite.config.dump import fingerprint
 from cgl_ignite.config.load import Document, dotted_keys, load_document, merge
 from cgl_ignite.config.presets import METHODS, preset

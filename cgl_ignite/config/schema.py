@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+
+from cgl_ignite.config.numbers import Count, Fraction, Holdout, Seeds
 
 __all__ = [
     "AVERAGE",
@@ -41,27 +43,6 @@ ENSEMBLE = "ensemble"
 
 MOST_STUDENTS = 1024
 """Of a pool, and modules of a layer; who imitates whom is a table of this number squared."""
-
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0)]
-
-
-def _rows_or_share(value: Any) -> Any:
-    whole, share = type(value) is int and value >= 1, type(value) is float and 0 < value < 1
-    if not whole and not share:
-        raise ValueError(f"must be a number of rows, or a share of them between 0 and 1, not {value!r}")
-    return value
-
-
-Holdout = Annotated[int | float, BeforeValidator(_rows_or_share)]
-"""How many rows select instead of training: a number of them, or a share."""
-
-
-def _each_once(seeds: list[int]) -> list[int]:
-    if twice := sorted({seed for seed in seeds if seeds.count(seed) > 1}):
-        raise ValueError(f"{twice[0]} stands there twice, and would give the same run twice")
-    return seeds
 
 
 @dataclass(frozen=True)
@@ -273,7 +254,7 @@ class Pipeline(Table):
     """A whole pipeline file."""
 
     name: Annotated[str, Field(min_length=1)]
-    seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(_each_once)] = [1]
+    seeds: Seeds = [1]
     plugins: list[str] = []
     data: Annotated[Data, Chooses("dataset")]
     backbone: Annotated[BackboneTable, Chooses("backbone")]

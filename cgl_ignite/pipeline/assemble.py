@@ -154,8 +154,7 @@ def assemble(
     aggregator = build_aggregator(pipeline, backbone, routing, costs, seed).to(device)
     scores = _scores(pool, splits, device, interruption, wanted_metrics(pipeline, splits))
     holdout = splits.holdout.to(device)
-    keep = WEIGHT_AVERAGES.build(pipeline.run.average)
-    average = WeightAverage(pool, keep) if keep else None
+    average = _average(pipeline, pool)
     return Parts(
         splits=splits,
         subsets=subsets,
@@ -185,6 +184,11 @@ def _begun(pipeline: Pipeline, splits: Splits) -> tuple[Splits, Backbone, Routin
     if known is not None and isinstance(splits.normaliser, Normaliser):
         splits = replace(splits, normaliser=known)
     return splits, backbone, routing, beginning
+
+
+def _average(pipeline: Pipeline, pool: ModularNetwork) -> WeightAverage | None:
+    keep = WEIGHT_AVERAGES.build(pipeline.run.average)
+    return WeightAverage(pool, keep) if keep else None
 
 
 def _optimizer(pipeline: Pipeline, pool: ModularNetwork, aggregator: nn.Module) -> Optimizer:
