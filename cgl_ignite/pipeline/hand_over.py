@@ -123,9 +123,19 @@ def student_model(folder: RunFolder, name: str, workshop: Path) -> StudentModel:
         outputs=(len(card.classes),),
         name=f"{name}-student",
         epoch=card.epoch,
-        description=card.markdown(),
+        description=card.markdown(_use(card)),
         tags=_facts_shown(card),
         folder=workshop,
+    )
+
+
+def _use(card: Card) -> str:
+    """Tell how a student is used that the tracker has stored as a model."""
+    pixels = f"pixels from 0 to 255, uint8 {' x '.join(map(str, ('N', *card.shape)))}"
+    reads = pixels if card.encoding is None else "a list of texts"
+    return (
+        f"`mlflow.pyfunc.load_model(...).predict(...)` reads {reads}, and returns a table with a row for each: its"
+        " `label`, the `probability` of that, and the `probabilities` of all classes."
     )
 
 

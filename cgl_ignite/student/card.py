@@ -146,14 +146,18 @@ class Card(Table):
         """The form of one input."""
         return InputSpec(self.modality, self.shape, self.vocabulary)
 
-    def markdown(self) -> str:
-        """Write the card as a model card for people."""
+    def markdown(self, use: str | None = None) -> str:
+        """Write the card as a model card for people.
+
+        Args:
+            use: what goes in and what comes out, where these are not tensors and logits.
+        """
         rows = "\n".join("| {} | {} |".format(name, value.replace("|", r"\|")) for name, value in self._rows().items())
         return (
             f"# {self.backbone.kind} on {self.dataset.kind}, trained by {self.method}\n\n"
             f"| | |\n| --- | --- |\n{rows}\n\n"
-            f"{self._reads()} Answers one logit per class; softmax makes them probabilities.\n\n"
-            f"Classes ({len(self.classes)}), in the order of the logits: {', '.join(self.classes)}\n"
+            f"{use or f'{self._reads()} Answers one logit per class; softmax makes them probabilities.'}\n\n"
+            f"Classes ({len(self.classes)}), in the order of the answers: {', '.join(self.classes)}\n"
         )
 
     def _reads(self) -> str:

@@ -43,6 +43,8 @@ def test_the_stored_student_takes_pixels(tracker, info, tmp_path, monkeypatch) -
     result = finished_run(tmp_path / "mlruns", "run.epochs=1", "data.limit=200")
     model = student_model(next(all_runs(tmp_path / "mlruns" / "runs")), "digits", tmp_path)
     uri = tracker.model(tracker.open(info), model)
+    assert "reads pixels from 0 to 255, uint8 N x 1 x 8 x 8, and" in model.description
+    assert "logit" not in model.description
     student, card = read_student(Path(result.student))
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", tracker.uri)
