@@ -10,10 +10,13 @@ from pydantic import Field
 
 from cgl_ignite.registry import Registry
 
-__all__ = ["SCHEDULES", "Schedule", "constant", "cosine", "linear", "milestones", "one_cycle"]
+__all__ = ["FACTOR", "SCHEDULES", "Schedule", "constant", "cosine", "linear", "milestones", "one_cycle"]
 
 Schedule = Callable[[float], float]
 """From the epochs that are done, with the fraction of the current one, to a factor of the learning rate."""
+
+FACTOR = "learning_rate_factor"
+"""What a group of the optimizer's parameters multiplies the learning rate by; without it by 1."""
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Warmup = Annotated[float, Field(ge=0, lt=1)]

@@ -77,9 +77,8 @@ def _sound(path: str, overrides: tuple[str, ...]) -> Pipeline:
             try_layers(pipeline)
         try_weights(pipeline)
     except InputError as error:
-        key = error.key or "backbone"
-        where = document.where(key if key in document.origins else "backbone.kind")
-        raise ConfigError([Problem(where, key, error.message)]) from error
+        where = document.where("backbone.kind" if error.key in ("", None, "backbone") else error.key)
+        raise ConfigError([Problem(where, error.key or "backbone", error.message)]) from error
     return pipeline
 
 

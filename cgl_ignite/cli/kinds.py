@@ -15,18 +15,20 @@ from cgl_ignite.config.presets import METHODS
 __all__ = ["kinds"]
 
 _KEYS = {
-    "dataset": "data",
-    "encoding": "data.encoding",
-    "augmentation": "data.augment",
-    "subsets": "method.subsets",
-    "backbone": "backbone",
-    "routing": "method.routing",
-    "choice": "method.choose",
-    "aggregation": "method.weigh",
-    "selection": "method.selection",
-    "optimizer": "optim",
-    "schedule": "optim.schedule",
-    "average": "run.average",
+    "dataset": "data.kind",
+    "encoding": "data.encoding.kind",
+    "augmentation": "data.augment.kind",
+    "subsets": "method.subsets.kind",
+    "backbone": "backbone.kind",
+    "routing": "method.routing.kind",
+    "choice": "method.choose.kind",
+    "aggregation": "method.weigh.kind",
+    "selection": "method.selection.kind",
+    "optimizer": "optim.kind",
+    "schedule": "optim.schedule.kind",
+    "average": "run.average.kind",
+    "start": "method.start.kind",
+    "prediction metric": "run.metrics",
 }
 
 
@@ -35,7 +37,7 @@ def kinds() -> Iterator[str]:
     known = [kind for registry in REGISTRIES.values() for kind in registry.kinds()]
     width = 2 + max(map(len, known))
     for what, registry in REGISTRIES.items():
-        yield f"{registry.what}: {_KEYS[what]}.kind" if what in _KEYS else registry.what
+        yield f"{registry.what}: {_KEYS[what]}" if what in _KEYS else registry.what
         for kind in registry.kinds():
             yield f"  {kind:<{width}}{_first_line(registry.get(kind))}"
             for name, option in registry.options(kind).items():

@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn import Parameter
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from cgl_ignite.handlers.schedule import FACTOR
 from cgl_ignite.registry import Registry
+from cgl_ignite.schedules import FACTOR
 
 __all__ = ["OPTIMIZERS", "adam", "adamw", "layer_groups", "parameter_groups", "sgd"]
 

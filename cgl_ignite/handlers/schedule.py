@@ -8,12 +8,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from cgl_ignite.handlers.state import state_of
-from cgl_ignite.schedules import Schedule
+from cgl_ignite.schedules import FACTOR, Schedule
 
-__all__ = ["FACTOR", "LearningRate"]
-
-FACTOR = "learning_rate_factor"
-"""What a group of the optimizer's parameters multiplies the learning rate by; without it by 1."""
+__all__ = ["LearningRate"]
 
 
 class LearningRate:

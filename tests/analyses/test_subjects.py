@@ -142,6 +142,8 @@ def test_what_does_not_apply_is_left_out_unless_it_is_asked_for(home: Path) -> N
     assert [line for line in told if line.startswith("no ")] == [
         "no diversity: diversity is about several students, and each of these runs has one",
         "no paths: paths are about modules to choose from, and each of these runs has a single path",
+        "no structures: structures are compared if their paths are the same in all runs, such as"
+        ' routing = { kind = "random", seed = 7 }; of these runs fewer than two have such a structure',
     ]
     with pytest.raises(InputError, match="several students"):
         analyse(subjects, ["diversity"])

@@ -154,15 +154,19 @@ DAMAGE: dict[str, Callable[[Path], None]] = {
 }
 
 
+def names_below(root: Path) -> list[Path]:
+    return sorted(path.relative_to(root) for path in root.rglob("*") if path.suffix != ".lock")
+
+
 @pytest.mark.parametrize("case", DAMAGE)
 def test_damaged_data(workdir: Path, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     root = workdir / "data"
     root.mkdir()
     DAMAGE[case](root)
-    before = sorted(path.relative_to(root) for path in root.rglob("*"))
+    before = names_below(root)
     result = invoke("run", PIPELINES / "cifar10_resnet18.toml", "--set", f"data.root={root}")
     assert_refused(result, "CIFAR-10", str(root), "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz")
-    assert sorted(path.relative_to(root) for path in root.rglob("*")) == before
+    assert names_below(root) == before
     assert [path.name for path in workdir.iterdir()] == ["data"]
 
 

@@ -19,7 +19,7 @@ KEYS = {
     "holdout_accuracy", "test_accuracy", "mean_test_accuracy", "diversity", "parameters", "parameters_student",
     "train_seconds", "samples_per_second", "checkpoint", "tracking_uri", "student", "model",
     "holdout_standard_error", "chance_accuracy", "at_chance", "training_accuracy", "diagnosis",
-    "tracked",
+    "tracked", "metrics",
 }  # fmt: skip
 
 

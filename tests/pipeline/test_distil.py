@@ -197,7 +197,7 @@ def test_a_teacher_that_has_changed_is_noticed(tmp_path: Path, distilled: tuple[
         run(setting, screen=StoppingScreen(3, Stop), tracker=tracker)
     other = trained(tmp_path / "other", "method.preset=baseline", "seeds=[2]")
     file.write_bytes(Path(other.student).read_bytes())
-    with pytest.raises(InputError, match=r"the teacher '.*teacher\.pt' has changed since run"):
+    with pytest.raises(InputError, match=r"the file of the teachers '.*teacher\.pt' has changed since run"):
         run(setting, resume=True, tracker=tracker)
 
 

@@ -27,6 +27,7 @@ from tests.networks import Residual
 from tests.test_registered_parts import trained_and_resumed
 
 CPU = torch.device("cpu")
+EQUAL = 'method.start={kind="equal"}'
 
 
 def assembled(settings: Pipeline, seed: int = 1) -> Parts:
@@ -43,7 +44,7 @@ def own(student: Path) -> dict[str, Tensor]:
 
 
 def test_every_module_and_every_student_begins_with_an_earlier_student(tmp_path: Path, student: Path) -> None:
-    parts = assembled(pipeline(tmp_path, f"backbone.weights={student}", "data.limit=300"))
+    parts = assembled(pipeline(tmp_path, f"backbone.weights={student}", "data.limit=300", EQUAL))
     expected, seen = own(student), set()
     for name, value in parts.pool.state_dict().items():
         _, layer, _, rest = name.split(".", 3)
@@ -63,7 +64,7 @@ def test_every_module_and_every_student_begins_with_an_earlier_student(tmp_path:
 
 
 def test_before_the_first_step_a_student_answers_what_the_earlier_one_does(tmp_path: Path, student: Path) -> None:
-    parts = assembled(pipeline(tmp_path, f"backbone.weights={student}", "data.limit=300"))
+    parts = assembled(pipeline(tmp_path, f"backbone.weights={student}", "data.limit=300", EQUAL))
     pixels = torch.rand(5, 1, 8, 8)
     earlier, _ = read_student(student)
     for number in range(parts.pool.routes.students):
@@ -77,7 +78,8 @@ def test_the_classifier_is_new_if_the_number_of_classes_is_another(tmp_path: Pat
     network.head = nn.Linear(network.head.in_features, classes)
     torch.save(network.state_dict(), tmp_path / "own.pt")
     backbone = {"kind": "module", "build": "tests.networks.Residual", "layers": 3, "weights": str(tmp_path / "own.pt")}
-    parts = assembled(load_pipeline(small_pipeline("local_images", tmp_path, tmp_path / "runs", backbone=backbone)))
+    settings = small_pipeline("local_images", tmp_path, tmp_path / "runs", backbone=backbone)
+    parts = assembled(load_pipeline(settings, [EQUAL]))
     alone = extract_student(parts.pool, 0)
     weights = {name.partition(".")[2]: value for name, value in alone.state_dict().items()}
     for name, value in network.state_dict().items():

@@ -22,6 +22,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from cgl_ignite.cli.main import cgl
+from cgl_ignite.student.seal import PLACE, seal
 from tests.student.runs import finished_run
 from tests.texts import finished_text_run
 
@@ -55,8 +56,10 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> list[Original]:
     folder = tmp_path_factory.mktemp("originals")
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(folder / "picture.png")
     images, texts = finished_run(folder / "images"), finished_text_run(folder / "texts")
-    program, picture, words = folder / "student.pt2", str(folder / "picture.png"), "the food was cold"
-    assert invoke("export", images.checkpoint, "--format", "pt2", "-o", str(program)).exit_code == 0
+    picture, words = str(folder / "picture.png"), "the food was cold"
+    others = {"pt2": images, "onnx": images, "safetensors": texts}
+    for name, run in others.items():
+        assert invoke("export", run.checkpoint, "--format", name, "-o", str(folder / f"student.{name}")).exit_code == 0
     found = [
         Original(Path(images.student), ("predict", "FILE", picture)),
         Original(Path(images.student), ("evaluate", "FILE", "digits", "--limit", "5")),
@@ -65,7 +68,9 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> list[Original]:
         Original(Path(images.checkpoint), ("evaluate", "FILE", "--ensemble", "--limit", "5")),
         Original(Path(texts.student), ("predict", "FILE", words)),
         Original(Path(texts.checkpoint), ("predict", "FILE", words)),
-        Original(program, ("predict", "FILE", picture)),
+        Original(folder / "student.pt2", ("predict", "FILE", picture)),
+        Original(folder / "student.onnx", ("predict", "FILE", picture)),
+        Original(folder / "student.safetensors", ("predict", "FILE", words)),
     ]
     for one in found:  # imports what they need before memory is limited
         done = read(one, one.path)
@@ -128,11 +133,21 @@ def other_member(draw: random.Random, content: bytes) -> bytes:
     return changed.getvalue()
 
 
+def sealed_anew(draw: random.Random, content: bytes) -> bytes:
+    """Flip bytes, most of them where the card is, and write the digest that fits."""
+    opened = re.sub(rb"sha256:[0-9a-f]{64}", PLACE.encode(), content, count=1)
+    start = opened.index(b"card.json") + 9
+    end = start + 1000 if draw.random() < 0.7 else len(opened)
+    return seal(opened[:start] + other_bytes(draw, opened[start:end]) + opened[end:])
+
+
 def mutated(draw: random.Random, path: Path) -> bytes:
     """Make the content of one case."""
     content = path.read_bytes()
     action = draw.random()
-    if action < 0.15:
+    if path.suffix in (".onnx", ".safetensors") and action > 0.2:
+        return sealed_anew(draw, content)
+    if action < 0.15 or path.suffix in (".onnx", ".safetensors"):
         return other_bytes(draw, content)
     if action < 0.4 or path.suffix == ".pt2":
         return other_member(draw, content)

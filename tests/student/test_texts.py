@@ -75,7 +75,7 @@ def test_a_student_takes_its_tokenizer_along_and_answers_as_in_the_pool(
     result, folder = reviewed
     opened = open_run(result.run_id, folder / "tracking")
     for index in (0, 3):
-        read, card = read_student(export_student(opened, index, form, tmp_path / f"{index}"))  # type: ignore[arg-type]
+        read, card = read_student(export_student(opened, index, form, tmp_path / f"{index}").path)  # type: ignore[arg-type]
         tokenizer = tokenizer_of(read)
         assert tokenizer is not None
         assert (card.spec, card.vocabulary) == (tokenizer.spec, tokenizer.spec.vocabulary)

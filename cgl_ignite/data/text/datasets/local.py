@@ -34,8 +34,10 @@ def look_at_tables(options: Mapping[str, Any], *, files: bool) -> Look:
     Raises:
         InputError: as :func:`local_text`.
     """
+    if not files:
+        return Look()
     path = options["path"]
-    if not files or (isinstance(path, str) and not _is_there(path)):
+    if isinstance(path, str) and not _is_there(path):
         return Look()
     given: dict[str, Any] = {option.name: options.get(option.name) for option in fields(Request)}
     tables = open_tables(find_tables(path), Request(**given))

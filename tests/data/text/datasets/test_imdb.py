@@ -66,7 +66,7 @@ def test_the_archive_is_read_as_it_is(tree: Path, tmp_path: Path, monkeypatch: p
     copy = lambda url, folder, name: shutil.copy(root / name, folder / name)  # noqa: E731
     monkeypatch.setattr("torchvision.datasets.utils.download_url", copy)
     assert texts(imdb(tmp_path / "fetched")) == expected("train")
-    assert [path.name for path in (tmp_path / "fetched").iterdir() if path.is_file()] == ["aclImdb_v1.tar.gz"]
+    assert [path.name for path in (tmp_path / "fetched").glob("[!.]*") if path.is_file()] == ["aclImdb_v1.tar.gz"]
 
 
 def test_a_cut_off_archive_is_an_error(tree: Path, tmp_path: Path) -> None:

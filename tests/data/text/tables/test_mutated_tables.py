@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
 import lzma
 import random
 import time
@@ -13,8 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner, Result
+from pyarrow import parquet
 
 from cgl_ignite.cli.main import cgl
 from tests.texts import finished_text_run
@@ -79,6 +82,21 @@ def original(draw: random.Random) -> Table:
     return Table(f"table{ending}", file.getvalue().encode(draw.choice(("utf-8", "utf-8-sig", "utf-16"))), code=0)
 
 
+def typed(draw: random.Random) -> Table:
+    """Write a table whose columns have names and types."""
+    rows = [{"label": ("good", "bad")[row % 2], "title": f"row {row}", "text": draw.choice(WORDS)} for row in range(24)]
+    ending, file = draw.choice((".parquet", ".arrow", ".jsonl")), io.BytesIO()
+    if ending == ".jsonl":
+        file.writelines(json.dumps(row).encode() + b"\n" for row in rows)
+    elif ending == ".parquet":
+        parquet.write_table(pa.Table.from_pylist(rows), file, row_group_size=draw.choice((5, 100)))
+    else:
+        table = pa.Table.from_pylist(rows)
+        with pa.ipc.new_file(file, table.schema) as writer:
+            writer.write_table(table, max_chunksize=draw.choice((5, 100)))
+    return Table(f"table{ending}", file.getvalue(), code=0)
+
+
 def other_bytes(draw: random.Random, table: Table) -> Table:
     """Flip bytes, put some in or cut the file off."""
     changed = bytearray(table.content)
@@ -110,6 +128,8 @@ def other_lines(draw: random.Random, table: Table) -> Table:
 
 def packed(draw: random.Random, table: Table) -> Table:
     """Compress the file, and damage what came of it half of the time."""
+    if table.name.endswith((".parquet", ".arrow")):
+        return other_bytes(draw, table)
     ending, pack = draw.choice(((".gz", gzip.compress), (".xz", lzma.compress)))
     content = bytearray(pack(table.content))
     if draw.random() < 0.5:
@@ -170,7 +190,7 @@ def test_mutated_tables(part: int, student: str, workdir: Path) -> None:
     codes: Counter[int] = Counter()
     for case in range(CASES):
         draw = random.Random(f"{part} {case}")
-        table = original(draw)
+        table = draw.choice((original, original, typed))(draw)
         for _ in range(draw.randint(0, 2)):
             if table.code != 2 and not table.name.endswith(("gz", "xz")):
                 table = draw.choice(MUTATIONS)(draw, table)
