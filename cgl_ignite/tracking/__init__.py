@@ -55,7 +55,6 @@ __all__ = [
 ]
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 
 def make_tracker(store: Store, warn: Callable[[str], None] = warn_by_log) -> Tracker:

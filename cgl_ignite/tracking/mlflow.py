@@ -39,7 +39,9 @@ HTTP = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
+"""Of stores behind a server, unless the user has set them."""
 PARAMETER_LENGTH = 6000
 CAUSE = re.compile(r"""Caused by (\w+)\(["'](?:.*: )?(.+?)["']\)*$""")
 """What the message of a failed HTTP request ends with."""

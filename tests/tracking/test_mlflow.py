@@ -210,6 +210,12 @@ def test_an_unreachable_server_fails_soon(info, monkeypatch):
     monkeypatch.delenv("MLFLOW_HTTP_REQUEST_TIMEOUT")
 
 
+def test_mlflow_does_not_print_addresses(capsys):
+    """It would ask the server for the name of the run first, which is not there, and fail."""
+    MLflowTracker(Store("http://127.0.0.1:9", None)).client._tracking_client._log_url("a run")
+    assert capsys.readouterr().out == ""
+
+
 @pytest.mark.slow
 def test_processes_that_open_a_new_store_together_all_succeed(tmp_path):
     script = (
