@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cgl_ignite.data.text.tables.columnar import arrow_batches, arrow_schema, parquet_batches, parquet_schema
 from cgl_ignite.data.text.tables.json_lines import json_batches, json_schema
-from cgl_ignite.errors import InputError
+from cgl_ignite.errors import InputError, first_line
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -94,7 +94,11 @@ def schema_of(path: Path) -> pa.Schema:
         InputError: a file that cannot be read.
     """
     schema = _reader(path).schema(path)
-    if twice := next((name for name in schema.names if schema.names.count(name) > 1), None):
+    try:
+        names = schema.names
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: the name of a column is not UTF-8") from error
+    if twice := next((name for name in names if names.count(name) > 1), None):
         raise InputError(f"{path} has two columns {twice!r}")
     return schema
 
@@ -118,6 +122,10 @@ def _as_text(path: Path, name: str, column: pa.Array, classes: tuple[str, ...] |
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{path}: column {name!r} cannot be read: {first_line(error)}") from error
     if pa.types.is_nested(column.type):
         way = "lists" if pa.types.is_list(column.type) or pa.types.is_large_list(column.type) else "objects"
         raise InputError(f"{path}: column {name!r} holds {way}; one value per row is expected")

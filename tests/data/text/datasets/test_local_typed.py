@@ -224,6 +224,31 @@ def test_a_damaged_file_is_named(tmp_path: Path, name: str) -> None:
         local_text(tmp_path / "root", path=str(tmp_path / name))
 
 
+@pytest.mark.parametrize("name", ["mine.parquet", "mine.arrow", "mine.jsonl"])
+def test_the_name_of_a_column_that_is_not_utf_8(tmp_path: Path, name: str) -> None:
+    WRITERS[name](TABLE, path := tmp_path / name)
+    path.write_bytes(path.read_bytes().replace(b"topic", b"t\x80pic"))
+    with pytest.raises(InputError, match=name):
+        local_text(tmp_path, path=str(path))
+
+
+def test_values_that_are_not_utf_8(tmp_path: Path) -> None:
+    WRITERS["mine.jsonl"](TABLE, path := tmp_path / "mine.jsonl")
+    path.write_bytes(path.read_bytes().replace(b"title 3", b"title \xff"))
+    with pytest.raises(InputError, match=r"mine\.jsonl.* UTF-?8"):
+        local_text(tmp_path, path=str(path))
+
+
+def test_offsets_of_an_arrow_file_that_lie_outside_its_values(tmp_path: Path) -> None:
+    WRITERS["mine.arrow"](TABLE, path := tmp_path / "mine.arrow")
+    content = path.read_bytes()
+    offsets = TABLE["title"].combine_chunks().buffers()[1].to_pybytes()[: 4 * 41]
+    assert content.count(offsets) == 1
+    path.write_bytes(content.replace(offsets, offsets[:80] + b"\xff\xff\xff\x7f" + offsets[84:]))
+    with pytest.raises(InputError, match=r"mine\.arrow: column .title. cannot be read"):
+        local_text(tmp_path, path=str(path))
+
+
 def test_a_pattern_that_matches_nothing(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"data\.path: there is no file"):
         local_text(tmp_path / "root", path=str(tmp_path / "*.parquet"))
