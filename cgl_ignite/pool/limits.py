@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -87,7 +88,8 @@ def refuse_large_layers(path: Path, layers: Sequence[LayerBuilder], modules: Seq
     """
     most, needed = TIMES * path.stat().st_size, 0
     for builder, count in zip(layers, modules, strict=True):
-        with torch.device("meta"):
+        with warnings.catch_warnings(), torch.device("meta"):
+            warnings.simplefilter("ignore")  # of plugins that read weights, which are not copied here
             module = builder()
         needed += count * sum(tensor.nbytes for tensor in (*module.parameters(), *module.buffers()))
         if needed > most:
