@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from inspect import Parameter
 from pathlib import Path
 from typing import Any
@@ -15,49 +15,19 @@ from cgl_ignite.data import (
     DATASETS,
     DataSource,
     Examples,
-    PadTokens,
-    Preprocessing,
-    Preprocessor,
     Tokenizer,
     data_root,
-    dump_tokenizer,
     prepare,
 )
-from cgl_ignite.data.base import Rows
-from cgl_ignite.data.encoding import corpus_of
 from cgl_ignite.data.stored import StoredImages
-from cgl_ignite.data.text.cache.files import key_of
-from cgl_ignite.data.text.cache.store import encoded, read_targets
+from cgl_ignite.data.text.tokenizers.known import KnownTokenizer
 from cgl_ignite.errors import InputError, choices, nearest
-from cgl_ignite.spec import InputSpec
 from cgl_ignite.student.card import Card
 
 __all__ = ["read_test_part"]
 
 OWN = {"image": "local_images", "text": "local_text"}
 """The data set that reads the user's own files, by modality."""
-
-
-@dataclass(frozen=True)
-class _AsTrained(Preprocessing):
-    """The encoding of a student, which has learned all it knows."""
-
-    tokenizer: Tokenizer
-
-    @property
-    def spec(self) -> InputSpec:
-        return self.tokenizer.spec
-
-    def targets(self, part: Rows) -> Tensor:
-        return read_targets(corpus_of(part))
-
-    def fit(self, source: DataSource, training: Tensor) -> Preprocessor:
-        settings = key_of(dump_tokenizer(self.tokenizer))
-
-        def read(part: Rows, rows: Tensor) -> Examples:
-            return encoded(corpus_of(part).only(rows), self.tokenizer, settings)
-
-        return Preprocessor(self.spec, read, normaliser=lambda train: PadTokens(), tokenizer=self.tokenizer)
 
 
 def read_test_part(
@@ -93,7 +63,7 @@ def read_test_part(
         _check_form(which, source.spec.shape, card.shape)
     part = source.test()
     alone = replace(source, train=part, test=lambda: part, holdout=None)
-    encoding = None if tokenizer is None else _AsTrained(tokenizer)
+    encoding = None if tokenizer is None else KnownTokenizer(tokenizer)
     examples = prepare(alone, holdout=0, limit=limit, seed=card.seed, encoding=encoding).test()
     inputs = examples.inputs
     if isinstance(inputs, StoredImages) and inputs.shape[1] != card.shape[0]:

@@ -67,7 +67,7 @@ def test_markdown_tells_people(trained):
     ):
         assert f"\n{line}\n" in text
     assert "float32 1 x 8 x 8 (image)" in text
-    assert text.endswith("logits: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9\n")
+    assert text.endswith("answers: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9\n")
     assert "| test accuracy | not measured |" in trained.card(2).markdown()
 
 

@@ -6,7 +6,6 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from hashlib import blake2b
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -14,10 +13,9 @@ import numpy as np
 from pydantic import Field
 from torch import Tensor
 
-from cgl_ignite.data.base import DataSource, Examples, InputSpec, Rows
-from cgl_ignite.data.encoding import ENCODINGS, Pad, Preprocessing, Preprocessor, Tokenizer, corpus_of
-from cgl_ignite.data.normalise import PadTokens
-from cgl_ignite.data.text.cache.store import encoded, read_targets
+from cgl_ignite.data.base import InputSpec
+from cgl_ignite.data.encoding import ENCODINGS, Pad, Preprocessing, Tokenizer
+from cgl_ignite.data.text.tokenizers.known import KnownTokenizer
 from cgl_ignite.encoders import library, order_of_tokens, read_folder
 from cgl_ignite.errors import InputError
 from cgl_ignite.spec import WordMarks
@@ -126,25 +124,4 @@ def pretrained(*, folder: str, length: Annotated[int, Field(ge=3)] = 128, pad: P
         found = read_folder(folder)
     except InputError as error:
         raise InputError(error.message, key="data.encoding.folder") from error
-    return _Pretrained(PretrainedTokenizer(length, pad, found.tokenizer, found.padding, found.unknown))
-
-
-@dataclass(frozen=True)
-class _Pretrained(Preprocessing):
-    tokenizer: PretrainedTokenizer
-
-    @property
-    def spec(self) -> InputSpec:
-        return self.tokenizer.spec
-
-    def targets(self, part: Rows) -> Tensor:
-        return read_targets(corpus_of(part))
-
-    def fit(self, source: DataSource, training: Tensor) -> Preprocessor:
-        digest = blake2b(self.tokenizer.tokenizer.encode(), digest_size=16).hexdigest()
-        settings = f"transformers {digest} {self.tokenizer.length} {self.tokenizer.padding} {self.tokenizer.unknown}"
-
-        def read(part: Rows, rows: Tensor) -> Examples:
-            return encoded(corpus_of(part).only(rows), self.tokenizer, settings)
-
-        return Preprocessor(self.spec, read, normaliser=lambda train: PadTokens(), tokenizer=self.tokenizer)
+    return KnownTokenizer(PretrainedTokenizer(length, pad, found.tokenizer, found.padding, found.unknown))
