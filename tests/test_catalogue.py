@@ -71,6 +71,13 @@ def faults(path: Path, *overrides: str) -> list[str]:
     return [str(problem) for problem in caught.value.problems]
 
 
+def test_a_date_where_a_text_is_expected(path: Path) -> None:
+    path.write_text(PIPELINE + "metrics = [1979-05-27]\n")
+    (fault,) = faults(path)
+    assert "run.metrics: must be" in fault
+    assert "not '1979-05-27'" in fault
+
+
 def test_a_short_file_is_enough(path: Path) -> None:
     pipeline = load_pipeline(path)
     assert pipeline.name == "trial"

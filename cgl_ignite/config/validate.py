@@ -68,7 +68,8 @@ class Checked(Generic[Model]):
         if _is_table(model):
             return _validated(model, tree)
         tables = get_origin(model) is tuple and all(map(_is_table, get_args(model)))
-        return TypeAdapter(model).validate_json(json.dumps(tree)) if tables else tree
+        content = json.dumps(tree, default=str)
+        return TypeAdapter(model).validate_json(content) if tables else json.loads(content)
 
     def _problem(self, fault: dict[str, Any]) -> Problem:
         key, owner, annotation = self._follow(fault["loc"])
