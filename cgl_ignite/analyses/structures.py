@@ -46,7 +46,8 @@ def examine(subjects: Sequence[Subject]) -> Finding:
         Inapplicable: fewer than two such structures.
         InputError: runs on one data set that differ in more than their structure.
     """
-    structures = _structures([subject for subject in subjects if _is_fixed(design_of(subject.run)[0])])
+    pipelines = [(subject, design_of(subject.run)[0]) for subject in subjects]
+    structures = _structures([(subject, pipeline) for subject, pipeline in pipelines if _is_fixed(pipeline)])
     if len(structures) < 2:
         raise Inapplicable(
             "structures are compared if their paths are the same in all runs, such as "
@@ -76,13 +77,12 @@ def _is_fixed(pipeline: Pipeline) -> bool:
     return routing.kind == "fixed" or routing.options.get("seed") is not None
 
 
-def _structures(subjects: Sequence[Subject]) -> list[_Structure]:
+def _structures(runs: Sequence[tuple[Subject, Pipeline]]) -> list[_Structure]:
     """Gather the runs by their paths, and number these in the order in which they come."""
     found: dict[str, _Structure] = {}
     settings: dict[str, str] = {}
-    for subject in subjects:
-        pipeline = design_of(subject.run)[0]
-        data, setting = pipeline.data.kind, _besides_routing(pipeline, design_of(subjects[0].run)[0])
+    for subject, pipeline in runs:
+        data, setting = pipeline.data.kind, _besides_routing(pipeline, runs[0][1])
         if settings.setdefault(data, setting) != setting:
             raise InputError(f"runs on {data} differ in more than their structure, such as {subject.label}")
         paths = json.dumps(subject.run.facts["paths"])

@@ -10,7 +10,7 @@ from torch import Tensor
 from cgl_ignite.data.subsets import Subsets
 from cgl_ignite.errors import InputError
 
-__all__ = ["BETA", "class_weights", "draw_balanced", "refuse_missing_classes"]
+__all__ = ["BETA", "class_weights", "classes_without_rows", "draw_balanced", "refuse_missing_classes"]
 
 
 BETA = 0.999
@@ -69,12 +69,17 @@ def refuse_missing_classes(targets: Tensor, classes: Sequence[str], subsets: Sub
     for number, rows in enumerate(subsets.groups(0) if subsets else ()):
         parts[f"the sub-set of student {number}"] = targets[rows]
     for part, found in parts.items():
-        counts = found.bincount(minlength=len(classes)).tolist()
-        if missing := [name for name, count in zip(classes, counts, strict=True) if not count]:
+        if missing := classes_without_rows(found, classes):
             remedy = "add some, or leave data.balance out"
             if found is not targets:
                 remedy = "set method.subsets.stratified = true, take fewer students, or leave data.balance out"
             raise InputError(f"{part} has no row of {_named(missing)}; {remedy}", key="data.balance")
+
+
+def classes_without_rows(targets: Tensor, classes: Sequence[str]) -> list[str]:
+    """Name the classes that no row is of. Shape: targets (N,)."""
+    counts = targets.bincount(minlength=len(classes)).tolist()
+    return [name for name, count in zip(classes, counts, strict=True) if not count]
 
 
 def _named(classes: Sequence[str]) -> str:

@@ -10,10 +10,23 @@ from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from pathlib import Path
 
-__all__ = ["changes", "content_digest", "listing_digest"]
+__all__ = ["changes", "content_digest", "file_hash", "listing_digest"]
 
 _BLOCK_BYTES = 2**20
 _HASH_BYTES = 12
+
+
+def file_hash(path: Path, size: int = 8) -> str:
+    """Hash the content of a file, read block by block, to this many bytes, as hexadecimal digits.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    content = blake2b(digest_size=size)
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            content.update(block)
+    return content.hexdigest()
 
 
 def content_digest(name: str, path: Path) -> dict[str, str]:
@@ -26,11 +39,7 @@ def content_digest(name: str, path: Path) -> dict[str, str]:
     Raises:
         OSError: it cannot be read.
     """
-    content = blake2b(digest_size=_HASH_BYTES)
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            content.update(block)
-    return {f"{name}: bytes": f"{path.stat().st_size:,}", f"{name}: content": content.hexdigest()}
+    return {f"{name}: bytes": f"{path.stat().st_size:,}", f"{name}: content": file_hash(path, _HASH_BYTES)}
 
 
 def listing_digest(name: str, folder: Path, files: Iterable[Path]) -> dict[str, str]:

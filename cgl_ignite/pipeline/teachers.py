@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import blake2b
 from pathlib import Path
 
 import torch
@@ -12,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cgl_ignite.config.schema import AVERAGE, ENSEMBLE, Pipeline
 from cgl_ignite.data import Normaliser, Splits, dump_tokenizer
+from cgl_ignite.data.digest import file_hash
 from cgl_ignite.engine.evaluate import pool_logits
 from cgl_ignite.errors import InputError
 from cgl_ignite.handlers.weight_average import WeightAverage
@@ -186,7 +186,7 @@ def identify_teachers(pipeline: Pipeline) -> dict[str, str]:
     names = [*pipeline.method.teachers, *([] if last == ENSEMBLE else [last])]
     names = [name for name in names if name != AVERAGE]
     files = {name: teacher_file(name, pipeline) for name in names}
-    return {name: blake2b(path.read_bytes(), digest_size=8).hexdigest() for name, path in files.items()}
+    return {name: file_hash(path) for name, path in files.items()}
 
 
 def _unfit(student: nn.Module, card: Card, splits: Splits) -> str | None:

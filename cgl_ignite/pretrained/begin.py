@@ -43,8 +43,8 @@ class Beginning:
         """Tell in words what begins with the weights, and which inputs they were made for."""
         head = "the classifier too" if self.classifier else "the classifier is new, as the classes are others"
         told = [f"weights from {self.title}: {head}"]
-        if self.normaliser is not None:
-            mean, std = (", ".join(f"{value:.3f}" for value in each.tolist()) for each in _statistics(self.normaliser))
+        if (known := self.normaliser) is not None:
+            mean, std = (", ".join(f"{value:.3f}" for value in each.tolist()) for each in (known.mean, known.std))
             told.append(f"inputs are normalised as for these weights: mean {mean}, standard deviation {std}")
         if self.size and self.size != spec.shape[1:]:
             theirs, ours = (" x ".join(map(str, size)) for size in (self.size, spec.shape[1:]))
@@ -180,7 +180,3 @@ def _refuse_other_tokens(weights: Weights, tokenizer: Tokenizer | None) -> None:
 def _tokens(encoder: str) -> dict[str, Any]:
     """Return what of a tokenizer decides which token has which number."""
     return {name: value for name, value in json.loads(encoder).items() if name not in ("length", "pad")}
-
-
-def _statistics(normaliser: Normaliser) -> tuple[Tensor, Tensor]:
-    return normaliser.mean, normaliser.std

@@ -7,7 +7,6 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from torch import Tensor
 from cgl_ignite.backbones import BACKBONES
 from cgl_ignite.config.schema import BackboneTable
 from cgl_ignite.data import Normaliser
+from cgl_ignite.data.digest import file_hash
 from cgl_ignite.errors import InputError, first_line
 from cgl_ignite.pool.limits import checked_members
 from cgl_ignite.student import Card
@@ -65,7 +65,7 @@ def identify_weights(table: BackboneTable) -> dict[str, str]:
     path = file_of(table)
     if path is None or not path.is_file():
         return {}
-    return {str(table.weights): blake2b(path.read_bytes(), digest_size=8).hexdigest()}
+    return {str(table.weights): file_hash(path)}
 
 
 def find_weights(table: BackboneTable, *, fetch: bool) -> Weights | None:

@@ -9,6 +9,7 @@ from typing import Literal
 
 import torch
 
+from cgl_ignite.data.balance import classes_without_rows
 from cgl_ignite.data.images.files import SkippedFiles, contents, printable
 from cgl_ignite.data.images.folders import Files, FolderLayout, find_layout
 from cgl_ignite.data.part_names import PART_NAMES, Part
@@ -158,8 +159,7 @@ def _paths(folder: Path | None, table: TextTable, opened: OpenTables, missing: l
 
 
 def _check_taught(opened: OpenTables, files: dict[Part, Files]) -> None:
-    counts = torch.tensor([target for _, target in files["train"]]).bincount(minlength=len(opened.naming.classes))
-    untaught = [name for name, count in zip(opened.naming.classes, counts.tolist(), strict=True) if not count]
-    if untaught:
+    targets = torch.tensor([target for _, target in files["train"]])
+    if untaught := classes_without_rows(targets, opened.naming.classes):
         table = opened.parts["train"][0].path
         raise InputError(f"{table}: no row of the class {choices(untaught[:1])} is of the training part")

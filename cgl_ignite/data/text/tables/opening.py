@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cgl_ignite.data.balance import classes_without_rows
 from cgl_ignite.data.part_names import Part
 from cgl_ignite.data.text.corpus import Block
 from cgl_ignite.data.text.tables.classes import Naming, check_known, check_missing, name_classes
@@ -139,6 +140,5 @@ def _divided(parts: Mapping[Part, Sequence[TextTable]], naming: Naming, request:
 
 
 def _check_taught(tables: Sequence[TextTable], naming: Naming, training: Tensor) -> None:
-    counts = targets_of(tables, naming)[training].bincount(minlength=len(naming.classes)).tolist()
-    if missing := [name for name, count in zip(naming.classes, counts, strict=True) if not count]:
+    if missing := classes_without_rows(targets_of(tables, naming)[training], naming.classes):
         raise InputError(f"{tables[0].path}: no row of class {missing[0]!r} is of the part 'train' (data.split)")
