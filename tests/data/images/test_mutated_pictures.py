@@ -5,12 +5,11 @@ from __future__ import annotations
 import io
 import random
 import struct
-import time
 import zlib
 from collections import Counter
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,13 +17,12 @@ from click.testing import CliRunner
 from PIL import Image
 
 from cgl_ignite.cli.main import cgl
+from tests.mutations import FuzzedFile, Mutation, answer_of
 from tests.student.runs import finished_run
 
 pytestmark = pytest.mark.slow
 
 PARTS, CASES = 3, 100
-SECONDS = 20.0
-"""No case may take longer, on a busy machine either."""
 PIPELINE = """
 [data]
 kind = "local_images"
@@ -57,18 +55,7 @@ FORMATS: tuple[tuple[str, str, dict[str, Any]], ...] = (
 )
 
 
-class Picture(NamedTuple):
-    """The content of a picture file, its ending, and the exit code that it must get, where that is certain."""
-
-    ending: str
-    content: bytes
-    code: int | None = None
-
-
-Mutation = Callable[[random.Random, Picture], Picture]
-
-
-def original(draw: random.Random) -> Picture:
+def original(draw: random.Random) -> FuzzedFile:
     """Paint a picture of any size in one of the formats that are read."""
     ending, mode, options = draw.choice(FORMATS)
     height, width = draw.randint(1, 60), draw.randint(1, 60)
@@ -81,53 +68,53 @@ def original(draw: random.Random) -> Picture:
     file = io.BytesIO()
     kind = Image.registered_extensions()[ending]
     image.save(file, kind, **options)
-    return Picture(ending, file.getvalue(), code=0)
+    return FuzzedFile(ending, file.getvalue(), code=0)
 
 
-def other_bytes(draw: random.Random, picture: Picture) -> Picture:
+def other_bytes(draw: random.Random, picture: FuzzedFile) -> FuzzedFile:
     """Flip bits anywhere, or near the beginning, where sizes and kinds are."""
     changed = bytearray(picture.content)
     for _ in range(draw.randint(1, 8)):
         end = len(changed) if draw.random() < 0.5 else min(len(changed), 120)
         changed[draw.randrange(end)] ^= 1 << draw.randrange(8)
-    return Picture(picture.ending, bytes(changed))
+    return FuzzedFile(picture.name, bytes(changed))
 
 
-def cut_off(draw: random.Random, picture: Picture) -> Picture:
+def cut_off(draw: random.Random, picture: FuzzedFile) -> FuzzedFile:
     """Leave the end out."""
-    return Picture(picture.ending, picture.content[: draw.randrange(1, len(picture.content))])
+    return FuzzedFile(picture.name, picture.content[: draw.randrange(1, len(picture.content))])
 
 
-def more_bytes(draw: random.Random, picture: Picture) -> Picture:
+def more_bytes(draw: random.Random, picture: FuzzedFile) -> FuzzedFile:
     """Put bytes into the file."""
     place = draw.randrange(len(picture.content))
     more = bytes(draw.randrange(256) for _ in range(draw.randint(1, 60)))
-    return Picture(picture.ending, picture.content[:place] + more + picture.content[place:])
+    return FuzzedFile(picture.name, picture.content[:place] + more + picture.content[place:])
 
 
-def other_ending(draw: random.Random, picture: Picture) -> Picture:
+def other_ending(draw: random.Random, picture: FuzzedFile) -> FuzzedFile:
     """Give it the ending of another format; the content tells which it is."""
-    return picture._replace(ending=draw.choice(FORMATS)[0])
+    return picture._replace(name=draw.choice(FORMATS)[0])
 
 
-def empty(draw: random.Random, picture: Picture) -> Picture:
+def empty(draw: random.Random, picture: FuzzedFile) -> FuzzedFile:
     """Leave nothing, or zeros, or a text."""
-    return Picture(picture.ending, draw.choice((b"", b"\0" * 5000, b"no picture", b"\xff\xd8\xff")), code=2)
+    return FuzzedFile(picture.name, draw.choice((b"", b"\0" * 5000, b"no picture", b"\xff\xd8\xff")), code=2)
 
 
 def chunk(name: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
 
-def huge(draw: random.Random, picture: Picture) -> Picture:
+def huge(draw: random.Random, picture: FuzzedFile) -> FuzzedFile:
     """Write a small PNG file that says it has up to 10^18 pixels, which it may even have."""
     width, height = draw.choice(((2**31 - 1, 2**31 - 1), (50_000, 50_000), (2**31 - 1, 1), (0, 5), (20_000, 20_000)))
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
     rows = zlib.compress(bytes(draw.choice((10, 10**7))))
-    return Picture(".png", b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", rows) + chunk(b"IEND", b""), code=2)
+    return FuzzedFile(".png", b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", rows) + chunk(b"IEND", b""), code=2)
 
 
-def turned(draw: random.Random, picture: Picture) -> Picture:
+def turned(draw: random.Random, picture: FuzzedFile) -> FuzzedFile:
     """Write EXIF data that are cut off, wrong or turn the picture."""
     file, exif = io.BytesIO(), Image.Exif()
     exif[0x0112] = draw.choice((1, 6, 8, 0, 99))
@@ -135,7 +122,7 @@ def turned(draw: random.Random, picture: Picture) -> Picture:
     if wrong := draw.random() < 0.5:
         content = content[: draw.randrange(7, len(content))]
     Image.new("RGB", (9, 5)).save(file, "JPEG", exif=content)
-    return Picture(".jpg", file.getvalue(), code=None if wrong else 0)
+    return FuzzedFile(".jpg", file.getvalue(), code=None if wrong else 0)
 
 
 MUTATIONS: tuple[Mutation, ...] = (other_bytes, other_bytes, cut_off, more_bytes, other_ending, empty, huge, turned)
@@ -166,18 +153,12 @@ def test_mutated_pictures(part: int, student: str, workdir: Path) -> None:
         picture = original(draw)
         for _ in range(draw.randint(0, 2)):
             picture = draw.choice(MUTATIONS)(draw, picture) if picture.code != 2 else picture
-        path = Path("pictures", "cat", f"mutated{picture.ending}")
+        path = Path("pictures", "cat", f"mutated{picture.name}")
         path.write_bytes(picture.content)
         command = ["check", "pictures.toml", "--data"] if draw.random() < 0.5 else ["predict", student, str(path)]
-        started = time.monotonic()
-        result = CliRunner().invoke(cgl, command)
+        result = answer_of(picture, partial(CliRunner().invoke, cgl, command), part, case, command[0])
         path.unlink()
         codes[result.exit_code] += 1
-        told = (part, case, command[0], picture.ending, picture.content[:99], result.output[-1000:], result.exception)
-        assert result.exception is None or isinstance(result.exception, SystemExit), told
-        assert result.exit_code in ((0, 2) if picture.code is None else (picture.code,)), told
-        assert (result.exit_code == 2) == ("error: " in result.stderr), told
-        assert result.exit_code == 0 or "mutated" in result.stderr, told
-        assert time.monotonic() - started < SECONDS, told
+        assert result.exit_code == 0 or "mutated" in result.stderr, (part, case, result.stderr)
     assert codes[0] > CASES // 4
     assert codes[2] > CASES // 4
