@@ -15,7 +15,7 @@ from cgl_ignite.errors import InputError, Interrupted, escaped
 from cgl_ignite.handlers.interruption import terminable
 from cgl_ignite.pipeline.abandoned import close_abandoned
 from cgl_ignite.pipeline.active import RunContext
-from cgl_ignite.pipeline.data import read_data, refuse_changed_data
+from cgl_ignite.pipeline.data import RunData, read_data, refuse_changed_data
 from cgl_ignite.pipeline.describe import group_info, run_info
 from cgl_ignite.pipeline.device import cpu_threads, find_device
 from cgl_ignite.pipeline.find import take_run
@@ -36,19 +36,24 @@ def run(
     pipeline: Pipeline,
     *,
     resume: bool = False,
+    reuse: bool = False,
     screen: Screen | None = None,
     tracker: Tracker | None = None,
     register: str | None = None,
+    read: Callable[[Pipeline], RunData] = read_data,
 ) -> list[RunResult]:
     """Train a pool for every seed of a pipeline and hand over the selected student of each.
 
     Args:
         pipeline: what to run (:func:`cgl_ignite.load_pipeline`).
         resume: go on with the newest unfinished run of this pipeline and seed; a finished one returns its result.
+            Without one, go on from a shorter training, or say why nothing can be resumed.
+        reuse: the same, but begin without a word where there is no run of this pipeline and seed.
         screen: shows the training; None shows nothing.
         tracker: where runs are recorded; None opens the store of ``[tracking]``.
         register: make the selected student a version of the registered model of this name; of several seeds, the
             student with the highest holdout accuracy.
+        read: reads the data.
 
     Raises:
         InputError: something that the user gave is wrong.
@@ -61,7 +66,7 @@ def run(
     warn: Callable[[str], None] = screen.note if screen else _print
     tracker = tracker or make_tracker(locate(pipeline.tracking.folder, pipeline.tracking.uri), warn)
     close_abandoned(runs, tracker, warn)
-    results = _run_seeds(pipeline, runs, tracker, screen, warn, resume=resume)
+    results = _run_seeds(pipeline, runs, tracker, screen, warn, read, resume=resume, reuse=reuse)
     if register is not None:
         register_best(results, tracker, register, warn)
     return results
@@ -73,18 +78,20 @@ def _run_seeds(
     tracker: Tracker,
     screen: Screen | None,
     warn: Callable[[str], None],
+    read: Callable[[Pipeline], RunData],
     *,
     resume: bool,
+    reuse: bool,
 ) -> list[RunResult]:
     """Run every seed, or go on with it, in one group of the tracker."""
     with ExitStack() as held:
-        found = {seed: take_run(held, runs, pipeline, seed) if resume else None for seed in pipeline.seeds}
+        found = {seed: take_run(held, runs, pipeline, seed) if resume or reuse else None for seed in pipeline.seeds}
         done = {seed: run for seed, run in found.items() if run and run.complete}
         left = [seed for seed in found if seed not in done]
         device = find_device(pipeline.run.device)
         if left:
             try_weights(pipeline, fetch=True)
-        data = read_data(pipeline) if left else None
+        data = read(pipeline) if left else None
         for again in filter(None, (found[seed] for seed in left)):
             refuse_changed_data(again.facts.get("data"), data.identity if data else {}, f"run {again.run_id}", REMEDY)
         known = _tracker_group(found)
