@@ -1,10 +1,10 @@
-"""Residual networks in their CIFAR form (He et al. 2016): a 3x3 stem, four stages, no max-pool."""
+"""Residual networks (He et al. 2016), in their form for CIFAR (a 3x3 stem, no max-pool) or for ImageNet."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 from torch import nn
@@ -16,6 +16,7 @@ from cgl_ignite.spec import InputSpec
 __all__ = ["resnet8", "resnet18", "resnet34"]
 
 Width = Annotated[int, Field(ge=1, le=2**16)]
+Stem = Literal["cifar", "imagenet"]
 
 
 @BACKBONES.register("resnet8", modality="image")
@@ -25,19 +26,29 @@ def resnet8(spec: InputSpec, classes: int, *, width: Width = 16) -> Backbone:
 
 
 @BACKBONES.register("resnet18", modality="image")
-def resnet18(spec: InputSpec, classes: int, *, width: Width = 64) -> Backbone:
-    """Stem and 2-2-2-2 blocks: 9 layers, 11,173,962 parameters at width 64 with 10 classes."""
-    return _resnet(spec, classes, width, blocks=(2, 2, 2, 2))
+def resnet18(spec: InputSpec, classes: int, *, width: Width = 64, stem: Stem = "cifar") -> Backbone:
+    """Stem and 2-2-2-2 blocks: 9 layers, 11,173,962 parameters at width 64 with 10 classes.
+
+    With ``stem = "imagenet"``, for images of about 96 pixels and more, it is the network of torchvision: a 7x7
+    convolution of stride 2 and a max-pool make images four times smaller before the first block.
+    """
+    return _resnet(spec, classes, width, blocks=(2, 2, 2, 2), stem=stem)
 
 
 @BACKBONES.register("resnet34", modality="image")
-def resnet34(spec: InputSpec, classes: int, *, width: Width = 64) -> Backbone:
-    """Stem and 3-4-6-3 blocks: 17 layers, 21,282,122 parameters at width 64 with 10 classes."""
-    return _resnet(spec, classes, width, blocks=(3, 4, 6, 3))
+def resnet34(spec: InputSpec, classes: int, *, width: Width = 64, stem: Stem = "cifar") -> Backbone:
+    """Stem and 3-4-6-3 blocks: 17 layers, 21,282,122 parameters at width 64 with 10 classes; stems of resnet18."""
+    return _resnet(spec, classes, width, blocks=(3, 4, 6, 3), stem=stem)
 
 
-def _resnet(spec: InputSpec, classes: int, width: int, blocks: Sequence[int]) -> Backbone:
-    layers: list[LayerBuilder] = [partial(_stem, spec.shape[0], width)]
+def _resnet(
+    spec: InputSpec,
+    classes: int,
+    width: int,
+    blocks: Sequence[int],
+    stem: Stem = "cifar",
+) -> Backbone:
+    layers: list[LayerBuilder] = [partial(_STEMS[stem], spec.shape[0], width)]
     channels = width
     for stage, count in enumerate(blocks):
         for index in range(count):
@@ -47,9 +58,18 @@ def _resnet(spec: InputSpec, classes: int, width: int, blocks: Sequence[int]) ->
     return Backbone(tuple(layers), partial(_classifier, channels, classes), stages=(1, *blocks))
 
 
-def _stem(channels: int, width: int) -> nn.Module:
+def _small_stem(channels: int, width: int) -> nn.Module:
     convolution = nn.Conv2d(channels, width, kernel_size=3, padding=1, bias=False)
     return initialise(nn.Sequential(convolution, nn.BatchNorm2d(width), nn.ReLU(inplace=True)))
+
+
+def _large_stem(channels: int, width: int) -> nn.Module:
+    convolution = nn.Conv2d(channels, width, kernel_size=7, stride=2, padding=3, bias=False)
+    pool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
+    return initialise(nn.Sequential(convolution, nn.BatchNorm2d(width), nn.ReLU(inplace=True), pool))
+
+
+_STEMS: dict[str, Callable[[int, int], nn.Module]] = {"cifar": _small_stem, "imagenet": _large_stem}
 
 
 def _block(channels: int, width: int, stride: int) -> nn.Module:

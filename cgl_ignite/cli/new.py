@@ -12,8 +12,9 @@ import click
 
 from cgl_ignite.cli.options import plugins_option
 from cgl_ignite.config.dump import toml_lines
-from cgl_ignite.config.presets import METHODS, preset
+from cgl_ignite.config.presets import METHODS, REFERENCE, preset
 from cgl_ignite.config.recipes import BACKBONES, DATASETS, OWN_BACKBONE, Recipe, recipe
+from cgl_ignite.config.recommended import DataSize, fitted, recommended
 from cgl_ignite.errors import InputError
 
 __all__ = ["new"]
@@ -24,21 +25,46 @@ __all__ = ["new"]
 @click.option(
     "--backbone", metavar="NAME", required=True, help=f"What a student is: {', '.join(BACKBONES)}, or one of a plugin."
 )
-@click.option("--method", type=click.Choice(list(METHODS)), default="cgl", help="How they learn (cgl).")
+@click.option("--path", metavar="PATH", help="Your images or texts: the recipe is fitted to their number and size.")
+@click.option("--method", type=click.Choice(list(METHODS)), help="This method with the paper's settings instead.")
 @click.option("-o", "--output", metavar="FILE", help="File to write; stdout if left out.")
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
 @plugins_option
-def new(dataset: str, backbone: str, method: str, output: str | None, force: bool, plugins: tuple[str, ...]) -> None:
-    """Write a pipeline file that stands by itself, with the paper's settings where the paper has them."""
+def new(
+    dataset: str,
+    backbone: str,
+    path: str | None,
+    method: str | None,
+    output: str | None,
+    force: bool,
+    plugins: tuple[str, ...],
+) -> None:
+    """Write a pipeline file that stands by itself.
+
+    Without --method it is what we recommend: one network with a modern recipe, as no method was certain to be better
+    at the same cost (docs/results.md).
+    """
     head = f"# {backbone} on {dataset}. Every key with its value: cgl show FILE; all kinds: cgl show --kinds"
     added = _added(plugins)
-    tree = recipe(dataset, backbone, method, added)
-    known = {**DATASETS[dataset].comments, **{**BACKBONES, **added}[backbone].comments}
-    comments = {**known, **_on_method(method, DATASETS[dataset].modality)}
+    data, size = DATASETS[dataset], _size(dataset, path)
+    tree = recipe(dataset, backbone, method or REFERENCE, added)
+    comments = {**data.comments, **{**BACKBONES, **added}[backbone].comments}
+    if method is None:
+        tree, more = recommended(tree, data, size)
+    else:
+        more = _on_method(method, data.modality)
+    comments |= more
+    if path is not None:
+        tree, more = fitted(tree, path, size)
+        comments |= more
     text = f"{head}\n{_commented({**_named(plugins), **tree}, comments)}"
     if output is None:
         click.echo(text, nl=False)
         return
+    _write(text, output, force=force)
+
+
+def _write(text: str, output: str, *, force: bool) -> None:
     path = Path(output)
     if output.endswith(("/", os.sep)) or path.is_dir():
         raise InputError(f"-o {output} names a folder; give the name of the file, such as {path / 'mine.toml'}")
@@ -52,6 +78,24 @@ def new(dataset: str, backbone: str, method: str, output: str | None, force: boo
     except OSError as error:
         raise InputError(f"cannot write {path} ({error.strerror})") from error
     say(f"wrote {output}; next: cgl run {shlex.quote(output)}", err=True)
+
+
+def _size(dataset: str, path: str | None) -> DataSize:
+    """Look at the data: at the names of files, headers and labels, if they are the user's own.
+
+    Raises:
+        InputError: there is nothing at the path, it cannot be read as this data set, or the data set takes none.
+    """
+    from cgl_ignite.data import look_at
+
+    own = "path" in DATASETS[dataset].sections.get("data", {})
+    if path is not None and not own:
+        raise InputError(f"--path {path}: {dataset!r} has its own files; for yours take local_images or local_text")
+    if path is not None and not Path(path).expanduser().exists():
+        raise InputError(f"--path {path}: there is no such file or folder")
+    look = look_at(dataset, {} if path is None else {"path": path}, files=path is not None)
+    side = min(look.shape[1:]) if look.shape and own else None
+    return DataSize(look.train, look.classes, look.each, look.holdout, side)
 
 
 def _added(plugins: Sequence[str]) -> dict[str, Recipe]:
@@ -83,5 +127,5 @@ def _on_method(method: str, modality: str) -> dict[str, str]:
 
 
 def _commented(tree: Mapping[str, Any], comments: Mapping[str, str]) -> str:
-    lines = [f"{line}  # {comments[key]}" if key in comments else line for key, line in toml_lines(tree)]
+    lines = [f"{line}  # {comments[key]}" if comments.get(key) else line for key, line in toml_lines(tree)]
     return "\n".join(lines) + "\n"

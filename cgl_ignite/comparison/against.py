@@ -78,8 +78,10 @@ class Opponents:
         """
         own = run(self.pipeline, resume=resume, screen=screen, register=register, read=self.data.read)
         others = run(self.other, reuse=True, screen=screen, read=self.data.read)
-        name = "this pipeline" if self.pipeline.method.preset == self.method else str(self.pipeline.method.preset)
-        rows = [_row(name, self.pipeline, self.cost, own), _row(self.method, self.other, self.other_cost, others)]
+        rows = [
+            _row("this pipeline", self.pipeline, self.cost, own),
+            _row(self.method, self.other, self.other_cost, others),
+        ]
         row, other = compare_methods(rows, self.method)
         return Outcome(own, others, row, other)
 

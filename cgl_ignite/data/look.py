@@ -27,6 +27,7 @@ class Look:
         shape: of one input; of texts their encoding tells it.
         classes: their number.
         train: rows of the training part, with those that a holdout is cut from.
+        each: rows of the rarest and of the most frequent class there.
         holdout: rows of a validation part.
         test: rows of the test part.
         certain: whether ``shape`` comes from the files, or from a data set that has only one.
@@ -38,6 +39,7 @@ class Look:
     holdout: int | None = None
     test: int | None = None
     certain: bool = True
+    each: tuple[int, int] | None = None
 
     def rows(
         self, holdout: float | None, limit: int | None, test_limit: int | None = None
@@ -78,6 +80,8 @@ def look_at(kind: str, options: Mapping[str, Any], *, files: bool) -> Look:
         InputError: files that are there and cannot be read as this data set.
     """
     facts = DATASETS.facts(kind)
+    defaults = {name: option.default for name, option in DATASETS.options(kind).items()}
+    options = {name: value for name, value in defaults.items() if value is not Parameter.empty} | dict(options)
     if look := facts.get("look"):
         found: Look = look(options, files=files)
         return found

@@ -76,6 +76,16 @@ def test_resnet18_is_torchvisions_with_a_small_stem() -> None:
     torch.testing.assert_close(ours.eval()(inputs), theirs.eval()(inputs))
 
 
+@pytest.mark.parametrize(("builder", "blocks"), [(resnet18, [2, 2, 2, 2]), (resnet34, [3, 4, 6, 3])])
+def test_with_the_stem_of_imagenet_they_are_torchvisions(builder, blocks: list[int]) -> None:
+    ours = nn.Sequential(*parts(builder(COLOUR, 7, stem="imagenet")))
+    theirs = ResNet(BasicBlock, blocks, num_classes=7)
+    theirs.load_state_dict(dict(zip(theirs.state_dict(), ours.state_dict().values(), strict=True)))
+    inputs = torch.randn(2, 3, 64, 96)
+    assert torch.equal(ours(inputs), theirs(inputs))
+    assert torch.equal(ours.eval()(inputs), theirs.eval()(inputs))
+
+
 @pytest.mark.parametrize(("builder", "last"), [(resnet8, 8), (resnet18, 4), (resnet34, 4)])
 def test_widths_double_and_images_shrink(builder, last: int) -> None:
     values = torch.randn(2, 3, 32, 32)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from cgl_ignite.catalogue import load_pipeline
 from cgl_ignite.cli.main import cgl
@@ -68,6 +69,72 @@ def test_a_pipeline_for_own_texts_names_the_columns_for_the_user_to_change(workd
 def test_few_steps_are_told_where_students_have_rows_of_their_own(workdir: Path, method: str, told: bool) -> None:
     shown = CliRunner().invoke(cgl, ["new", "--dataset", "digits", "--backbone", "resnet8", "--method", method]).stdout
     assert ("8 times fewer optimizer steps" in shown and "run.passes_per_epoch" in shown) == told
+
+
+def test_the_default_is_one_network_with_the_recipe(workdir: Path) -> None:
+    new("-o", "mine.toml")
+    pipeline = load_pipeline("mine.toml")
+    assert (pipeline.method.preset, pipeline.method.students) == ("baseline", 1)
+    assert (pipeline.optim.kind, pipeline.optim.schedule.kind, pipeline.run.average.kind) == ("adamw", "cosine", "ema")
+    assert [part.kind for part in pipeline.data.augment] == ["crop_flip", "cutmix"]
+    assert pipeline.run.epochs == 60  # 300 epochs for 1,000 rows, fewer by the root of 50, and at least 60
+    assert "--against baseline" in Path("mine.toml").read_text()
+
+
+def own(dataset: str, backbone: str, path: str, *more: str) -> Result:
+    arguments = ["new", "--dataset", dataset, "--backbone", backbone, "--path", path, "-o", "mine.toml", *more]
+    return CliRunner().invoke(cgl, arguments)
+
+
+def test_the_recipe_is_fitted_to_a_folder_of_images(workdir: Path) -> None:
+    for name, count in (("cat", 100), ("dog", 8)):
+        (workdir / "photos" / name).mkdir(parents=True)
+        for number in range(count):
+            Image.new("RGB", (120, 100)).save(workdir / "photos" / name / f"{number}.png")
+    done = own("local_images", "resnet18", "photos")
+    assert done.exit_code == 0, done.output
+    pipeline = load_pipeline("mine.toml")
+    data = pipeline.data.model_dump()
+    assert (data["path"], data["size"], pipeline.backbone.model_dump()["stem"]) == ("photos", 96, "imagenet")
+    # a fifth of 108 images is the test part, so 86 are left
+    assert data["holdout"] == 21
+    assert "holdout = 21  # of 86 rows in 2 classes, 8 to 100 each" in Path("mine.toml").read_text()
+    assert (data["balance"], pipeline.method.selection.by) == ("loss", "balanced_accuracy")
+    assert (pipeline.run.epochs, pipeline.optim.batch_size) == (400, 32)
+
+
+def test_the_recipe_is_fitted_to_a_table_of_texts(workdir: Path) -> None:
+    rows = [f"{'good' if number % 3 else 'bad'},a text with number {number}" for number in range(1250)]
+    Path("mail.csv").write_text("\n".join(["sentiment,message", *rows]))
+    assert own("local_text", "transformer", "mail.csv").exit_code == 0
+    pipeline = load_pipeline("mine.toml")
+    data = pipeline.data.model_dump()
+    assert (data["path"], data["label"], data["holdout"], data["balance"]) == ("mail.csv", None, 100, "none")
+    assert (pipeline.run.epochs, pipeline.optim.batch_size) == (60, 64)
+
+
+def test_with_a_method_the_settings_are_the_papers_and_the_data_fit(workdir: Path) -> None:
+    Path("mail.csv").write_text("\n".join(["label,text", *(f"{number % 2},text {number}" for number in range(1000))]))
+    assert own("local_text", "vdcnn9", "mail.csv", "--method", "cgl").exit_code == 0
+    pipeline = load_pipeline("mine.toml")
+    assert (pipeline.optim.kind, pipeline.run.epochs, pipeline.method.students) == ("adam", 20, 8)
+    assert pipeline.data.model_dump()["holdout"] == 80
+
+
+@pytest.mark.parametrize(
+    ("dataset", "backbone", "path", "told"),
+    [
+        ("local_images", "resnet18", "nowhere", "--path nowhere: there is no such file or folder"),
+        ("cifar10", "resnet18", ".", "--path .: 'cifar10' has its own files"),
+        ("local_text", "vdcnn9", "empty.csv", "empty.csv"),
+    ],
+)
+def test_a_path_without_data(workdir: Path, dataset: str, backbone: str, path: str, told: str) -> None:
+    Path("empty.csv").write_text("")
+    done = own(dataset, backbone, path)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert told in done.stderr and "Traceback" not in done.stderr
+    assert not Path("mine.toml").exists()
 
 
 @pytest.mark.parametrize("output", ["out/dir/", "."])

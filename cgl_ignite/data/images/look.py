@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,12 +35,14 @@ def look_at_images(options: Mapping[str, Any], *, files: bool) -> Look:
     headers = [read_header(path) for path, _ in found["train"][:: -(-train // _HEADERS)]]
     height, width = sides or headers[0][1:]
     cut = 0 if test else rows_of_test(train, options.get("test_fraction", TEST_FRACTION))
+    counts = Counter(target for _, target in found["train"]).values()
     return Look(
         shape=(max(channels for channels, _, _ in headers), height, width),
         classes=1 + max(target for _, target in found["train"]),
         train=train - cut,
         holdout=holdout or None,
         test=test + cut,
+        each=(min(counts), max(counts)),
     )
 
 

@@ -43,11 +43,14 @@ def look_at_tables(options: Mapping[str, Any], *, files: bool) -> Look:
     tables = open_tables(find_tables(path), Request(**given))
     rows = tables.counts()
     cut = 0 if "test" in rows else _test_rows(rows["train"], options["test_fraction"])
+    targets = targets_of(tables.parts["train"], tables.naming)
+    counts = targets[tables.rows["train"]].bincount() if tables.rows else targets.bincount()
     return Look(
         classes=len(tables.naming.classes),
         train=rows["train"] - cut,
         holdout=rows.get("holdout"),
         test=rows.get("test", cut),
+        each=(int(counts.min()), int(counts.max())),
     )
 
 
