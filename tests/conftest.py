@@ -20,7 +20,8 @@ import torch
 
 from cgl_ignite.comparison import pictures as axis_pictures
 from cgl_ignite.comparison import report
-from cgl_ignite.pipeline import RunResult, artifacts
+from cgl_ignite.pipeline import RunResult, artifacts, hand_over
+from tests.programs import Build, without_programs
 from tests.student.runs import finished_run
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -28,8 +29,9 @@ DRAWN, DRAWS = (artifacts, report, axis_pictures), re.compile("_figure$|^as_png$
 Drawing = dict[ModuleType, dict[str, Callable[..., Any]]]
 RESTORE = REPOSITORY.parent / "shared" / "data" / "restore.py"
 
-hypothesis.settings.register_profile("default", deadline=None)
-hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.register_profile("default", deadline=None, max_examples=20)
+hypothesis.settings.register_profile("many", deadline=None, max_examples=200, print_blob=True)
+hypothesis.settings.register_profile("ci", deadline=None, max_examples=20, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
@@ -74,6 +76,41 @@ def pictures(drawing: Drawing, monkeypatch: pytest.MonkeyPatch) -> None:
     for module, functions in drawing.items():
         for name, draw in functions.items():
             monkeypatch.setattr(module, name, draw)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def program() -> Iterator[Build]:
+    """Store students without their program at the end of a run, as making one takes longer than training so little."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield without_programs(patch)
+
+
+@pytest.fixture
+def programs(program: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the programs nevertheless."""
+    monkeypatch.setattr(hand_over, "student_model", program)
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder that all processes of a test run share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def _patched() -> Iterator[pytest.MonkeyPatch]:
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+@pytest.fixture(autouse=True)
+def _copied_stores(_patched: pytest.MonkeyPatch, shared: Path) -> None:
+    """Copy new databases of MLflow, once a test has imported MLflow, which takes seconds that other tests save."""
+    if "cgl_ignite.tracking.database" in sys.modules:
+        from tests.stores import copied_stores
+
+        copied_stores(_patched, shared)
 
 
 @pytest.fixture

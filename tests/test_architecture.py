@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-
-import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "cgl_ignite"
 
@@ -25,7 +23,11 @@ def module_name(path: Path) -> str:
 
 SOURCES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 TREES = {name: ast.parse(path.read_text("utf-8")) for name, path in SOURCES.items()}
-each_module = pytest.mark.parametrize("name", SOURCES)
+
+
+def faults_of(check: Callable[[str], object]) -> dict[str, object]:
+    """Check every module, and return what is wrong with those that break the rule."""
+    return {name: fault for name in SOURCES if (fault := check(name))}
 
 
 def part_of(module: str) -> str:
@@ -48,24 +50,26 @@ def test_the_drawing_shows_the_parts_that_exist() -> None:
     assert {part_of(name) for name in SOURCES} - {""} == FLOOR.keys()
 
 
-@each_module
-def test_imports_go_downwards(name: str) -> None:
-    own = part_of(name)
-    parts = {part_of(module) for module in imported(name)} - {own, ""}
-    upwards = {part for part in parts if own and FLOOR.get(part, 0) >= FLOOR.get(own, 0)}
-    assert not upwards, f"{name} imports from its own floor or a higher one: {sorted(upwards)}"
+def test_imports_go_downwards() -> None:
+    def upwards(name: str) -> set[str]:
+        own = part_of(name)
+        parts = {part_of(module) for module in imported(name)} - {own, ""}
+        return {part for part in parts if own and FLOOR.get(part, 0) >= FLOOR.get(own, 0)}
+
+    assert faults_of(upwards) == {}, "modules that import from their own floor or a higher one"
 
 
-@each_module
-def test_private_names_stay_at_home(name: str) -> None:
-    private = [
-        f"{node.module}.{alias.name}"
-        for node in ast.walk(TREES[name])
-        if isinstance(node, ast.ImportFrom) and node.module in SOURCES
-        for alias in node.names
-        if alias.name.startswith("_") and not alias.name.startswith("__")
-    ]
-    assert not private
+def test_private_names_stay_at_home() -> None:
+    def private(name: str) -> list[str]:
+        return [
+            f"{node.module}.{alias.name}"
+            for node in ast.walk(TREES[name])
+            if isinstance(node, ast.ImportFrom) and node.module in SOURCES
+            for alias in node.names
+            if alias.name.startswith("_") and not alias.name.startswith("__")
+        ]
+
+    assert faults_of(private) == {}, "modules that import private names of others"
 
 
 def test_no_import_is_relative() -> None:
@@ -85,16 +89,17 @@ def test_no_imports_in_circles() -> None:
     assert not needs, f"imports in a circle, or above one: {needs}"
 
 
-@each_module
-def test_files_are_short(name: str) -> None:
-    assert len(SOURCES[name].read_text("utf-8").splitlines()) <= LONGEST_FILE
+def test_files_are_short() -> None:
+    lines = {name: len(path.read_text("utf-8").splitlines()) for name, path in SOURCES.items()}
+    assert {name: count for name, count in lines.items() if count > LONGEST_FILE} == {}
 
 
-@each_module
-def test_functions_fit_a_screen(name: str) -> None:
-    functions = [node for node in ast.walk(TREES[name]) if isinstance(node, ast.FunctionDef)]
-    long = [f"{node.name}: {lines}" for node in functions if (lines := body_lines(node)) > LONGEST_FUNCTION]
-    assert not long, f"functions of {name} longer than {LONGEST_FUNCTION} lines: {long}"
+def test_functions_fit_a_screen() -> None:
+    def long(name: str) -> list[str]:
+        functions = [node for node in ast.walk(TREES[name]) if isinstance(node, ast.FunctionDef)]
+        return [f"{node.name}: {lines}" for node in functions if (lines := body_lines(node)) > LONGEST_FUNCTION]
+
+    assert faults_of(long) == {}, f"functions longer than {LONGEST_FUNCTION} lines"
 
 
 def body_lines(function: ast.FunctionDef) -> int:
@@ -103,23 +108,26 @@ def body_lines(function: ast.FunctionDef) -> int:
     return function.end_lineno - function.lineno + 1 - (text.count("\n") + 1 if text else 0)
 
 
-@each_module
-def test_modules_say_what_they_offer(name: str) -> None:
-    assigned = {
-        target.id
-        for node in TREES[name].body
-        if isinstance(node, (ast.Assign, ast.AnnAssign))
-        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
-        if isinstance(target, ast.Name)
-    }
-    assert "__all__" in assigned
+def test_modules_say_what_they_offer() -> None:
+    def assigned(name: str) -> set[str]:
+        return {
+            target.id
+            for node in TREES[name].body
+            if isinstance(node, (ast.Assign, ast.AnnAssign))
+            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+            if isinstance(target, ast.Name)
+        }
+
+    assert [name for name in SOURCES if "__all__" not in assigned(name)] == []
 
 
-@each_module
-def test_no_code_asks_which_method_it_runs(name: str) -> None:
+def test_no_code_asks_which_method_it_runs() -> None:
     """A method is a value: code that compares its name is a part in the wrong place."""
-    asks = [node.lineno for node in ast.walk(TREES[name]) if asks_for_a_method(node)]
-    assert not asks, f"{name} asks for a method in lines {asks}"
+
+    def asks(name: str) -> list[int]:
+        return [node.lineno for node in ast.walk(TREES[name]) if asks_for_a_method(node)]
+
+    assert faults_of(asks) == {}, "lines that ask for a method"
 
 
 def asks_for_a_method(node: ast.AST) -> bool:

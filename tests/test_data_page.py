@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import subprocess
 import sys
 from inspect import Parameter
@@ -94,10 +95,10 @@ def test_all_augmentations_of_texts_are_listed_with_their_defaults() -> None:
                 assert f"`{name} = {toml_value(option.default)}`" in row
 
 
-def test_the_python_block_runs(workdir: Path) -> None:
+def test_the_python_block_runs(workdir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (workdir / "page.py").write_text(block("python"), encoding="utf-8")
-    done = subprocess.run([sys.executable, "page.py"], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == [
+    runpy.run_path("page.py")
+    assert capsys.readouterr().out.splitlines() == [
         "[[5, 17, 14, 6, 43, 0, 0, 0], [22, 20, 1, 21, 2, 4, 17, 16]]",
         "['cold!', 'tr\N{REPLACEMENT CHARACTER}s bon']",
     ]

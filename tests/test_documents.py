@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from cgl_ignite.backbones import BACKBONES
 from cgl_ignite.catalogue import load_pipeline
 from cgl_ignite.cli.main import cgl
 
@@ -63,13 +63,16 @@ def test_changes_shown_are_valid(line: str, tmp_path: Path) -> None:
     assert load_pipeline(path) != load_pipeline(ROOT / "pipelines" / "cifar100_resnet18.toml")
 
 
-def test_the_backbone_shown_can_be_used(tmp_path: Path) -> None:
-    """In a process of its own, as it registers a part."""
+def test_the_backbone_shown_can_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It registers a part, which is forgotten after it."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for attribute in ("_builders", "_facts"):
+        monkeypatch.setattr(BACKBONES, attribute, dict(getattr(BACKBONES, attribute)))
     (module,) = re.findall(r"```python\n# my_parts.py\n(.*?)```", README, re.DOTALL)
     (tables,) = re.findall(r"```toml\n(plugins.*?)```", README, re.DOTALL)
     (tmp_path / "my_parts.py").write_text(module, encoding="utf-8")
     extends = (ROOT / "pipelines" / "digits_resnet.toml").as_posix()
     (tmp_path / "mine.toml").write_text(f'extends = "{extends}"\n{tables}', encoding="utf-8")
-    command = [sys.executable, "-m", "cgl_ignite", "check", str(tmp_path / "mine.toml")]
-    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert answer.returncode == 0, answer.stderr
+    answer = CliRunner().invoke(cgl, ["check", str(tmp_path / "mine.toml")])
+    sys.modules.pop("my_parts", None)
+    assert answer.exit_code == 0, answer.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from pathlib import Path
 
@@ -35,6 +36,7 @@ ROWS = {
 each_piece = pytest.mark.parametrize("name", ROWS)
 
 
+@functools.cache
 def rows(name: str, *changes: str, small: bool = False) -> ChosenRows:
     return read_rows(str(FOLDER / f"{name}.toml"), changes, small=small)
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from unittest import mock
 
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -88,7 +88,6 @@ def random_batch(world):
     return Batch(inputs, torch.randint(CLASSES, (rows,), generator=generator), world.sizes)
 
 
-@settings(max_examples=60)
 @given(worlds())
 def test_step_equals_plain_loop(world):
     pool, step = planned(world)
@@ -121,7 +120,6 @@ def test_step_equals_plain_loop(world):
         torch.testing.assert_close(norm.running_var[slot], variance, **close)
 
 
-@settings(max_examples=30)
 @given(worlds())
 def test_an_extracted_student_equals_its_place_in_the_pool(world):
     from cgl_ignite.engine.evaluate import pool_logits

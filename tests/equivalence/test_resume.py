@@ -98,8 +98,19 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return outcome(folder, result.run_id)
 
 
-@pytest.mark.parametrize("stopped_at", [1, 3, 4, 5, 8, 11, 15, 16])
-@pytest.mark.parametrize("every", ["{iterations = 1}", "{iterations = 3}", "{epochs = 1}"])
+STOPS = (1, 3, 4, 5, 8, 11, 15, 16)
+CHECKPOINTS = ("{iterations = 3}", "{epochs = 1}", "{iterations = 1}")
+IN_TURN = {(stop, CHECKPOINTS[turn % 3]) for turn, stop in enumerate(STOPS)}
+
+
+@pytest.mark.parametrize(
+    ("every", "stopped_at"),
+    [
+        pytest.param(every, stop, marks=() if (stop, every) in IN_TURN else pytest.mark.slow)
+        for every in CHECKPOINTS
+        for stop in STOPS
+    ],
+)
 def test_killed_and_resumed(tmp_path: Path, uninterrupted: dict[str, Any], stopped_at: int, every: str) -> None:
     setting = pipeline(tmp_path, f"run.checkpoint_every={every}")
     tracker = MemoryTracker()

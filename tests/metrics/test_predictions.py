@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
@@ -48,7 +48,6 @@ def by_scikit_learn(name: str, probabilities: Any, targets: Any) -> Any:
     return found[name]()
 
 
-@settings(max_examples=60, deadline=None)
 @given(answers())
 def test_every_metric_equals_that_of_scikit_learn(table: Table) -> None:
     logits, targets = table
@@ -63,7 +62,6 @@ def test_every_metric_equals_that_of_scikit_learn(table: Table) -> None:
             np.testing.assert_allclose(found[name], expected, rtol=1e-9, atol=1e-9, err_msg=name)
 
 
-@settings(max_examples=60, deadline=None)
 @given(answers())
 def test_the_calibration_error_is_that_of_the_reliability_diagram(table: Table) -> None:
     logits, targets = table

@@ -99,7 +99,7 @@ def test_a_student_that_cannot_be_a_model_is_a_note_with_the_reason(setting, not
     assert len(notes.told) == 1
 
 
-def test_the_model_is_sent_when_the_store_is_back_and_the_result_names_it(setting, notes, monkeypatch):
+def test_the_model_is_sent_when_the_store_is_back_and_the_result_names_it(setting, notes, monkeypatch, programs):
     tracker = MemoryTracker()
     with monkeypatch.context() as patch:
         patch.setattr(hand_over, "keep_pictures", lambda *_: setattr(tracker, "down", True))

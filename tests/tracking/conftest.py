@@ -7,16 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from cgl_ignite.tracking import RunInfo, Store, locate
+from cgl_ignite.tracking import RunInfo, Store, database, locate
 from cgl_ignite.tracking.mlflow import MLflowTracker
+from tests.stores import CREATE, ready_database
+
+
+@pytest.fixture(autouse=True)
+def _created_stores(_copied_stores: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let MLflow create databases, as these tests are about that."""
+    monkeypatch.setattr(database, "_create", CREATE)
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("template")
-    store = locate(folder, f"sqlite:///{folder / 'mlflow.db'}")
-    assert MLflowTracker(store).newest_experiment() is None
-    return folder / "mlflow.db"
+def template(shared: Path) -> Path:
+    return ready_database(shared)
 
 
 @pytest.fixture
