@@ -167,3 +167,10 @@ def test_an_unknown_backbone(workdir: Path) -> None:
     done = CliRunner().invoke(cgl, ["new", "--dataset", "cifar10", "--backbone", "resnet9"])
     assert done.exit_code == 2
     assert "unknown backbone 'resnet9'; did you mean 'resnet8'? (known: 'resnet8', " in done.stderr
+
+
+def test_the_shipped_pipeline_of_the_digits_is_the_recommended_one(workdir: Path) -> None:
+    arguments = ["new", "--dataset", "digits", "--backbone", "resnet8", "-o", "digits_recommended.toml"]
+    assert CliRunner().invoke(cgl, arguments).exit_code == 0
+    shipped = Path(__file__).resolve().parents[2] / "pipelines" / "digits_recommended.toml"
+    assert load_pipeline("digits_recommended.toml") == load_pipeline(shipped)
