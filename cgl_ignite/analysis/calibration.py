@@ -19,6 +19,8 @@ __all__ = ["BINS", "Reliability", "calibration_figure", "reliability"]
 
 BINS = 15
 """Of equal width, as in Guo et al. (2017)."""
+LEAST_DRAWN = 10
+"""The accuracy of a bin with fewer rows is not drawn."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,13 +84,14 @@ def calibration_figure(measured: Mapping[str, Reliability], errors: Mapping[str,
         measured: for each method, the predictions of all of its runs.
         errors: for each method, the mean of the calibration errors of its runs.
     """
-    figure = new_figure(6.4, 5.6)
+    figure = new_figure(8.2, 5.6)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     upper.plot([0, 100], [0, 100], color=MUTED, linewidth=1, linestyle=":", label="as sure as right")
     for place, (name, one) in enumerate(measured.items()):
         style = line_style(place)
         label = f"{name} ({errors[name]:.1f} points)"
-        upper.plot(one.confidence, one.accuracy, marker="o", markersize=4, label=label, **style)
+        drawn = one.rows >= min(LEAST_DRAWN, one.rows.max())
+        upper.plot(one.confidence[drawn], one.accuracy[drawn], marker="o", markersize=4, label=label, **style)
         edges = np.linspace(0, 100, len(one.rows) + 1)
         lower.stairs(100 * one.rows / one.rows.sum(), edges, **style)
     upper.set(ylabel="accuracy, percent", ylim=(0, 102))
@@ -96,6 +99,7 @@ def calibration_figure(measured: Mapping[str, Reliability], errors: Mapping[str,
     for axes in (upper, lower):
         axes.grid(axis="y")
         axes.set_axisbelow(True)
-    upper.legend(loc="upper left", labelcolor=INK)
-    headline(upper, "Calibration of the selected student", "expected calibration error; below the line: too sure")
+    upper.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), labelcolor=INK)
+    detail = f"expected calibration error; below the line: too sure; bins of at least {LEAST_DRAWN} rows"
+    headline(upper, "Calibration of the selected student", detail)
     return figure

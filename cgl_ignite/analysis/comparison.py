@@ -54,6 +54,7 @@ class Cost:
         multiply_adds: forward and backward, of all students together, for one training sample.
         work: multiply-adds of the whole training.
         epochs: of the training; 0 in files of older versions, which did not say.
+        evaluation: multiply-adds of all students for one row of an evaluation; 0 in files of older versions.
     """
 
     steps: int
@@ -61,6 +62,7 @@ class Cost:
     multiply_adds: float
     work: float
     epochs: int = 0
+    evaluation: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -40,6 +40,8 @@ def flatness_figure(drops: Mapping[str, Mapping[str, Drops]]) -> Figure:
         axes.set_ylim(-0.05 * highest - 0.5, 1.25 * highest + 1)
         title, label = TITLES[kind]
         axes.set(xlabel=label, ylabel="points of test accuracy lost")
+        strengths = sorted({strength for lost in methods.values() for strength in lost})
+        axes.set_xticks(strengths, [f"{strength:g}" for strength in strengths])
         axes.grid(axis="y")
         headline(axes, title, "mean loss of the selected student, with 95 % interval")
     columns[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))

@@ -7,7 +7,6 @@ import platform
 import random
 import re
 import shlex
-import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import datetime, timezone
@@ -18,6 +17,8 @@ from typing import Any
 
 import psutil
 import torch
+
+from cgl_ignite.tracking import ask_git
 
 __all__ = ["facts", "peak_mib", "ratio", "summary"]
 
@@ -53,7 +54,7 @@ def facts(device: torch.device) -> dict[str, Any]:
     packages = ("cgl_ignite", "torch", "torchvision", "pytorch-ignite", "numpy")
     return {
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "commit": _commit(),
+        "commit": ask_git("describe", "--always", "--dirty", "--abbrev=12", folder=Path(__file__).parent) or "unknown",
         "command": shlex.join(["python", *sys.argv]),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
         "hardware": {
@@ -64,12 +65,6 @@ def facts(device: torch.device) -> dict[str, Any]:
             "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
         },
     }
-
-
-def _commit() -> str:
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
 
 
 def _processor() -> str:

@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from statistics import fmean, median
+from statistics import median
 from typing import Any
+
+import numpy as np
 
 from cgl_ignite.bench.passes import ready
 from cgl_ignite.bench.synthetic import made_up
@@ -21,7 +23,8 @@ from cgl_ignite.pipeline.device import cpu_threads
 
 __all__ = ["Load", "Speed", "forecast_seconds", "measure_speed"]
 
-EPOCHS, ITERATIONS = 3, 3
+EPOCHS, WHOLE = 3, 2
+"""Of a measurement: its epochs, and the iterations of each before a last one with half of the rows."""
 MOST_WORK = 2e10
 """So many multiply-adds an iteration of a measurement may have, or its batches are made smaller."""
 EVALUATED, LEAST_EVALUATED = 256, 16
@@ -35,6 +38,8 @@ class Load:
     Attributes:
         iterations: of the whole training.
         work: multiply-adds of one of them.
+        short: how many of them have fewer rows, as the last ones of a pass.
+        share: so many of the rows these have.
         evaluated: rows that all students are evaluated on, of all epochs and the test part.
         row_work: multiply-adds of all students on one of these rows.
     """
@@ -44,6 +49,8 @@ class Load:
     work: float
     evaluated: int
     row_work: float
+    short: float = 0
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,8 @@ class Speed:
         row: to evaluate all students on one row, of ``row_work`` multiply-adds.
         epoch: of what happens once an epoch, besides its evaluation.
         fixed: of a run: its start, its files and its figures.
+        half: an iteration with half of the rows.
+        start: what the first run of a process takes longer than the next one.
     """
 
     work: float
@@ -63,33 +72,50 @@ class Speed:
     row: float
     epoch: float
     fixed: float
+    half: float
+    start: float = 0.0
 
 
 class Stopwatch(NoScreen):
-    """Notes when iterations, by epoch, and runs end."""
+    """Notes when the iterations of each epoch of each run end, and when the runs end."""
 
     def __init__(self) -> None:
-        self.iterations: list[tuple[int, float]] = []
-        self.runs: list[float] = []
+        self.trainings: list[list[list[float]]] = []
+        self.ends: list[float] = []
+
+    def start(self, summary: Any) -> None:
+        """Begin a run."""
+        self.trainings.append([])
 
     def iteration(self, state: Any) -> None:
         """Note an iteration."""
-        self.iterations.append((state.epoch, time.perf_counter()))
+        training = self.trainings[-1]
+        if len(training) < state.epoch:
+            training.append([])
+        training[-1].append(time.perf_counter())
 
     def finish(self, result: Any, model: str | None = None) -> None:
-        """Note a run."""
-        self.runs.append(time.perf_counter())
+        """Note the end of a run."""
+        self.ends.append(time.perf_counter())
 
     @property
-    def steps(self) -> list[float]:
-        """The seconds of each iteration that follows another one of its epoch."""
-        return [after - before for (one, before), (other, after) in pairwise(self.iterations) if one == other]
+    def whole(self) -> float:
+        """The seconds of an iteration with all rows."""
+        return median(times[1] - times[0] for times in self._epochs())
 
     @property
-    def gaps(self) -> list[float]:
+    def half(self) -> float:
+        """The seconds of the last iteration of an epoch."""
+        return median(times[-1] - times[-2] for times in self._epochs())
+
+    @property
+    def gap(self) -> float:
         """The seconds from the last iteration of an epoch to the first one of the next."""
-        pairs = pairwise(self.iterations)
-        return [after - before for (one, before), (other, after) in pairs if other == one + 1]
+        return median(after[0] - before[-1] for training in self.trainings for before, after in pairwise(training))
+
+    def _epochs(self) -> list[list[float]]:
+        """Return all epochs but the first one of the first run, which is slower."""
+        return [times for training in self.trainings for times in training][1:]
 
 
 def measure_speed(pipeline: Pipeline, load: Load) -> Speed:
@@ -100,29 +126,37 @@ def measure_speed(pipeline: Pipeline, load: Load) -> Speed:
     with tempfile.TemporaryDirectory() as folder, cpu_threads(pipeline.run.threads):
         tracking = small.tracking.model_copy(update={"folder": Path(folder), "uri": None})
         small = small.model_copy(update={"tracking": tracking})
+        begun = time.perf_counter()
         run(small, screen=watch)
         parts = ready(small)
         parts.evaluate_holdout()
         since = time.perf_counter()
         parts.evaluate_holdout()
         row = (time.perf_counter() - since) / len(parts.splits.holdout)
-    iteration = median(watch.steps[len(watch.steps) // 2 :])
     evaluation = row * len(parts.splits.holdout)
-    epoch = max(0.0, median(watch.gaps) - iteration - evaluation)
-    first, second = watch.runs
-    trained = EPOCHS * (ITERATIONS * iteration + epoch + evaluation)
+    epoch = max(0.0, watch.gap - watch.whole - evaluation)
+    trained = EPOCHS * (WHOLE * watch.whole + watch.half + epoch + evaluation) + evaluation
+    first, second = watch.ends
     return Speed(
-        load.work * share, iteration, load.row_work, row, epoch, max(0.0, second - first - trained - evaluation)
+        work=load.work * small.optim.batch_size / pipeline.optim.batch_size,
+        iteration=watch.whole,
+        row_work=load.row_work,
+        row=row,
+        epoch=epoch,
+        fixed=max(0.0, second - first - trained),
+        half=watch.half,
+        start=max(0.0, first - begun - (second - first)),
     )
 
 
 def _shortened(pipeline: Pipeline, share: float) -> Pipeline:
     """Return a pipeline with a few rows of made-up data, and a share of its batch."""
-    batch = max(2, round(pipeline.optim.batch_size * share))
+    batch = max(4, round(pipeline.optim.batch_size * share))
     seed, groups = pipeline.seeds[0], len(divided(pipeline, 2 * pipeline.method.students).sizes)
     drawn = made_up(pipeline)
     held_out = max(LEAST_EVALUATED, round(EVALUATED * share))
-    data = {"limit": ITERATIONS * batch * groups + held_out, "holdout": held_out, "test_limit": held_out}
+    rows = WHOLE * batch + batch // 2
+    data = {"limit": rows * groups + held_out, "holdout": held_out, "test_limit": held_out}
     changes = {
         "data": drawn.data.model_copy(update=data),
         "optim": pipeline.optim.model_copy(update={"batch_size": batch}),
@@ -140,17 +174,28 @@ def forecast_seconds(loads: Mapping[str, Load], speeds: Sequence[Speed]) -> dict
 
     Example:
         >>> loads = {"a": Load(2, 10, 1e9, 100, 1.0), "b": Load(2, 10, 3e9, 100, 1.0)}
-        >>> speeds = [Speed(1e9, 0.1, 1.0, 0.01, 0.5, 2.0), Speed(2e9, 0.15, 1.0, 0.01, 0.5, 2.0)]
+        >>> speeds = [Speed(1e9, 0.1, 1.0, 0.01, 0.5, 2.0, 0.05), Speed(2e9, 0.15, 1.0, 0.01, 0.5, 2.0, 0.05)]
         >>> {name: round(seconds, 6) for name, seconds in forecast_seconds(loads, speeds).items()}
         {'a': 5.0, 'b': 6.0}
     """
     iteration = _line([(one.work, one.iteration) for one in speeds])
     row = _line([(one.row_work, one.row) for one in speeds])
-    epoch, fixed = fmean(one.epoch for one in speeds), fmean(one.fixed for one in speeds)
+    epoch = _between([(one.work, one.epoch) for one in speeds])
+    fixed = _between([(one.work, one.fixed) for one in speeds])
+    constant = _between([(one.work, min(1.0, max(0.0, 2 * one.half / one.iteration - 1))) for one in speeds])
     return {
-        name: load.iterations * iteration(load.work) + load.evaluated * row(load.row_work) + load.epochs * epoch + fixed
+        name: iteration(load.work) * (load.iterations - load.short * (1 - load.share) * (1 - constant(load.work)))
+        + load.evaluated * row(load.row_work)
+        + load.epochs * epoch(load.work)
+        + fixed(load.work)
         for name, load in loads.items()
     }
+
+
+def _between(points: Sequence[tuple[float, float]]) -> Callable[[float], float]:
+    """Return the line from the first to the last point, and the value of the nearer one beyond them."""
+    places, values = zip(*sorted(points), strict=True)
+    return lambda work: float(np.interp(work, places, values))
 
 
 def _line(points: Sequence[tuple[float, float]]) -> Callable[[float], float]:

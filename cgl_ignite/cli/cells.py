@@ -5,15 +5,21 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from cgl_ignite.bench.timing import Load, forecast_seconds, measure_speed
 from cgl_ignite.cli.frame import duration
-from cgl_ignite.cli.preview import Preview
 from cgl_ignite.cli.rows import ChosenRows
-from cgl_ignite.comparison.budget import with_epochs, with_passes
+from cgl_ignite.comparison.budget import DataForm, budgets, with_epochs
 from cgl_ignite.comparison.datasets import rows_by_data
+from cgl_ignite.data import InputSpec, Look, input_of, look_at
 from cgl_ignite.errors import InputError
+from cgl_ignite.pipeline.assemble import divided
+
+if TYPE_CHECKING:
+    from cgl_ignite.analysis.comparison import Cost
+    from cgl_ignite.config.schema import Data, Pipeline
 
 __all__ = ["cells_lines", "read_duration"]
 
@@ -49,13 +55,12 @@ def cells_lines(rows: ChosenRows, seeds: int, *, measured: bool, budget: float |
     """
     count = len(rows.bound.pipelines)
     yield f"Comparison: {count} rows x {seeds} {'seed' if seeds == 1 else 'seeds'} = {count * seeds} cells"
-    previews = _previews(rows)
-    loads = {name: load for name, preview in previews.items() if (load := _load(preview))}
-    if len(loads) < len(previews):
+    loads = _loads(rows)
+    if len(loads) < count:
         yield "their cost is known when the files of the data are there"
         return
     since = time.perf_counter()
-    seconds = _seconds(previews, loads) if measured else {}
+    seconds, start = _seconds(rows.bound.pipelines, loads) if measured else ({}, 0.0)
     width = max(map(len, loads))
     yield f"{'row':<{width}}{'epochs':>8}{'iterations':>12}{'multiply-adds':>15}{'time' if seconds else '':>10}"
     for name, load in loads.items():
@@ -64,82 +69,82 @@ def cells_lines(rows: ChosenRows, seeds: int, *, measured: bool, budget: float |
     yield f"multiply-adds of all cells: {seeds * sum(load.iterations * load.work for load in loads.values()):.3g}"
     if seconds:
         took = time.perf_counter() - since
-        yield f"time of all cells, one at a time: {duration(seeds * sum(seconds.values()))} (measured in {took:.0f} s)"
+        total = start + seeds * sum(seconds.values())
+        yield f"time of all cells, one at a time: {duration(total)} (measured in {took:.0f} s)"
     if seconds and budget is not None:
-        yield _fitting(rows, seconds, seeds, budget)
+        yield _fitting(rows, seconds, seeds, budget, start)
 
 
-def _previews(rows: ChosenRows) -> dict[str, Preview]:
-    """Preview all rows, at the length that equal steps or cost give them."""
-    previews: dict[str, Preview] = {}
+def _loads(rows: ChosenRows) -> dict[str, Load]:
+    """Count what a run of each row does; rows whose data are not known before they are read are left out."""
+    found: dict[str, Load] = {}
     for group in rows_by_data(rows.bound.pipelines).values():
-        measured: dict[str, Preview] = {}
-        found = {}
-        for name, pipeline in group.items():
-            kind = pipeline.backbone.model_dump_json()
-            first = measured.get(kind)
-            found[name] = Preview.of(pipeline, first.costs, first.look) if first else Preview.of(pipeline)
-            measured.setdefault(kind, found[name])
-        previews |= _equal(found, rows.equal)
-    return {name: previews[name] for name in rows.bound.pipelines}
+        data = next(iter(group.values())).data
+        look, spec, classes = _look(data)
+        parts = None
+        with suppress(InputError):
+            parts = look.rows(data.holdout, data.limit, data.test_limit)
+        if parts is not None:
+            train, holdout, test = parts
+            costs = budgets(group, DataForm(spec, classes, train), rows.equal)
+            found |= {name: _load(group[name], cost, train, holdout, test) for name, cost in costs.items()}
+    return {name: found[name] for name in rows.bound.pipelines if name in found}
 
 
-def _equal(found: Mapping[str, Preview], equal: str) -> dict[str, Preview]:
-    if equal == "epochs" or any(preview.iterations is None for preview in found.values()):
-        return dict(found)
-    amounts = {name: one.pipeline.run.epochs * (one.iterations or 1) for name, one in found.items()}
-    if equal == "cost":
-        amounts = {name: round(count * found[name].work) for name, count in amounts.items()}
-    most = max(amounts.values())
-    return {name: _longer(one, most / amounts[name], equal) for name, one in found.items()}
+def _look(data: Data) -> tuple[Look, InputSpec, int]:
+    """Tell what is known of data before they are read, the form of their inputs, and the number of their classes."""
+    look = look_at(data.kind, data.options, files=True)
+    spec, classes, _ = input_of(data.kind, data.encoding, look)
+    return look, spec, classes
 
 
-def _longer(preview: Preview, factor: float, equal: str) -> Preview:
-    one = preview.pipeline
-    if equal == "cost":
-        return replace(preview, pipeline=with_epochs(one, max(1, round(one.run.epochs * factor))))
-    return replace(preview, pipeline=with_passes(one, -(-round(one.run.passes_per_epoch * factor * 1000) // 1000)))
+def _load(pipeline: Pipeline, cost: Cost, train: int, holdout: int, test: int) -> Load:
+    """Count what a run does, from its cost; a distillation counts as iterations of equal work."""
+    subsets, batch = divided(pipeline, train), pipeline.optim.batch_size
+    work = cost.multiply_adds * len(subsets.sizes) * batch
+    distil = with_epochs(pipeline, cost.epochs).distil
+    epochs = cost.epochs + (0 if distil is None else distil.epochs)
+    rest = max(subsets.sizes) % batch
+    return Load(
+        epochs=epochs,
+        iterations=cost.work / work,
+        work=work,
+        evaluated=epochs * holdout + test,
+        row_work=cost.evaluation,
+        short=cost.epochs * cost.passes if rest > 1 else 0,
+        share=rest / batch if rest > 1 else 1.0,
+    )
 
 
-def _load(preview: Preview) -> Load | None:
-    """Count what a run does; None where the rows are not known. A distillation counts as iterations of equal work."""
-    pipeline, parts = preview.pipeline, preview.rows
-    if preview.iterations is None or parts is None:
-        return None
-    train, holdout, test = parts
-    forward = sum(cost.forward for cost in preview.costs)
-    iterations: float = pipeline.run.epochs * preview.iterations
-    epochs = pipeline.run.epochs
-    if pipeline.distil is not None:
-        iterations += pipeline.distil.epochs * train * preview.distillation / preview.work
-        epochs += pipeline.distil.epochs
-    evaluated = epochs * holdout + test
-    return Load(epochs, iterations, preview.work, evaluated, pipeline.method.students * forward)
+def _seconds(pipelines: Mapping[str, Pipeline], loads: Mapping[str, Load]) -> tuple[dict[str, float], float]:
+    """Measure the cheapest row of each backbone and, if it does not take too long, the dearest one.
 
-
-def _seconds(previews: Mapping[str, Preview], loads: Mapping[str, Load]) -> dict[str, float]:
-    """Measure the cheapest row of each backbone and, if it does not take too long, the dearest one."""
+    Returns the seconds of a run of each row, and those that the first run of a process takes longer.
+    """
     groups: dict[tuple[str, str], list[str]] = {}
-    for name, preview in previews.items():
-        key = (preview.pipeline.backbone.model_dump_json(), str(preview.spec))
-        groups.setdefault(key, []).append(name)
+    for rows in rows_by_data(pipelines).values():
+        inputs = str(_look(next(iter(rows.values())).data)[1])
+        for name, pipeline in rows.items():
+            groups.setdefault((pipeline.backbone.model_dump_json(), inputs), []).append(name)
     seconds: dict[str, float] = {}
+    start = 0.0
     for names in groups.values():
         ordered = sorted(names, key=lambda name: loads[name].work)
         cheapest, dearest = ordered[0], ordered[-1]
-        speeds = [measure_speed(previews[cheapest].pipeline, loads[cheapest])]
+        speeds = [measure_speed(pipelines[cheapest], loads[cheapest])]
         ratio = loads[dearest].work / loads[cheapest].work
         if ratio > DEARER and speeds[0].iteration * ratio < SLOWEST:
-            speeds.append(measure_speed(previews[dearest].pipeline, loads[dearest]))
+            speeds.append(measure_speed(pipelines[dearest], loads[dearest]))
         seconds |= forecast_seconds({name: loads[name] for name in names}, speeds)
-    return seconds
+        start = max(start, *(speed.start for speed in speeds))
+    return seconds, start
 
 
-def _fitting(rows: ChosenRows, seconds: Mapping[str, float], seeds: int, budget: float) -> str:
+def _fitting(rows: ChosenRows, seconds: Mapping[str, float], seeds: int, budget: float, start: float) -> str:
     """Say how many cells fit into a budget, in the order in which they run."""
     groups: Sequence[Mapping[str, object]] = list(rows_by_data(rows.bound.pipelines).values())
     order = [name for group in groups for _ in range(seeds) for name in group]
-    done, spent = 0, 0.0
+    done, spent = 0, start
     for name in order:
         spent += seconds[name]
         if spent > budget:
@@ -147,5 +152,5 @@ def _fitting(rows: ChosenRows, seconds: Mapping[str, float], seeds: int, budget:
         done += 1
     if done == len(order):
         return f"all {done} cells fit into {duration(budget)}"
-    share = budget / sum(seconds[name] for name in order)
+    share = max(0.0, budget - start) / sum(seconds[name] for name in order)
     return f"{done} of {len(order)} cells fit into {duration(budget)}; all of them with {share:.2g} times the epochs"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 
 from cgl_ignite.analysis.comparison import Cost
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.data import ENCODINGS, DataSource, Subsets, iterations_of_a_pass, rows_held_out
+from cgl_ignite.data import ENCODINGS, DataSource, iterations_of_a_pass, rows_held_out
 from cgl_ignite.imitation import turns_of
 from cgl_ignite.pipeline.assemble import blueprint, divided, routes_of
 from cgl_ignite.pipeline.forecast import forecast
@@ -20,22 +21,40 @@ from cgl_ignite.pool.plan import RouteTable
 from cgl_ignite.seeding import stream
 from cgl_ignite.spec import InputSpec
 
-__all__ = ["Equal", "budget", "budgets", "form_of_inputs", "steps_of_a_pass", "with_epochs", "with_passes"]
-
+__all__ = ["DataForm", "Equal", "budget", "budgets", "steps_of_a_pass", "with_epochs", "with_passes"]
 
 Equal = Literal["epochs", "steps", "cost"]
 """What all methods of a comparison have the same amount of."""
 
 
-def budget(pipeline: Pipeline, source: DataSource, costs: Sequence[LayerCost] = ()) -> Cost:
+@dataclass(frozen=True)
+class DataForm:
+    """What a cost depends on of the data: the form of an input, the number of classes, and of the training rows."""
+
+    spec: InputSpec
+    classes: int
+    rows: int
+
+    @classmethod
+    def of(cls, pipeline: Pipeline, source: DataSource) -> DataForm:
+        """Tell it of data that are read; inputs have the form that the students read."""
+        data, encoding = pipeline.data, ENCODINGS.build(pipeline.data.encoding)
+        rows = len(encoding.targets(source.train))
+        used = min(data.limit or rows, rows)
+        used -= 0 if source.holdout else rows_held_out(data.holdout, used, data.limit)
+        return cls(encoding.spec or source.spec, len(source.classes), used)
+
+
+def budget(pipeline: Pipeline, data: DataSource | DataForm, costs: Sequence[LayerCost] = ()) -> Cost:
     """Tell what one run costs, from the number of its training rows; no row is looked at.
 
     Layers are measured unless their ``costs`` are known.
     """
-    spec = form_of_inputs(pipeline, source)
-    backbone, routing = blueprint(pipeline, spec, len(source.classes))
+    form = data if isinstance(data, DataForm) else DataForm.of(pipeline, data)
+    spec = form.spec
+    backbone, routing = blueprint(pipeline, spec, form.classes)
     costs = costs or measure_layers(modular_layers(backbone), spec)
-    subsets = _subsets(pipeline, source)
+    subsets = divided(pipeline, form.rows)
     mean = forecast(pipeline, routing, subsets.group_of, costs, pipeline.seeds[0], torch.device("cpu"))
     passes, rows = pipeline.run.epochs * pipeline.run.passes_per_epoch, pipeline.optim.batch_size
     iterations = passes * iterations_of_a_pass(max(subsets.sizes), rows)
@@ -43,22 +62,19 @@ def budget(pipeline: Pipeline, source: DataSource, costs: Sequence[LayerCost] = 
     paths = routing.sample(stream(pipeline.seeds[0], "paths")).tolist()
     routes = routes_of(pipeline, paths, subsets.group_of, costs)
     mean_work = mean.multiply_adds + together * frozen_work(pipeline, spec, routes, costs)
-    distil_steps, distil_work = _distillation(pipeline, source, spec, routes, costs)
+    distil_steps, distil_work = _distillation(pipeline, form, routes, costs)
     return Cost(
-        steps=passes * steps_of_a_pass(pipeline, source) + distil_steps,
+        steps=passes * steps_of_a_pass(pipeline, form) + distil_steps,
         passes=pipeline.run.passes_per_epoch,
         multiply_adds=mean_work / together,
         work=iterations * mean_work + distil_work,
         epochs=pipeline.run.epochs,
+        evaluation=pipeline.method.students * sum(cost.forward for cost in costs),
     )
 
 
 def _distillation(
-    pipeline: Pipeline,
-    source: DataSource,
-    spec: InputSpec,
-    routes: RouteTable,
-    costs: Sequence[LayerCost],
+    pipeline: Pipeline, form: DataForm, routes: RouteTable, costs: Sequence[LayerCost]
 ) -> tuple[int, float]:
     """Count the optimizer steps of the distillation at the end, and its multiply-adds."""
     distil = pipeline.distil
@@ -66,45 +82,39 @@ def _distillation(
         return 0, 0.0
     rows = pipeline.optim.batch_size
     passes = distil.epochs * pipeline.run.passes_per_epoch
-    steps = passes * iterations_of_a_pass(_training_rows(pipeline, source), rows)
+    steps = passes * iterations_of_a_pass(form.rows, rows)
     own = sum(cost.forward + cost.backward for cost in costs)
-    taught = distil_teachers_work(pipeline, spec, routes, costs)
+    taught = distil_teachers_work(pipeline, form.spec, routes, costs)
     return steps, steps * rows * (own + taught)
 
 
-def budgets(pipelines: Mapping[str, Pipeline], source: DataSource, equal: Equal = "epochs") -> dict[str, Cost]:
+def budgets(pipelines: Mapping[str, Pipeline], data: DataSource | DataForm, equal: Equal = "epochs") -> dict[str, Cost]:
     """Tell what a run of each row costs; all rows read the same data.
 
     With equal steps each makes the fewest passes per epoch that give it as many steps as the one with most, or more.
     With equal cost each trains for the number of epochs whose multiply-adds come nearest to those of the dearest one.
     """
+    form = data if isinstance(data, DataForm) else DataForm.of(next(iter(pipelines.values())), data)
     if equal == "steps":
-        steps = {name: one.run.epochs * steps_of_a_pass(one, source) for name, one in pipelines.items()}
+        steps = {name: one.run.epochs * steps_of_a_pass(one, form) for name, one in pipelines.items()}
         most = max(steps[name] * one.run.passes_per_epoch for name, one in pipelines.items())
         pipelines = {name: with_passes(one, -(-most // steps[name])) for name, one in pipelines.items()}
     costs: dict[str, Sequence[LayerCost]] = {}
     for one in pipelines.values():
         if (kind := _backbone(one)) not in costs:
-            spec = form_of_inputs(one, source)
-            costs[kind] = measure_layers(modular_layers(blueprint(one, spec, len(source.classes))[0]), spec)
-    found = {name: budget(one, source, costs[_backbone(one)]) for name, one in pipelines.items()}
+            costs[kind] = measure_layers(modular_layers(blueprint(one, form.spec, form.classes)[0]), form.spec)
+    found = {name: budget(one, form, costs[_backbone(one)]) for name, one in pipelines.items()}
     if equal != "cost":
         return found
     dearest = max(cost.work for cost in found.values())
     epochs = {name: max(1, round(pipelines[name].run.epochs * dearest / cost.work)) for name, cost in found.items()}
     return {
-        name: budget(with_epochs(one, epochs[name]), source, costs[_backbone(one)]) for name, one in pipelines.items()
+        name: budget(with_epochs(one, epochs[name]), form, costs[_backbone(one)]) for name, one in pipelines.items()
     }
 
 
 def _backbone(pipeline: Pipeline) -> str:
     return pipeline.backbone.model_dump_json()
-
-
-def form_of_inputs(pipeline: Pipeline, source: DataSource) -> InputSpec:
-    """Tell the form of the inputs that the students read: an encoding's if there is one, else the data set's."""
-    encoded: InputSpec | None = ENCODINGS.build(pipeline.data.encoding).spec
-    return encoded or source.spec
 
 
 def with_passes(pipeline: Pipeline, passes: int) -> Pipeline:
@@ -124,24 +134,14 @@ def with_epochs(pipeline: Pipeline, epochs: int) -> Pipeline:
     return pipeline.model_copy(update=changed)
 
 
-def steps_of_a_pass(pipeline: Pipeline, source: DataSource) -> int:
+def steps_of_a_pass(pipeline: Pipeline, data: DataSource | DataForm) -> int:
     """Count the optimizer steps in which every group goes once through its rows.
 
     Each turn of an iteration is a step, unless its students have no rows left.
     """
-    subsets, method = _subsets(pipeline, source), pipeline.method
+    form = data if isinstance(data, DataForm) else DataForm.of(pipeline, data)
+    subsets, method = divided(pipeline, form.rows), pipeline.method
     return sum(
         iterations_of_a_pass(max(subsets.sizes[subsets.group_of[k]] for k in turn), pipeline.optim.batch_size)
         for turn in turns_of(method.update, method.students)
     )
-
-
-def _subsets(pipeline: Pipeline, source: DataSource) -> Subsets:
-    return divided(pipeline, _training_rows(pipeline, source))
-
-
-def _training_rows(pipeline: Pipeline, source: DataSource) -> int:
-    data = pipeline.data
-    rows = len(ENCODINGS.build(data.encoding).targets(source.train))
-    used = min(data.limit or rows, rows)
-    return used - (0 if source.holdout else rows_held_out(data.holdout, used, data.limit))

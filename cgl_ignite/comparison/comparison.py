@@ -92,6 +92,7 @@ class Comparison:
             run = find_cell(self.runs, pipeline, cell, self.folder.id, self._identity(cell))
             if run is not None and run.complete:
                 cell.status, cell.run_id, cell.share = "finished", run.run_id, 1.0
+                cell.accuracy = read_result(run.result).test_accuracy
                 info = run_info(pipeline, cell.seed, run.facts.get("group"), run.facts)
                 sync_run(run, self.tracker, info, self.board.note)
         self.folder.note(self.cells, rows=rows, paper=self.paper)

@@ -143,7 +143,7 @@ def title_of_picture(name: str) -> str:
 
 def _narrow(grid: Grid) -> Grid:
     """Turn a table on its side if it has more columns than rows."""
-    if len(grid.heads) - 1 <= len(grid.rows):
+    if not grid.rows or len(grid.heads) - 1 <= len(grid.rows):
         return grid
     first, *others = zip(grid.heads, *grid.rows, strict=True)
     return Grid(("row", *first[1:]), others)

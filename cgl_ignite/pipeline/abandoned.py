@@ -20,10 +20,11 @@ def close_abandoned(runs: Path, tracker: Tracker, warn: Callable[[str], None]) -
     """Give the runs that a dead process left as RUNNING the status that is true, and their groups too.
 
     One that is complete is FINISHED, here and in the tracker; any other is KILLED, and may be resumed. The tracker
-    itself ends the runs of dead processes as KILLED, so this comes before its first run is opened.
+    itself ends the runs of dead processes as KILLED, so this comes before its first run is opened. A run whose
+    description is damaged is passed over with a warning.
     """
     groups = set()
-    for run in all_runs(runs):
+    for run in all_runs(runs, warn):
         if run.facts["status"] != "RUNNING" or not gone(run.facts["process"]):
             continue
         try:

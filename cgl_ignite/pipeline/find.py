@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def unfinished_run(
     Raises:
         InputError: that run is being worked on by another process.
     """
-    same = [run for run in _newest_first(runs) if tags.items() <= run.facts.items() and run.has_read(data)]
+    same = [run for run in all_runs(runs) if tags.items() <= run.facts.items() and run.has_read(data)]
     same = [run for run in same if run.facts["seed"] == seed and _has_settings(run, pipeline)]
     same = [run for run in same if run.result.exists() or run.checkpoint.exists()]
     found = next((run for run in same if not run.complete), same[0] if same else None)
@@ -44,7 +44,7 @@ def take_run(
 
 def finished_run(runs: Path, pipeline: Pipeline, seed: int, data: Mapping[str, str] | None = None) -> RunFolder | None:
     """Find the newest finished run of any comparison with these numbers and data."""
-    same = [run for run in _newest_first(runs) if "comparison" in run.facts and run.has_read(data)]
+    same = [run for run in all_runs(runs) if "comparison" in run.facts and run.has_read(data)]
     same = [run for run in same if run.facts["seed"] == seed and _has_settings(run, pipeline)]
     return next((run for run in same if run.complete), None)
 
@@ -71,13 +71,19 @@ def find_run(runs: Path, which: str) -> RunFolder:
     return found[0]
 
 
-def all_runs(runs: Path) -> Iterator[RunFolder]:
-    """Yield every run of a folder, newest first; a damaged description is passed over."""
-    found = []
-    for path in runs.glob("*/run.json"):
-        with suppress(InputError):
-            found.append(read_run_folder(path.parent))
-    yield from sorted(found, key=lambda run: -int(run.facts["started"]))
+def all_runs(runs: Path, warn: Callable[[str], None] | None = None) -> Iterator[RunFolder]:
+    """Yield every run of a folder, newest first; a damaged description is passed over, and ``warn`` is told."""
+    found = [_described(path.parent, warn) for path in sorted(runs.glob("*/run.json"))]
+    yield from sorted(filter(None, found), key=lambda run: -int(run.facts["started"]))
+
+
+def _described(folder: Path, warn: Callable[[str], None] | None) -> RunFolder | None:
+    try:
+        return read_run_folder(folder)
+    except InputError as error:
+        if warn is not None:
+            warn(f"{error}; this run is passed over")
+        return None
 
 
 def _has_settings(run: RunFolder, pipeline: Pipeline) -> bool:
@@ -89,8 +95,3 @@ def _has_settings(run: RunFolder, pipeline: Pipeline) -> bool:
     with suppress(InputError):
         return fingerprint(load_pipeline(run.read_setting())) == fingerprint(pipeline)
     return False
-
-
-def _newest_first(runs: Path) -> Iterator[RunFolder]:
-    folders = [read_run_folder(path.parent) for path in runs.glob("*/run.json")]
-    yield from sorted(folders, key=lambda run: -int(run.facts["started"]))

@@ -182,4 +182,6 @@ def read_run_folder(folder: Path) -> RunFolder:
         raise InputError(f"{path}: not the description of a run ({error})") from error
     if missing:
         raise InputError(f"{path}: not the description of a run ({', '.join(sorted(missing))} missing)")
+    if not isinstance(facts["started"], int) or not isinstance(facts["process"], dict):
+        raise InputError(f"{path}: not the description of a run ('started' is no integer or 'process' no table)")
     return RunFolder(folder, facts)

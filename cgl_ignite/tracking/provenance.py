@@ -24,10 +24,11 @@ def provenance() -> dict[str, str]:
     return tags
 
 
-def ask_git(*question: str) -> str:
-    """Return what git says of the current folder; empty if it is no repository, or there is no git."""
+def ask_git(*question: str, folder: Path | None = None) -> str:
+    """Return what git says of a folder, or the current one; empty if it is no repository, or there is no git."""
+    command = ["git", *question]
     try:
-        asked = subprocess.run(["git", *question], capture_output=True, text=True, timeout=GIT_SECONDS, check=False)
+        asked = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=GIT_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return asked.stdout.strip() if asked.returncode == 0 else ""

@@ -14,18 +14,32 @@ DIGITS = Path(__file__).resolve().parents[2] / "pipelines" / "digits_resnet.toml
 
 def test_one_measurement_is_scaled_by_the_work() -> None:
     loads = {"same": Load(3, 100, 2e9, 50, 1e6), "twice": Load(3, 100, 4e9, 50, 2e6)}
-    found = forecast_seconds(loads, [Speed(2e9, 0.5, 1e6, 0.1, 1.0, 4.0)])
+    found = forecast_seconds(loads, [Speed(2e9, 0.5, 1e6, 0.1, 1.0, 4.0, 0.25)])
     assert found == pytest.approx({"same": 100 * 0.5 + 50 * 0.1 + 3 + 4, "twice": 100 * 1.0 + 50 * 0.2 + 3 + 4})
 
 
 def test_two_measurements_tell_what_an_iteration_costs_whatever_its_work() -> None:
-    speeds = [Speed(1e9, 0.3, 1e6, 0.1, 1.0, 4.0), Speed(3e9, 0.5, 1e6, 0.1, 2.0, 6.0)]
+    speeds = [Speed(1e9, 0.3, 1e6, 0.1, 1.0, 4.0, 0.15), Speed(3e9, 0.5, 1e6, 0.1, 2.0, 6.0, 0.25)]
     found = forecast_seconds({"between": Load(0, 10, 2e9, 0, 1e6)}, speeds)
     assert found == pytest.approx({"between": 10 * 0.4 + 5})
 
 
+@pytest.mark.parametrize(("half", "seconds"), [(0.5, 0.5), (1.0, 1.0), (0.75, 0.75), (0.2, 0.5), (2.0, 1.0)])
+def test_an_iteration_with_half_of_the_rows_takes_what_was_measured(half: float, seconds: float) -> None:
+    """It takes at least half of the time of a whole one, and at most the same time."""
+    load = Load(0, 10, 1e9, 0, 1e6, short=2, share=0.5)
+    found = forecast_seconds({"a": load}, [Speed(1e9, 1.0, 1e6, 0.1, 0.0, 0.0, half)])
+    assert found["a"] == pytest.approx(8 + 2 * seconds)
+
+
+def test_what_is_constant_lies_between_the_two_measurements() -> None:
+    speeds = [Speed(3e9, 1.0, 1e6, 0.0, 3.0, 8.0, 0.5), Speed(1e9, 1.0, 1e6, 0.0, 1.0, 4.0, 0.5)]
+    loads = {name: Load(1, 0, work, 0, 1e6) for name, work in (("less", 5e8), ("half", 2e9), ("more", 9e9))}
+    assert forecast_seconds(loads, speeds) == pytest.approx({"less": 5, "half": 8, "more": 11})
+
+
 def test_a_faster_dearer_row_is_no_reason_to_go_below_zero() -> None:
-    speeds = [Speed(1e9, 0.5, 1e6, 0.1, 0.0, 0.0), Speed(2e9, 0.4, 1e6, 0.1, 0.0, 0.0)]
+    speeds = [Speed(1e9, 0.5, 1e6, 0.1, 0.0, 0.0, 0.25), Speed(2e9, 0.4, 1e6, 0.1, 0.0, 0.0, 0.2)]
     assert forecast_seconds({"far": Load(0, 1, 8e9, 0, 1e6)}, speeds)["far"] == pytest.approx(1.6)
 
 
@@ -33,6 +47,6 @@ def test_a_measurement_trains_with_fewer_rows_and_the_real_batch() -> None:
     pipeline = load_pipeline(DIGITS, ["backbone.width=4", "optim.batch_size=8"])
     speed = measure_speed(pipeline, Load(2, 10, 1e6, 100, 1e4))
     assert (speed.work, speed.row_work) == (1e6, 1e4)
-    assert speed.iteration > 0 and speed.row > 0 and speed.fixed >= 0
-    heavy = measure_speed(pipeline, Load(2, 10, 4e10, 100, 1e4))
-    assert heavy.work == pytest.approx(2e10)
+    assert min(speed.iteration, speed.half, speed.row) > 0 and min(speed.fixed, speed.start) >= 0
+    heavy = measure_speed(pipeline, Load(2, 10, 4e11, 100, 1e4))
+    assert heavy.work == pytest.approx(2e11), "half of the batch, since none is smaller than four rows"

@@ -27,6 +27,7 @@ constant = ["baseline"]
 [sweep]
 "method.students" = [2, 4]
 """
+TURNS, DISTIL = ['methods.cgl.update="in turn"'], ["distil.epochs=2", "run.passes_per_epoch=2"]
 
 
 @pytest.fixture
@@ -37,13 +38,16 @@ def path(tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize("equal", ["epochs", "steps", "cost"])
-def test_the_cost_shown_is_that_of_the_comparison(path: str, equal: str) -> None:
-    rows = read_rows(path, equal=equal)
+@pytest.mark.parametrize("changes", [[], TURNS, DISTIL])
+def test_the_cost_shown_is_that_of_the_comparison(path: str, equal: str, changes: list[str]) -> None:
+    rows = read_rows(path, changes, equal=equal)
     costs = budgets(rows.bound.pipelines, read_data(rows.first).source, equal)  # type: ignore[arg-type]
-    shown = {name: cells._load(preview) for name, preview in cells._previews(rows).items()}
-    assert {name: load.iterations for name, load in shown.items()} == {name: cost.steps for name, cost in costs.items()}
+    shown = cells._loads(rows)
+    assert list(shown) == list(costs)
     for name, cost in costs.items():
         assert shown[name].iterations * shown[name].work == pytest.approx(cost.work)
+        if not changes:
+            assert shown[name].iterations == pytest.approx(cost.steps)
 
 
 def test_cells_are_rows_times_seeds(path: str) -> None:
@@ -56,10 +60,25 @@ def test_cells_are_rows_times_seeds(path: str) -> None:
 
 def test_a_budget_says_what_fits(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Six cells of ten seconds each, in the order of the seeds."""
-    monkeypatch.setattr(cells, "_seconds", lambda previews, loads: dict.fromkeys(loads, 10.0))
+    monkeypatch.setattr(cells, "_seconds", lambda previews, loads: (dict.fromkeys(loads, 10.0), 0.0))
     assert "# 4 of 6 cells fit into 0:00:45; all of them with 0.75 times the epochs" in told(path, "45s")
     assert "# all 6 cells fit into 0:01:00" in told(path, "1m")
     assert any("time of all cells, one at a time: 0:01:00" in line for line in told(path, "1m"))
+
+
+def test_the_first_run_of_a_process_takes_longer(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cells, "_seconds", lambda previews, loads: (dict.fromkeys(loads, 10.0), 6.0))
+    assert "# 3 of 6 cells fit into 0:00:45; all of them with 0.65 times the epochs" in told(path, "45s")
+    assert any("time of all cells, one at a time: 0:01:06" in line for line in told(path, "1m"))
+
+
+def test_short_iterations_at_the_end_of_a_pass_are_told_apart(path: str) -> None:
+    """Of 320 rows, a student of four has 80: with batches of 32 these are two, and 16 rows."""
+    rows = read_rows(path, ["data.limit=400", "data.holdout=80", "optim.batch_size=32"])
+    load, whole = cells._loads(rows)["cgl students=4"], cells._loads(rows)["baseline"]
+    assert (load.iterations, load.short, load.share) == (pytest.approx(9), 3, 0.5)
+    assert (whole.iterations, whole.short, whole.share) == (pytest.approx(30), 0, 1.0)
+    assert load.evaluated == whole.evaluated == 3 * 80 + 360
 
 
 def told(path: str, budget: str) -> list[str]:

@@ -169,6 +169,8 @@ def test_an_interrupted_comparison_goes_on(tmp_path: Path, whole: Any, count: in
     assert Counter(cell["status"] for cell in facts["cells"])["finished"] == count - 1
     report = start(tmp_path, board=board, tracker=tracker)
     assert len([told for told in board.told if told[1] == "finished"]) == 5 - count
+    accuracies = {cell["run_id"]: cell["accuracy"] for cell in json.loads(path.read_text())["cells"]}
+    assert accuracies == {run.run_id: run.test_accuracy for run in report.runs}
     assert table(report) == table(whole[0])
     assert len(list(tmp_path.glob("runs/*"))) == 4
     parents = [run for run in tracker.runs.values() if run.info.seed is None]

@@ -165,6 +165,8 @@ def test_runs_that_are_named_one_by_one(home: Path, compared: ComparisonReport) 
     assert [row[:3] for row in page.runs.rows] == [("baseline", "1", one), ("cgl", "1", other)]
     assert page.cost.heads == ["method", "parameters all / one", "training time"]
     alone = gather([one], home)
+    assert "Values that are not the same for all" not in as_html(alone) + as_markdown(alone, "files")
+    assert list(alone.differing.rows) == []
     assert alone.question == "How accurate is the student that baseline trains on digits with resnet8?"
     read(as_html(alone))
 

@@ -121,8 +121,11 @@ def test_a_damaged_run_does_not_stop_the_others(tmp_path: Path, left: Any) -> No
     result, tracker = left
     (tmp_path / "runs" / "damaged").mkdir()
     (tmp_path / "runs" / "damaged" / "run.json").write_text("{", encoding="utf-8")
-    close_abandoned(tmp_path / "runs", tracker, print)
+    told: list[str] = []
+    close_abandoned(tmp_path / "runs", tracker, told.append)
     assert status(tmp_path, result) == "FINISHED"
+    assert len(told) == 1 and "damaged/run.json: not the description of a run" in told[0]
+    assert told[0].endswith("; this run is passed over") and "\n" not in told[0]
 
 
 @pytest.mark.parametrize("what", ["close", "_save_link"])

@@ -16,7 +16,7 @@ from cgl_ignite.catalogue import load_pipeline
 from cgl_ignite.config.dump import to_toml, values
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.errors import InputError
-from cgl_ignite.pipeline.find import take_run, unfinished_run
+from cgl_ignite.pipeline.find import all_runs, take_run, unfinished_run
 from cgl_ignite.pipeline.folder import RunFolder, start_run_folder
 from cgl_ignite.tracking.process import gone, identity
 
@@ -115,6 +115,19 @@ def test_a_run_of_an_older_version_is_known_by_its_values(tmp_path: Path, epochs
     written_by_older_version(unfinished(tmp_path), setting)
     run = unfinished_run(tmp_path, load_pipeline(DIGITS), seed=1)
     assert (run is not None) == found
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", "\xff", '{"started": null}'])
+def test_a_damaged_description_of_another_run_is_passed_over(tmp_path: Path, text: str) -> None:
+    run = unfinished(tmp_path)
+    other = tmp_path / "other" / "run.json"
+    other.parent.mkdir()
+    facts = {**run.facts, **json.loads(text)} if "null" in text else None
+    other.write_text(json.dumps(facts) if facts else text, encoding="latin-1")
+    assert unfinished_run(tmp_path, load_pipeline(DIGITS), seed=1) == run
+    told: list[str] = []
+    assert list(all_runs(tmp_path, told.append)) == [run]
+    assert len(told) == 1 and told[0].startswith(f"{other}: not the description of a run (")
 
 
 def test_a_run_of_an_older_version_without_values_is_unknown(tmp_path: Path) -> None:
