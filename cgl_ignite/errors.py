@@ -50,14 +50,17 @@ class InputError(CglError):
     Args:
         message: what is wrong, and what would be right.
         key: of the pipeline, if it is the value of one.
+        example: lines of code that help, shown below the message; they hold nothing that the user gave.
     """
 
     exit_code = 2
 
-    def __init__(self, message: str, key: str | None = None) -> None:
-        super().__init__(f"{key}: {message}" if key else message)
+    def __init__(self, message: str, key: str | None = None, example: str = "") -> None:
+        told = f"{key}: {message}" if key else message
+        super().__init__(f"{told}\n{example}" if example else told)
         self.message = message
         self.key = key
+        self.example = example
 
 
 class Unreadable(InputError):
@@ -77,15 +80,17 @@ class Interrupted(CglError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One fault of a pipeline: where it stands, which key, and what would be right."""
+    """One fault of a pipeline: where it stands, which key, and what would be right; ``example``: code that helps."""
 
     where: str
     key: str
     message: str
+    example: str = ""
 
     def __str__(self) -> str:
         parts = (self.where, shortened(self.key), self.message)
-        return escaped(": ".join(filter(None, parts)))
+        told = escaped(": ".join(filter(None, parts)))
+        return f"{told}\n{self.example}" if self.example else told
 
 
 class ConfigError(InputError):

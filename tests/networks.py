@@ -29,6 +29,11 @@ def plain() -> nn.Sequential:
     return nn.Sequential(convolution(3, WIDTH, stride=2), *blocks, *head)
 
 
+def unnormalised() -> nn.Sequential:
+    """A network without batch normalisation."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, WIDTH), nn.ReLU(), nn.Linear(WIDTH, 5))
+
+
 class Body(nn.Module):
     """A stem, blocks and a head; what the blocks do is told by the classes below."""
 

@@ -107,6 +107,8 @@ class Backbone:
             one.
         to_vector: turns a layer's output into one vector per sample, (B, ...) to (B, C).
         names: what each layer and the classifier hold, for people; may be empty.
+        operations: of each layer and of the classifier, in the order in which they run: the name of the module that an
+            operation belongs to, and its own; empty if they are not known.
         whole: the network that the layers were cut from; None for layers that are no other network.
     """
 
@@ -115,6 +117,7 @@ class Backbone:
     stages: tuple[int, ...] = ()
     to_vector: Callable[[Tensor], Tensor] = channel_means
     names: tuple[str, ...] = ()
+    operations: tuple[tuple[tuple[str, str], ...], ...] = ()
     whole: WholeNetwork | None = None
 
     def __post_init__(self) -> None:

@@ -239,7 +239,7 @@ def _plugin_fault(name: str, folder: Path) -> str:
 def _placed(found: Contradiction, document: Document, full: Document) -> Problem:
     """File a contradiction under the first of its keys that the user wrote."""
     key = next((key for key in found.keys if key in document.origins), found.keys[0])
-    return Problem(full.where(key), key, found.message)
+    return Problem(full.where(key), key, found.message, found.example)
 
 
 def _position(problem: Problem) -> tuple[bool, str, int]:

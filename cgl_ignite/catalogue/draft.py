@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from cgl_ignite.backbones import BACKBONES, Backbone, WrongInput, channel_means
+from cgl_ignite.backbones.momentum import refuse_without_norms
 from cgl_ignite.catalogue.registries import REGISTRIES
 from cgl_ignite.config.schema import Method, Pipeline
 from cgl_ignite.config.validate import Checked, NotValid
@@ -21,16 +22,28 @@ from cgl_ignite.pretrained import refuse_unfit, shared_layers
 from cgl_ignite.registry import Registry
 from cgl_ignite.spec import InputSpec
 
-__all__ = ["Contradiction", "Draft", "check_backbone_modality", "check_encoding_modality", "check_start", "modality_of"]
+__all__ = [
+    "Contradiction",
+    "Draft",
+    "check_backbone_modality",
+    "check_encoding_modality",
+    "check_momentum",
+    "check_start",
+    "modality_of",
+]
 
 
 class Contradiction(Exception):
-    """A fault of several values together: their keys, the likely culprit first, and what would be right."""
+    """A fault of several values together: their keys, the likely culprit first, and what would be right.
 
-    def __init__(self, keys: tuple[str, ...], message: str) -> None:
+    ``example``: lines of code that help.
+    """
+
+    def __init__(self, keys: tuple[str, ...], message: str, example: str = "") -> None:
         super().__init__(message)
         self.keys = keys
         self.message = message
+        self.example = example
 
 
 class Draft:
@@ -48,7 +61,7 @@ class Draft:
         try:
             return REGISTRIES[what].build(part, *given)
         except InputError as error:
-            raise Contradiction((error.key,) if error.key else keys, error.message) from error
+            raise Contradiction((error.key,) if error.key else keys, error.message, error.example) from error
         except ValueError as error:
             raise Contradiction(keys, str(error)) from error
 
@@ -141,5 +154,15 @@ def check_start(draft: Draft) -> None:
         refuse_unfit(
             len(draft.backbone.layers), weights=weights is not None, frozen=frozen, start=kind, default=default
         )
+    except InputError as error:
+        raise Contradiction((str(error.key),), error.message) from error
+
+
+def check_momentum(draft: Draft) -> None:
+    """Let no momentum be set where nothing has one."""
+    if draft.get("backbone").momentum is None:
+        return
+    try:
+        refuse_without_norms(draft.backbone)
     except InputError as error:
         raise Contradiction((str(error.key),), error.message) from error

@@ -17,6 +17,7 @@ from cgl_ignite.catalogue.draft import (
     Draft,
     check_backbone_modality,
     check_encoding_modality,
+    check_momentum,
     check_start,
 )
 from cgl_ignite.catalogue.registries import REGISTRIES
@@ -180,6 +181,7 @@ RULES: tuple[Rule, ...] = (
     _check_replay,
     _check_selection,
     check_start,
+    check_momentum,
     _check_metrics,
     _check_balance,
     _check_augmentation,

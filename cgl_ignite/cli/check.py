@@ -78,7 +78,7 @@ def _sound(path: str, overrides: tuple[str, ...]) -> Pipeline:
         try_weights(pipeline)
     except InputError as error:
         where = document.where("backbone.kind" if error.key in ("", None, "backbone") else error.key)
-        raise ConfigError([Problem(where, error.key or "backbone", error.message)]) from error
+        raise ConfigError([Problem(where, error.key or "backbone", error.message, error.example)]) from error
     return pipeline
 
 

@@ -18,6 +18,7 @@ from cgl_ignite.pipeline.teachers import distil_teachers_work, frozen_work
 from cgl_ignite.pool import follow, modular_layers
 from cgl_ignite.pool.cost import LayerCost, measure_layers
 from cgl_ignite.pool.plan import RouteTable
+from cgl_ignite.pool.settling import unsettled
 from cgl_ignite.pretrained import Beginning
 from cgl_ignite.seeding import stream
 
@@ -157,6 +158,7 @@ class Preview:
         yield f"  of one student   {self.parameters_student:>13,}"
         yield from self._work()
         yield from self._memory()
+        yield from self._statistics()
 
     def _trained(self, modules: Sequence[int]) -> int:
         counts = follow(modules, len(self.costs))
@@ -213,6 +215,14 @@ class Preview:
         yield f"  weights          {mean.weights / mib:>13,.0f} MiB with gradients, optimizer and selected copy"
         chunk = f"{mean.batches_per_chunk} {'batch' if mean.batches_per_chunk == 1 else 'batches'} at a time"
         yield f"  activations      {mean.kept / mib:>13,.0f} MiB, {chunk} (run.batches_per_chunk)"
+
+    def _statistics(self) -> Iterator[str]:
+        """Yield a note on running statistics that the training is too short for."""
+        if self.iterations is None or self.beginning is not None:
+            return
+        groups, epochs = _fewest_subsets(self.pipeline).group_of, self.pipeline.run.epochs
+        if found := unsettled(self.costs, self.routes, groups, epochs * self.iterations):
+            yield f"note: {found}"
 
 
 def _form(shape: Sequence[int]) -> str:

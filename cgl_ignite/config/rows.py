@@ -135,7 +135,7 @@ def filed(problem: Problem, row: Row, document: Document) -> Problem:
     """File a problem of a row under the key that the user wrote."""
     for key, written in row.written.items():
         if problem.key == key or problem.key.startswith((f"{key}.", f"{key}[")):
-            return Problem(document.where(written), written + problem.key.removeprefix(key), problem.message)
+            return replace(problem, where=document.where(written), key=written + problem.key.removeprefix(key))
         if key.startswith(f"{problem.key}."):
             return Problem(document.where(written), written, f"{problem.key}: {problem.message}")
     own = renamed(problem, document, row.place.method) if row.place.method else None

@@ -96,9 +96,14 @@ class Data(Part):
 
 
 class BackboneTable(Part):
-    """What a student is made of; ``weights``: a file, or the name of published ones, that its modules begin with."""
+    """What a student is made of.
+
+    ``weights``: a file, or the name of published ones, that its modules begin with. ``momentum``: the share by which
+    running statistics of batch normalisation move towards those of a batch, in the place of the network's own.
+    """
 
     weights: Annotated[str, Field(min_length=1)] | None = None
+    momentum: Annotated[float, Field(gt=0, le=1)] | None = None
 
 
 class Loss(Table):

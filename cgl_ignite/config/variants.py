@@ -115,7 +115,7 @@ def renamed(problem: Problem, document: Document, name: str) -> Problem | None:
     else:
         return None
     where = document.where(key) if problem.where == str(document.path) else problem.where
-    return Problem(where, key, problem.message)
+    return replace(problem, where=where, key=key)
 
 
 def _own_origins(document: Document, name: str) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
@@ -15,11 +15,13 @@ from torch import Tensor
 from cgl_ignite.analysis.agreement import agreement, agreement_figure
 from cgl_ignite.analysis.canvas import as_png
 from cgl_ignite.analysis.figures import diversity_figure, routing_figure, training_figure
+from cgl_ignite.analysis.layers_figure import CutLayer, layers_figure
 from cgl_ignite.config.dump import to_toml, values
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import DataReport
 from cgl_ignite.handlers.state import Scores
 from cgl_ignite.pipeline.folder import PREDICTIONS
+from cgl_ignite.pool.cost import LayerCost
 from cgl_ignite.pool.routing import PATHS
 from cgl_ignite.tracking import Journal, ask_git
 
@@ -28,6 +30,7 @@ __all__ = [
     "PREDICTIONS",
     "environment",
     "keep_data",
+    "keep_layers",
     "keep_pictures",
     "keep_predictions",
     "keep_routing",
@@ -76,6 +79,16 @@ def keep_pictures(test: Scores, selected: int, journal: Journal) -> None:
         journal.content("diversity.png", as_png(diversity_figure(test.pairwise, selected)))
         agreed = agreement(test.predicted.numpy())
         journal.content("agreement.png", as_png(agreement_figure(agreed, selected)))
+
+
+def keep_layers(operations: Sequence[Sequence[tuple[str, str]]], costs: Sequence[LayerCost], journal: Journal) -> None:
+    """Keep the picture of a network that was cut into layers; of other networks the operations are not known."""
+    if operations:
+        layers = [
+            CutLayer(each, cost.parameters, cost.forward, cost.output)
+            for each, cost in zip(operations, costs, strict=True)
+        ]
+        journal.content("layers.png", as_png(layers_figure(layers, "Layers of a student")))
 
 
 def environment() -> dict[str, str]:

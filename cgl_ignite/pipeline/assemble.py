@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from cgl_ignite.averaging import WEIGHT_AVERAGES
 from cgl_ignite.backbones import BACKBONES, Backbone, FrozenBuilder
+from cgl_ignite.backbones.momentum import with_momentum
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import SUBSETS, Batches, Examples, Normaliser, Splits, Subsets, build_augmentations
 from cgl_ignite.data.balance import BETA, class_weights, refuse_missing_classes
@@ -66,6 +67,7 @@ class Parts:
     routing: Routing
     pool: ModularNetwork
     costs: list[LayerCost]
+    operations: Sequence[Sequence[tuple[str, str]]]
     beginning: Beginning | None
     choice: Choice
     aggregator: nn.Module
@@ -95,7 +97,8 @@ class Parts:
 def blueprint(pipeline: Pipeline, spec: InputSpec, classes: int) -> tuple[Backbone, Routing]:
     """Return the backbone of a pool, with new weights, and the routing that establishes its students."""
     method, frozen = pipeline.method, pipeline.optim.frozen_layers
-    backbone: Backbone = BACKBONES.build(pipeline.backbone, spec, classes)
+    built: Backbone = BACKBONES.build(pipeline.backbone, spec, classes)
+    backbone = with_momentum(built, pipeline.backbone.momentum)
     routing = ROUTINGS.build(method.routing, method.students, backbone.stages)
     routing = share_first(routing, shared_layers(pipeline.backbone.weights, method.start, frozen, len(backbone.layers)))
     layers = tuple(FrozenBuilder(each) if number < frozen else each for number, each in enumerate(backbone.layers))
@@ -162,6 +165,7 @@ def assemble(
         routing=routing,
         pool=pool,
         costs=costs,
+        operations=backbone.operations,
         beginning=beginning,
         choice=CHOICES.build(method.choose, method.students),
         aggregator=aggregator,

@@ -18,7 +18,7 @@ from cgl_ignite.errors import InputError, RunFailed
 from cgl_ignite.handlers.checkpoint import all_finite
 from cgl_ignite.handlers.state import TrainerState
 from cgl_ignite.pipeline.active import ActiveRun
-from cgl_ignite.pipeline.artifacts import keep_pictures, keep_predictions
+from cgl_ignite.pipeline.artifacts import keep_layers, keep_pictures, keep_predictions
 from cgl_ignite.pipeline.assemble import count_parameters
 from cgl_ignite.pipeline.diagnosis import diagnose_run
 from cgl_ignite.pipeline.folder import RunFolder
@@ -46,6 +46,7 @@ def hand_over(run: ActiveRun, state: TrainerState) -> RunResult:
     write_atomically(folder.result, result.json().encode())
     journal.attempt("the card", lambda: journal.text("card.md", card.markdown()))
     journal.attempt("the pictures", lambda: keep_pictures(state.test, selected.student, journal))
+    journal.attempt("the picture of the layers", lambda: keep_layers(run.parts.operations, run.parts.costs, journal))
     journal.attempt("the predictions", lambda: keep_predictions(state.test, selected.student, journal))
     model = journal.attempt("the model", lambda: journal.model(partial(student_model, folder, run.pipeline.name)))
     return _keep_model(folder, result, model, journal.tracker.uri)

@@ -25,15 +25,17 @@ from cgl_ignite.handlers.subgroups import SubgroupResampler
 from cgl_ignite.handlers.watching import Watcher
 from cgl_ignite.pipeline.active import ActiveRun, RunContext, begin
 from cgl_ignite.pipeline.artifacts import keep_routing
-from cgl_ignite.pipeline.assemble import assemble, build_step
+from cgl_ignite.pipeline.assemble import assemble, build_step, routes_of
 from cgl_ignite.pipeline.distil import distilling, next_stage, refuse_unfit_teacher
 from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.hand_over import hand_over
 from cgl_ignite.pipeline.record import recorded
 from cgl_ignite.pipeline.result import RunResult
 from cgl_ignite.pipeline.teachers import identify_teachers
+from cgl_ignite.pool.settling import unsettled
 from cgl_ignite.pretrained import identify_weights
 from cgl_ignite.schedules import SCHEDULES
+from cgl_ignite.seeding import stream
 from cgl_ignite.tracking import SystemMetrics, is_settled
 
 __all__ = ["run_seed"]
@@ -105,9 +107,21 @@ def _train(run: ActiveRun, checkpoint: dict[str, Any] | None, interruption: Inte
         trainer.load_state_dict({"iteration": done * length, "epoch_length": length, "max_epochs": epochs})
     if run.context.screen:
         run.context.screen.start(run.summary)
+    _warn_of_statistics(run)
     with _saving(checkpointer, trainer):
         train(trainer, parts.batches, run.pipeline.run.epochs, run.selector)
     return state_of(trainer)
+
+
+def _warn_of_statistics(run: ActiveRun) -> None:
+    """Tell of running statistics that begin at random and stay near that, as the training is too short for them."""
+    pipeline, parts, groups = run.pipeline, run.parts, run.parts.subsets.group_of
+    if parts.beginning is not None or run.initial:
+        return
+    routes = routes_of(pipeline, parts.routing.sample(stream(run.seed, "paths")).tolist(), groups, parts.costs)
+    iterations = (pipeline.run.epochs - run.before.epochs) * parts.batches.epoch_length
+    if found := unsettled(parts.costs, routes, groups, iterations):
+        run.context.warn(str(found))
 
 
 def _trainer(run: ActiveRun, checkpointer: Checkpointer, interruption: Interruption) -> Engine:

@@ -32,7 +32,8 @@ class LayerCost:
     """One module of a layer: its parameters, and per sample its multiply-adds and the bytes kept for backward.
 
     ``output`` is the shape of what it makes of one sample. ``statistics``: whether it keeps running statistics of each
-    student. ``frozen``: whether it does not learn; then nothing runs backward and nothing is kept.
+    student. ``frozen``: whether it does not learn; then nothing runs backward and nothing is kept. ``slowest``: the
+    batch normalisation of the smallest momentum, by its name, and that momentum; None if there is none that learns.
     """
 
     parameters: int
@@ -42,6 +43,7 @@ class LayerCost:
     output: tuple[int, ...] = ()
     statistics: bool = False
     frozen: bool = False
+    slowest: tuple[str, float] | None = None
 
     @property
     def trained(self) -> int:
@@ -93,7 +95,7 @@ def measure_layers(
                 module.eval()(lent)
         frozen = isinstance(builder, FrozenBuilder)
         learns |= not frozen
-        costs.append(replace(cost, frozen=True, statistics=False) if frozen else cost)
+        costs.append(replace(cost, frozen=True, statistics=False, slowest=None) if frozen else cost)
         values = result.detach()
     return costs
 
@@ -131,8 +133,15 @@ def _measure(number: int, module: nn.Module, values: Tensor, counted: bool) -> t
         kept=(sum(many.values()) - sum(few.values())) // ROWS,
         output=tuple(result.shape[1:]),
         statistics=any(isinstance(part, _BatchNorm) for part in module.modules()),
+        slowest=_slowest(module),
     )
     return cost, result, result.untyped_storage().data_ptr() in few
+
+
+def _slowest(module: nn.Module) -> tuple[str, float] | None:
+    norms = ((name, part) for name, part in module.named_modules() if isinstance(part, _BatchNorm))
+    momenta = [(name, part.momentum) for name, part in norms if part.momentum is not None]
+    return min(momenta, key=lambda each: each[1], default=None)
 
 
 def _keep(number: int, module: nn.Module, values: Tensor, counted: bool) -> tuple[dict[int, int], Tensor]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from cgl_ignite.backbones import WrongInput
 from cgl_ignite.backbones.cutting.network import PLUGIN
 from cgl_ignite.backbones.module import module
 from cgl_ignite.catalogue import bind
+from cgl_ignite.cli.main import cgl
 from cgl_ignite.config.load import load_document
 from cgl_ignite.errors import ConfigError, InputError
 from cgl_ignite.spec import InputSpec
@@ -55,8 +58,15 @@ def test_a_network_is_refused(build: str, key: str, message: str) -> None:
     assert re.search(message, error.message), error.message
 
 
-def test_a_network_without_layers_shows_the_plugin_that_helps() -> None:
-    assert refusal("Untraceable").message.endswith(PLUGIN)
+def test_a_network_without_layers_shows_the_plugin_that_helps(tmp_path: Path) -> None:
+    assert str(refusal("Untraceable")).endswith(f'plugins = ["my_net"] and backbone = {{ kind = "my_net" }}:\n{PLUGIN}')
+    path = tmp_path / "net.toml"
+    document(tmp_path, 'kind = "cifar10"\nroot = "nowhere"', "tests.networks.Untraceable")
+    for verb in ("check", "run"):
+        shown = CliRunner().invoke(cgl, [verb, str(path)])
+        assert (shown.exit_code, shown.stdout) == (2, "")
+        assert shown.stderr.rstrip().endswith(PLUGIN)
+    compile(textwrap.dedent(PLUGIN), "my_net.py", "exec")
 
 
 def test_other_options_are_refused() -> None:

@@ -274,6 +274,18 @@ def test_selection_goes_on_with_the_missing_seeds(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_networks(tmp_path: Path) -> None:
+    output = tmp_path / "networks.json"
+    options = ["--rounds", "2", "--iterations", "1", "--rows", "2", "--output", str(output)]
+    subprocess.run([sys.executable, str(BENCHMARKS / "networks.py"), *options], capture_output=True, check=True)
+    record = json.loads(output.read_text("utf-8"))
+    assert [result["network"] for result in record["results"]] == ["resnet18", "mobilenet_v3_small"]
+    for result in record["results"]:
+        ratio = result["planned_over_by_hand"]
+        assert 0 < ratio["low"] <= ratio["median"] <= ratio["high"]
+
+
+@pytest.mark.slow
 def test_tables_of_all_forms(tmp_path: Path) -> None:
     output = tmp_path / "tables.json"
     options = ["--rows", "500", "--rounds", "1", "--output", str(output)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -27,8 +27,7 @@ __all__ = ["LAYERS", "cut_network"]
 LAYERS = 8
 """The number of layers where none is asked for and there are cuts for it."""
 
-PLUGIN = """write its layers as a plugin instead, plugins = ["my_net"] and backbone = { kind = "my_net" }:
-  from cgl_ignite import BACKBONES, Backbone
+PLUGIN = """  from cgl_ignite import BACKBONES, Backbone
 
   @BACKBONES.register("my_net", modality="image")
   def my_net(spec, classes):
@@ -71,13 +70,15 @@ def cut_network(
         end = cuts.before(classifier)
         places = cuts.named(named, end) if named else cuts.equal(layers, end, LAYERS)  # type: ignore[arg-type]
         pieces = check_pieces(cut_graph(graph, cuts.nodes, [*places, end], source), network, inputs)
+    ends = [0, *places, end, len(cuts.nodes)]
     outputs = [measured.shapes[cuts.crossing[place][0]] for place in (*places, end)]
     return Backbone(
         layers=tuple(pieces[:-1]),
         classifier=pieces[-1],
         stages=_stages(outputs),
         to_vector=position_means if _channels_last(cuts, network, places, outputs) else channel_means,
-        names=tuple(_names(cuts.nodes, [0, *places, end, len(cuts.nodes)])),
+        names=tuple(_names(cuts.nodes, ends)),
+        operations=tuple(_operations(cuts.nodes, ends, network)),
         whole=CutNetwork(source, tuple(pieces), classifier),
     )
 
@@ -103,8 +104,10 @@ def _graph(
         if found is None:
             raise InputError(
                 f"the network cannot be traced ({reason}), and its children, called one after another, do not give "
-                f"its results; {PLUGIN}",
+                'its results; write its layers as a plugin instead, plugins = ["my_net"] and backbone = '
+                '{ kind = "my_net" }:',
                 key="backbone",
+                example=PLUGIN,
             )
         graph = found
     return source, graph, classifier
@@ -184,6 +187,22 @@ def _names(nodes: Sequence[fx.Node], places: Sequence[int]) -> list[str]:
         held = [_whole(scope(node), outside) for node in nodes[start:end] if scope(node)] or ["no module"]
         names.append(held[0] if held[0] == held[-1] else f"{held[0]} to {held[-1]}")
     return names
+
+
+def _operations(
+    nodes: Sequence[fx.Node], places: Sequence[int], network: nn.Module
+) -> Iterator[tuple[tuple[str, str], ...]]:
+    """Yield what each layer runs: the outermost module around an operation that lies wholly in it, and what it does."""
+    for start, end in pairwise(places):
+        outside = [*nodes[:start], *nodes[end:]]
+        around = {name: _whole(name, outside) for name in dict.fromkeys(map(scope, nodes[start:end]))}
+        yield tuple((around[scope(node)], _does(node, network)) for node in nodes[start:end])
+
+
+def _does(node: fx.Node, network: nn.Module) -> str:
+    if node.op == "call_module":
+        return type(network.get_submodule(str(node.target))).__name__
+    return node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
 
 
 def _whole(name: str, outside: Sequence[fx.Node]) -> str:
