@@ -54,13 +54,13 @@ def test_predictions_of_a_table(trained: RunResult, place: Path, tmp_path: Path)
     table = tmp_path / "new.jsonl"
     table.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
     call("predict", trained.student, table, "--column", "text", "-o", tmp_path / "predictions.csv", "--threshold", 0.4)
-    rows = list(csv.DictReader((tmp_path / "predictions.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "predictions.csv").read_text().splitlines()))
     expected = expected_labels(Path(trained.student), texts, 0.4)
     assert [row["labels"] for row in rows] == [";".join(labels) for labels in expected]
     assert len({row["labels"] for row in rows}) > 1
     call("predict", trained.student, table, "--column", "text", "-o", tmp_path / "p.jsonl", "--probabilities")
     for line, labels in zip(
-        (tmp_path / "p.jsonl").open(), expected_labels(Path(trained.student), texts, 0.5), strict=True
+        (tmp_path / "p.jsonl").read_text().splitlines(), expected_labels(Path(trained.student), texts, 0.5), strict=True
     ):
         found = json.loads(line)
         assert [one["label"] for one in found["labels"]] == list(labels)
