@@ -15,6 +15,7 @@ from cgl_ignite.pool import modular_layers
 from cgl_ignite.pool.cost import measure_layers, plan_cost
 from cgl_ignite.runs import RunFiles, design_of, rebuild_pool
 from cgl_ignite.student.score import finite
+from cgl_ignite.tasks import task_of
 
 __all__ = ["MeasuredEnsemble", "measure_ensemble"]
 
@@ -52,8 +53,9 @@ def measure_ensemble(run: RunFiles, examples: Examples, device: torch.device | s
         for batch in evaluation_batches(examples, run.normaliser, ROWS, device):
             yield finite(pool_logits(pool, batch.inputs)), batch.targets
 
-    scores = ensemble_scores(answered(), run.selected[1])
-    _, backbone, _ = design_of(run)
+    pipeline, backbone, _ = design_of(run)
+    task = task_of(pipeline.data.kind, pipeline.data.options)
+    scores = ensemble_scores(answered(), run.selected[1], task)
     costs = measure_layers(modular_layers(backbone), run.spec)
     return MeasuredEnsemble(
         scores=scores,

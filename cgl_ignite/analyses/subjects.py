@@ -23,6 +23,7 @@ from cgl_ignite.pool import ModularNetwork, extract_student
 from cgl_ignite.runs import RunFiles, design_of, open_run, rebuild_pool
 from cgl_ignite.seeding import stream
 from cgl_ignite.student.score import finite
+from cgl_ignite.tasks import task_of
 
 __all__ = ["Subject", "by_method", "open_subjects"]
 
@@ -131,9 +132,17 @@ def open_subjects(which: Sequence[str], folder: Path, device: torch.device, root
         InputError: no such run, one that is not finished or has no weights, or a comparison without a finished run.
     """
     opened = {run.path.resolve(): (method, run) for name in which for method, run in _opened(name, folder)}
+    for _, run in opened.values():
+        _refuse_several_labels(run)
     data = _Data(root)
     names = names_of_runs([(method, run.facts["fingerprint"], run.facts["run_id"]) for method, run in opened.values()])
     return [Subject(name, run, data.reader(run), device) for name, (_, run) in zip(names, opened.values(), strict=True)]
+
+
+def _refuse_several_labels(run: RunFiles) -> None:
+    data = run.facts["pipeline"]["data"]
+    if (task := task_of(data["kind"], data)).several_labels:
+        raise InputError(f"run {run.facts['run_id']} has the task {task.name!r}; analyses are of rows with one class")
 
 
 class _Data:

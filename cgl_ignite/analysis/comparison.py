@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from cgl_ignite.config.rows import Place
 
-__all__ = ["Cost", "FinishedRun", "MethodRow", "Predictions", "TableRow", "compare_methods"]
+__all__ = ["Cost", "Difference", "FinishedRun", "MethodRow", "Predictions", "TableRow", "compare_methods"]
 
 
 class FinishedRun(Protocol):
@@ -124,6 +124,24 @@ class MethodRow:
 
 
 @dataclass(frozen=True)
+class Difference:
+    """How much higher a metric is than that of the reference, as the mean over the seeds that both have.
+
+    Attributes:
+        mean: in the unit of the metric.
+        over_seeds: its t-interval, paired by seed; None for fewer than two seeds.
+    """
+
+    mean: float
+    over_seeds: Interval | None
+
+    @property
+    def certain(self) -> bool | None:
+        """Whether the interval leaves no doubt about the sign of the difference; None without interval."""
+        return _leaves_out_zero(self.over_seeds)
+
+
+@dataclass(frozen=True)
 class TableRow:
     """A row of the table. Accuracies and differences are in percent; None where nothing is known.
 
@@ -138,6 +156,7 @@ class TableRow:
         sharing: the share of modules that two students have in common.
         metrics: of the predictions of the selected student on the test set, those of which every run has one number.
         against: the row that ``difference`` is taken to.
+        differences: of ``metrics`` to that row.
     """
 
     method: str
@@ -162,11 +181,12 @@ class TableRow:
     sharing: float | None = None
     metrics: Mapping[str, Spread] = field(default_factory=dict)
     against: str | None = None
+    differences: Mapping[str, Difference] = field(default_factory=dict)
 
     @property
     def certain(self) -> bool | None:
         """Whether the interval over seeds leaves no doubt about the sign of the difference; None without interval."""
-        return None if self.over_seeds is None else not self.over_seeds.low <= 0 <= self.over_seeds.high
+        return _leaves_out_zero(self.over_seeds)
 
 
 def compare_methods(methods: Sequence[MethodRow], reference: str) -> list[TableRow]:
@@ -213,6 +233,7 @@ def _row(method: MethodRow, reference: MethodRow | None) -> TableRow:
         sharing=method.sharing,
         metrics=_metrics([run.metrics or {} for run in runs]),
         against=reference.name if reference and difference is not None else None,
+        differences=_differences(method, reference) if reference else {},
     )
 
 
@@ -223,6 +244,22 @@ def _against(method: MethodRow, reference: MethodRow) -> tuple[float | None, Int
         return None, None, None
     differences = [method.runs[seed].test_accuracy - reference.runs[seed].test_accuracy for seed in both]
     return fmean(differences), t_interval(differences), _over_samples(method, reference, both)
+
+
+def _differences(method: MethodRow, reference: MethodRow) -> dict[str, Difference]:
+    """Measure the metrics that all runs of both rows have as one number against those of the reference."""
+    both = [seed for seed in method.runs if seed in reference.runs]
+    pairs = [(method.runs[seed].metrics or {}, reference.runs[seed].metrics or {}) for seed in both]
+    found = {}
+    for name in pairs[0][0] if pairs else ():
+        if all(isinstance(one.get(name), float) for pair in pairs for one in pair):
+            differences = [own[name] - other[name] for own, other in pairs]
+            found[name] = Difference(fmean(differences), t_interval(differences))
+    return found
+
+
+def _leaves_out_zero(interval: Interval | None) -> bool | None:
+    return None if interval is None else not interval.low <= 0 <= interval.high
 
 
 def _over_samples(method: MethodRow, reference: MethodRow, seeds: Sequence[int]) -> Interval | None:

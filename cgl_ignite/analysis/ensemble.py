@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from cgl_ignite.analysis.statistics import Interval, bootstrap_interval, mean_difference
-from cgl_ignite.metrics.scores import accuracy, cross_entropy
+from cgl_ignite.tasks import SINGLE_LABEL, Task
 
 __all__ = ["EnsembleScores", "Score", "ensemble_scores"]
 
@@ -53,20 +53,23 @@ class EnsembleScores:
         return Score(*(math.fsum(values) / len(values) for values in zip(*self.students, strict=True)))
 
 
-def ensemble_scores(batches: Iterable[tuple[Tensor, Tensor]], selected: int) -> EnsembleScores:
+def ensemble_scores(
+    batches: Iterable[tuple[Tensor, Tensor]], selected: int, task: Task = SINGLE_LABEL
+) -> EnsembleScores:
     r"""Score the ensemble and its students on all samples of some batches.
 
     The ensemble predicts the mean of the students' probabilities, at temperature 1:
 
     .. math:: p_e(x) = \frac{1}{K} \sum_k \sigma(z_k(x))
 
-    Shape: logits (K, B, C) and targets (B,) of each batch.
+    Shape: logits (K, B, C) and targets (B,) of each batch, or (B, C) where rows have several labels.
 
     Args:
         batches: logits and targets, on one device.
         selected: the student whose distance from the ensemble is wanted.
+        task: how rows are labelled.
     """
-    hits, losses = zip(*(_by_sample(*batch) for batch in batches), strict=True)
+    hits, losses = zip(*(_by_sample(*batch, task) for batch in batches), strict=True)
     right, loss = torch.cat(hits), torch.cat(losses)
     *students, ensemble = map(Score, right.mean(0).tolist(), loss.mean(0).tolist())
     correct = right.T > 0
@@ -81,8 +84,9 @@ def ensemble_scores(batches: Iterable[tuple[Tensor, Tensor]], selected: int) -> 
     )
 
 
-def _by_sample(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+def _by_sample(logits: Tensor, targets: Tensor, task: Task) -> tuple[Tensor, Tensor]:
     """Score the students, and after them the ensemble, on every sample. Shape: results (B, K + 1), on the CPU."""
-    single = logits.double().log_softmax(dim=-1)
-    together = torch.cat([single, single.logsumexp(dim=0, keepdim=True) - math.log(len(single))])
-    return accuracy(together, targets).double().cpu(), cross_entropy(together, targets).cpu()
+    given = logits.double()
+    answers = torch.cat([task.together(given.unsqueeze(0)), task.together(given).unsqueeze(0)])
+    accuracy, cross_entropy = (task.scores.get(name)(answers, targets) for name in ("accuracy", "cross_entropy"))
+    return accuracy.double().cpu(), cross_entropy.cpu()

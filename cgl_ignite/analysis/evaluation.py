@@ -19,7 +19,7 @@ from cgl_ignite.metrics.predictions import defined_metrics, is_of_each_class, me
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Evaluation", "Mistake", "wilson_interval"]
+__all__ = ["Evaluation", "Mistake", "plain", "wilson_interval"]
 
 CONFUSIONS = 20
 """Pairs of classes that are listed."""
@@ -86,7 +86,7 @@ class Evaluation:
 
     def tree(self, mistakes: int) -> dict[str, Any]:
         """Return everything as plain values, with at most so many mistakes."""
-        single = {name: _plain(value[0]) for name, value in self.metrics.items() if not is_of_each_class(name)}
+        single = {name: plain(value[0]) for name, value in self.metrics.items() if not is_of_each_class(name)}
         return {
             "interval": list(self.interval),
             "most_frequent_class": self._most_frequent,
@@ -94,7 +94,7 @@ class Evaluation:
             "per_class": dict(zip(self.classes, self._by_class(), strict=True)),
             "confusion": self.counts.tolist(),
             "reliability": {
-                name: [_plain(value) for value in getattr(self.reliability, name).tolist()]
+                name: [plain(value) for value in getattr(self.reliability, name).tolist()]
                 for name in ("rows", "confidence", "accuracy")
             },
             "mistakes": [
@@ -118,6 +118,10 @@ class Evaluation:
             if not is_of_each_class(name):
                 unit = unit_of(name)
                 yield name.replace("_", " "), f"{value[0]:.{2 if unit else 4}f} {unit}".rstrip()
+
+    def brief(self) -> Iterator[tuple[str, str]]:
+        """Name what else stands beside the accuracy where there is no report: nothing."""
+        yield from ()
 
     def table(self) -> Iterator[tuple[str, ...]]:
         """Lay the classes out in columns, the least recall first, with a row of titles first."""
@@ -165,5 +169,6 @@ def wilson_interval(hits: int, rows: int) -> Interval:
     return Interval(*(100 * (middle + sign * spread) / (1 + z**2 / rows) for sign in (-1, 1)))
 
 
-def _plain(value: float) -> float | None:
+def plain(value: float) -> float | None:
+    """Return a number that JSON can hold; None for what is not finite."""
     return value if math.isfinite(value) else None

@@ -11,7 +11,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from cgl_ignite.analysis.comparison import Cost, TableRow
+from cgl_ignite.analysis.comparison import Cost, Difference, TableRow
 from cgl_ignite.analysis.cost_curves import CostPoint, cost_curves, crossings
 from cgl_ignite.analysis.paper import STATEMENT
 from cgl_ignite.analysis.statistics import Interval, Spread
@@ -83,7 +83,11 @@ def _parameters(row: TableRow) -> str:
 
 
 def _certain(row: TableRow) -> str:
-    return {None: NOTHING, True: "yes", False: "no"}[row.certain]
+    return _yes_or_no(row.certain)
+
+
+def _yes_or_no(certain: bool | None) -> str:
+    return {None: NOTHING, True: "yes", False: "no"}[certain]
 
 
 def _paper(row: TableRow) -> str:
@@ -129,10 +133,33 @@ def _metric(row: TableRow, name: str, form: str) -> str:
     return _spread(row.metrics.get(name), form)
 
 
+def _difference_columns(rows: Sequence[TableRow]) -> Iterator[Column]:
+    """Make the columns of how each metric differs from the reference's."""
+    for name in dict.fromkeys(name for row in rows for name in row.differences):
+        title, form = name.replace("_", " "), "{:+.2f}" if unit_of(name) else "{:+.4f}"
+        yield Column((f"{title}: difference", "to {reference}"), partial(_difference, name=name, form=form), keep=10)
+        yield Column((f"{title}: 95 %", "interval over seeds"), partial(_over_seeds, name=name, form=form), keep=8)
+        yield Column((f"{title}:", "difference certain"), partial(_is_certain, name=name), keep=7)
+
+
+def _difference(row: TableRow, name: str, form: str) -> str:
+    return form.format(row.differences[name].mean) if name in row.differences else NOTHING
+
+
+def _over_seeds(row: TableRow, name: str, form: str) -> str:
+    interval = row.differences[name].over_seeds if name in row.differences else None
+    return f"[{form.format(interval.low)}, {form.format(interval.high)}]" if interval else NOTHING
+
+
+def _is_certain(row: TableRow, name: str) -> str:
+    return _yes_or_no(row.differences[name].certain if name in row.differences else None)
+
+
 def used_columns(rows: Sequence[TableRow], reference: str) -> list[tuple[tuple[str, str], list[str], int]]:
     """Return title, cells and ``keep`` of the columns in which any row has something to say."""
     table = []
-    for column in [*COLUMNS[:METRICS_AFTER], *_metric_columns(rows), *COLUMNS[METRICS_AFTER:]]:
+    metrics, differences = _metric_columns(rows), _difference_columns(rows)
+    for column in [*COLUMNS[:METRICS_AFTER], *metrics, *COLUMNS[METRICS_AFTER:-1], *differences, COLUMNS[-1]]:
         cells = [column.cell(row) for row in rows]
         if any(cell != NOTHING for cell in cells):
             first, second = column.title
@@ -226,6 +253,8 @@ def as_json(row: TableRow) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, (Spread, Interval)):
         return value._asdict()
+    if isinstance(value, Difference):
+        return {"mean": value.mean, "over_seeds": _plain(value.over_seeds), "certain": value.certain}
     if isinstance(value, Mapping):
         return {name: _plain(one) for name, one in value.items()}
     return asdict(value) if isinstance(value, Cost) else value
@@ -246,6 +275,9 @@ def _record(row: TableRow) -> Iterator[tuple[str, Any]]:
         yield from zip((f"{name}_low", f"{name}_high"), pair, strict=True)
     for name, pair in row.metrics.items():
         yield from zip((f"{name}_mean", f"{name}_std"), pair, strict=True)
+    for name, one in row.differences.items():
+        yield f"{name}_difference", one.mean
+        yield from zip((f"{name}_difference_low", f"{name}_difference_high"), one.over_seeds or ("", ""), strict=True)
     yield "deviations", "; ".join(f"{key} = {value}" for key, value in row.deviations.items())
     yield "variant", row.variant
     yield "sharing", row.sharing

@@ -21,6 +21,7 @@ from cgl_ignite.pool import Routing, share_first, trunk_of
 from cgl_ignite.pretrained import refuse_unfit, shared_layers
 from cgl_ignite.registry import Registry
 from cgl_ignite.spec import InputSpec
+from cgl_ignite.tasks import Task, task_of
 
 __all__ = [
     "Contradiction",
@@ -71,11 +72,21 @@ class Draft:
 
         Files are not looked at.
         """
-        kind, options = self.get("data", "kind"), {}
-        for name in DATASETS.options(kind):
+        kind = self.get("data", "kind")
+        return input_of(kind, self.get("data", "encoding"), look_at(kind, self._data_options, files=False))
+
+    @cached_property
+    def task(self) -> Task:
+        """How the rows of the data set are labelled."""
+        return task_of(self.get("data", "kind"), self._data_options)
+
+    @cached_property
+    def _data_options(self) -> dict[str, Any]:
+        options = {}
+        for name in DATASETS.options(self.get("data", "kind")):
             with suppress(NotValid):
                 options[name] = self.get("data", name)
-        return input_of(kind, self.get("data", "encoding"), look_at(kind, options, files=False))
+        return options
 
     @cached_property
     def backbone(self) -> Backbone:

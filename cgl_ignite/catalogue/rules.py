@@ -95,15 +95,18 @@ def _check_metrics(draft: Draft) -> None:
     if by := compared_by(selection):
         chosen.append(("method.selection.by", by))
     for key, name in chosen:
-        if fault := fault_of(name):
+        if fault := fault_of(name, task=draft.task.name):
             raise Contradiction((key,), fault)
     _, classes, certain = draft.input
     for key, name in chosen:
-        if certain and (fault := fault_of(name, classes)):
+        if certain and (fault := fault_of(name, classes, draft.task.name)):
             raise Contradiction((key, "method.selection") if key != "run.metrics" else (key,), fault)
 
 
 def _check_balance(draft: Draft) -> None:
+    if draft.task.several_labels and draft.get("data", "balance") != "none":
+        message = "is for rows with one class; those of the task 'multi_label' have several labels, so leave it out"
+        raise Contradiction(("data.balance", "data.task"), message)
     if draft.get("data", "balance_beta") is not None and (kind := draft.get("data", "balance")) != "loss":
         message = f"is for balance = 'loss', which weighs the classes; with {kind!r} it changes nothing"
         raise Contradiction(("data.balance_beta",), message)

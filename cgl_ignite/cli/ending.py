@@ -117,7 +117,7 @@ def _commands(summary: Summary, result: Result) -> Iterator[tuple[str, str]]:
 
 
 def _entry(name: str, value: str, style: str = "") -> Text:
-    return Text.assemble("  ", (f"{name:<18}", "dim"), (value, style))
+    return Text.assemble("  ", (f"{name:<17} ", "dim"), (value, style))
 
 
 def _place(uri: str) -> str:

@@ -15,7 +15,6 @@ from cgl_ignite.cli.options import folder_option, json_option, plugins_option
 from cgl_ignite.errors import InputError
 
 if TYPE_CHECKING:
-    from cgl_ignite.analysis.evaluation import Evaluation
     from cgl_ignite.ensemble import MeasuredEnsemble
 
 __all__ = ["evaluate"]
@@ -77,7 +76,7 @@ def _student(
     file: str, folder: Path, data: Any, root: Path | None, limit: int | None, device: Any, report: Path | None
 ) -> tuple[dict[str, Any], Iterable[str]]:
     """Measure one student, and report on it; return everything, and the lines for people."""
-    from cgl_ignite.analysis.evaluation import Evaluation
+    from cgl_ignite.analysis.label_evaluation import EVALUATIONS
     from cgl_ignite.cli.notes import show_notes
     from cgl_ignite.cli.reading import reading
     from cgl_ignite.page.evaluation import MOST_MISTAKES
@@ -89,26 +88,30 @@ def _student(
     with reading(quiet=False):
         examples = read_test_part(data, card, root, limit, tokenizer_of(student), show_notes)
     answers = logits(student, examples.inputs, device)
-    measured, evaluation = judge(answers, examples.targets), Evaluation(answers, examples.targets, card.classes)
+    measured = judge(answers, examples.labels, card.labelled)
+    evaluation = EVALUATIONS[card.task](answers, examples.labels, card.classes)
     facts = {"run_id": card.run_id, "student": card.student, "epoch": card.epoch, "data": data, **asdict(measured)}
     lines = [
         f"accuracy       {measured.accuracy:.2f} %",
         f"cross-entropy  {measured.cross_entropy:.4f}",
+        *(f"{name:<13}  {value}" for name, value in evaluation.brief()),
         f"n              {measured.n}",
     ]
     if report is not None:
-        _write_report(report, evaluation, examples, tokenizer_of(student), facts)
+        _write_report(report, card.task, evaluation, examples, tokenizer_of(student), facts)
         lines.append(f"report         {report / 'report.md'}")
         if not Path(file).is_file():
             _store_report(report, card.run_id, folder, f"evaluation/{Path(data).name}")
     return {**facts, **evaluation.tree(MOST_MISTAKES)}, lines
 
 
-def _write_report(report: Path, evaluation: Evaluation, examples: Any, tokenizer: Any, facts: dict[str, Any]) -> None:
-    from cgl_ignite.page.evaluation import report_files
+def _write_report(
+    report: Path, task: str, evaluation: Any, examples: Any, tokenizer: Any, facts: dict[str, Any]
+) -> None:
+    from cgl_ignite.page.label_evaluation import REPORTS
     from cgl_ignite.tracking.files import write_atomically
 
-    files = report_files(evaluation, examples, tokenizer, facts)
+    files = REPORTS[task](evaluation, examples, tokenizer, facts)
     try:
         for name, content in files.items():
             write_atomically(report / name, content)

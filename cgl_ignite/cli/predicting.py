@@ -29,12 +29,14 @@ def predict_to_file(
     inputs: Sequence[str],
     columns: Sequence[str],
     target: Path,
+    threshold: float,
     *,
     probabilities: bool,
 ) -> tuple[int, int]:
     """Write a row for each row of tables, each picture or each text, and return how many there are and how many failed.
 
-    The file appears when it is complete.
+    Of a student that knows several labels per row, those above the threshold stand in one cell, separated as in the
+    tables that it was trained on, or in a list. The file appears when it is complete.
 
     Raises:
         InputError: an ending that is neither of :data:`FORMS`, no row that can be read, or a file that cannot be
@@ -51,9 +53,9 @@ def predict_to_file(
     rows, faults = 0, list[str]()
     try:
         with reading(quiet=False), writing_atomically(target) as file:
-            write = _writer(file, ending, key, card.classes if probabilities else ())
+            write = _writer(file, ending, key, card, threshold, card.classes if probabilities else ())
             for rows, answer in enumerate(answers(student, card, _questions(inputs, columns, card)), start=1):
-                write(rows, answer, card.classes)
+                write(rows, answer)
                 if answer.fault is not None:
                     faults.append(f"row {rows}: {answer.name} {answer.fault}")
             if len(faults) == rows:
@@ -91,25 +93,29 @@ def _questions(inputs: Sequence[str], columns: Sequence[str], card: Card) -> Ite
 
 
 def _writer(
-    file: IO[str], ending: str, key: str, shares: Sequence[str]
-) -> Callable[[int, Answer, Sequence[str]], None]:
+    file: IO[str], ending: str, key: str, card: Card, threshold: float, shares: Sequence[str]
+) -> Callable[[int, Answer], None]:
     """Write the head of a file, and return what writes a row; ``shares`` are the classes whose probability is told."""
-    keys = ["row", key, "label", "probability", "error", *(f"probability of {name}" for name in shares)]
+    from cgl_ignite.student.naming import WORDINGS
+
+    wording, between = WORDINGS[card.task], card.dataset.options.get("label_separator") or ";"
+    told = ["row", key, *wording.keys, "error"]
+    keys = [*told, *(f"probability of {name}" for name in shares)]
     table = csv.writer(file, lineterminator="\n")
     if ending == ".csv":
         table.writerow(map(_printable, keys))
 
-    def write(row: int, answer: Answer, classes: Sequence[str]) -> None:
+    def write(row: int, answer: Answer) -> None:
         facts: dict[str, Any] = {"row": row, key: _printable(answer.name)}
         known: list[float] = []
         if answer.probabilities is None:
             facts["error"] = _printable(answer.fault or "")
         else:
             known = answer.probabilities.tolist()
-            best = int(answer.probabilities.argmax())
-            facts |= {"label": classes[best], "probability": known[best]}
+            entry = wording.entry(answer.probabilities, card.classes, None, threshold)
+            facts |= {name: entry[name] for name in wording.keys}
         if ending == ".csv":
-            cells = [facts.get(name, "") for name in keys[:5]] + _cells(known, shares)
+            cells = [_joined(facts.get(name, ""), between) for name in told] + _cells(known, shares)
             table.writerow([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in cells])
             return
         if shares and known:
@@ -117,6 +123,11 @@ def _writer(
         file.write(json.dumps(facts, allow_nan=False) + "\n")
 
     return write
+
+
+def _joined(value: Any, between: str) -> Any:
+    """Write labels into one cell; leave everything else as it is."""
+    return between.join(one["label"] for one in value) if isinstance(value, list) else value
 
 
 def _cells(known: Sequence[float], shares: Sequence[str]) -> list[float | str]:

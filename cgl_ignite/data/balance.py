@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from cgl_ignite.data.base import class_counts
 from cgl_ignite.data.subsets import Subsets
 from cgl_ignite.errors import InputError
 
@@ -76,9 +77,9 @@ def refuse_missing_classes(targets: Tensor, classes: Sequence[str], subsets: Sub
             raise InputError(f"{part} has no row of {_named(missing)}; {remedy}", key="data.balance")
 
 
-def classes_without_rows(targets: Tensor, classes: Sequence[str]) -> list[str]:
-    """Name the classes that no row is of. Shape: targets (N,)."""
-    counts = targets.bincount(minlength=len(classes)).tolist()
+def classes_without_rows(targets: Tensor, classes: Sequence[str], label_sets: Tensor | None = None) -> list[str]:
+    """Name the classes that no row is of. Shape: targets (N,), classes or numbers of label_sets (sets, classes)."""
+    counts = class_counts(targets, len(classes), label_sets).tolist()
     return [name for name, count in zip(classes, counts, strict=True) if not count]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -18,7 +18,7 @@ from cgl_ignite.data.text.ragged import Ragged
 from cgl_ignite.registry import Registry
 from cgl_ignite.spec import InputSpec
 
-__all__ = ["DATASETS", "DataSource", "Examples", "InputSpec", "Rows", "data_root"]
+__all__ = ["DATASETS", "DataSource", "Examples", "InputSpec", "Rows", "class_counts", "data_root"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,8 @@ class Examples:
     """Rows of one part of a data set, held as tensors, mapped from a file, or read from one.
 
     Shape: inputs uint8 (N, C, H, W), or token ids of N texts; targets int64 (N,); hashes int64 (N,) on the CPU, of
-    the texts before they were encoded.
+    the texts before they were encoded. Where rows have several labels, targets are numbers of sets of labels, and
+    ``label_sets`` tells which classes are in each, bool (sets, classes).
 
     Raises:
         ValueError: inputs and targets differ in length.
@@ -35,6 +36,7 @@ class Examples:
     inputs: Tensor | Ragged | StoredImages
     targets: Tensor
     hashes: Tensor | None = None
+    label_sets: Tensor | None = None
 
     def __post_init__(self) -> None:
         if len(self.inputs) != len(self.targets):
@@ -42,6 +44,15 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    @property
+    def labels(self) -> Tensor:
+        """What is to be learned: the class of each row, (N,), or 1 for each of its labels, float32 (N, classes)."""
+        return self.targets if self.label_sets is None else self.label_sets[self.targets].float()
+
+    def counts(self, classes: int) -> Tensor:
+        """Count the rows of each class, (classes,)."""
+        return class_counts(self.targets, classes, self.label_sets)
 
     @property
     def lengths(self) -> Tensor | None:
@@ -60,11 +71,31 @@ class Examples:
         there = send(rows, self.targets.device)
         chosen = there if isinstance(self.inputs, Tensor) else rows
         hashes = None if self.hashes is None else self.hashes.index_select(0, rows)
-        return Examples(self.inputs.index_select(0, chosen), self.targets.index_select(0, there), hashes)
+        return replace(
+            self,
+            inputs=self.inputs.index_select(0, chosen),
+            targets=self.targets.index_select(0, there),
+            hashes=hashes,
+        )
 
     def to(self, device: torch.device | str) -> Examples:
         """Hold the rows on a device; nothing is copied if they are there."""
-        return Examples(self.inputs.to(device), self.targets.to(device), self.hashes)
+        there = None if self.label_sets is None else self.label_sets.to(device)
+        return replace(self, inputs=self.inputs.to(device), targets=self.targets.to(device), label_sets=there)
+
+
+def class_counts(targets: Tensor, classes: int, label_sets: Tensor | None) -> Tensor:
+    """Count the rows of each class.
+
+    Shape: targets (N,), classes or numbers of ``label_sets`` (sets, classes); result int64 (classes,).
+
+    Example:
+        >>> class_counts(torch.tensor([0, 2, 2]), 2, torch.tensor([[1, 0], [0, 1], [1, 1]]).bool()).tolist()
+        [3, 2]
+    """
+    if label_sets is None:
+        return targets.bincount(minlength=classes)
+    return (targets.bincount(minlength=len(label_sets)).unsqueeze(1) * label_sets).sum(0)
 
 
 Rows: TypeAlias = Examples | Corpus
@@ -82,6 +113,8 @@ class DataSource:
         holdout: reads the rows of a validation part; None if there is none.
         notes: what was decided while reading, one short sentence each, for the user.
         digest: what was read, so that other data are noticed (:mod:`cgl_ignite.data.digest`).
+        label_sets: where rows have several labels, which classes are in each set of labels, bool (sets, classes);
+            the targets of all parts are numbers of these sets.
     """
 
     train: Rows
@@ -91,6 +124,7 @@ class DataSource:
     holdout: Callable[[], Rows] | None = None
     notes: tuple[str, ...] = ()
     digest: Mapping[str, str] = field(default_factory=dict)
+    label_sets: Tensor | None = None
 
 
 DATASETS: Registry[Callable[..., DataSource]] = Registry("data set")

@@ -27,7 +27,7 @@ class Batch:
 
     Shape: inputs float32 (rows, C, H, W), normalised, or token ids int64 (rows, T); targets int64 (rows,);
     ``sizes[g]`` rows belong to group g, none if it sits the iteration out. Where an augmentation mixes samples, targets
-    are the shares of the classes, float32 (rows, classes).
+    are the shares of the classes, float32 (rows, classes); where rows have several labels, 1 for each of them.
     """
 
     inputs: Tensor
@@ -125,7 +125,7 @@ class Batches:
 
     def _batch(self, rows: Tensor, sizes: tuple[int, ...], iteration: int, passed: int) -> Batch:
         examples = self._examples.take(rows)
-        samples = Samples(loaded(examples.inputs), examples.targets, self._classes, sizes, rows, passed)
+        samples = Samples(loaded(examples.inputs), examples.labels, self._classes, sizes, rows, passed)
         draws = (stream(self._seed, "augment", iteration, *([number] if number else [])) for number in count())
         for augment in self._augment:
             samples = augment(samples, next(draws))
@@ -171,6 +171,6 @@ def evaluation_batches(
     if examples.lengths is not None:
         examples = examples.take(evaluation_order(examples))
     examples, normaliser = examples.to(device), normaliser.to(device)
-    parts = zip(examples.inputs.split(batch_size), examples.targets.split(batch_size), strict=True)
+    parts = zip(examples.inputs.split(batch_size), examples.labels.split(batch_size), strict=True)
     for inputs, targets in parts:
         yield Batch(normaliser(loaded(inputs)), targets, (len(targets),))

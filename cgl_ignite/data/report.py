@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from cgl_ignite.data.splits import Splits
 from cgl_ignite.data.stored import StoredImages
 from cgl_ignite.data.text.ragged import Ragged
 
-__all__ = ["DataReport", "PartReport", "describe_data"]
+__all__ = ["DataReport", "FrequentLabels", "PartReport", "describe_data"]
 
 _EACH = 4
 _NAMED = 5
@@ -30,6 +30,7 @@ class PartReport:
     Attributes:
         name: ``training``, ``holdout`` or ``test``.
         counts: rows of each class.
+        rows: the number of its rows, which may have several classes.
         size: bytes of its inputs, in memory or mapped from a file.
         empty: texts without a token or a visible character, images of one colour.
         repeated: rows that equal an earlier one; None if rows cannot be told apart.
@@ -38,25 +39,37 @@ class PartReport:
 
     name: str
     counts: tuple[int, ...]
+    rows: int
     size: int
     empty: int
     repeated: int | None
     in_training: int | None
 
+
+class FrequentLabels(NamedTuple):
+    """The labels that most training rows have together, and how many test rows have just these, in percent."""
+
+    labels: tuple[str, ...]
+    share: float
+
     @property
-    def rows(self) -> int:
-        """The number of its rows."""
-        return sum(self.counts)
+    def named(self) -> str:
+        """The labels in words."""
+        return " and ".join(map(repr, self.labels)) or "no label"
 
 
 @dataclass(frozen=True)
 class DataReport:
-    """What a run reads, with what the data set says about itself (``notes``)."""
+    """What a run reads, with what the data set says about itself (``notes``).
+
+    Where rows have several labels, ``frequent`` are those that most training rows have together.
+    """
 
     modality: str
     classes: tuple[str, ...]
     parts: tuple[PartReport, ...]
     notes: tuple[str, ...] = ()
+    frequent: FrequentLabels | None = None
 
     @property
     def most_frequent(self) -> int:
@@ -66,7 +79,9 @@ class DataReport:
 
     @property
     def chance(self) -> float:
-        """Accuracy on the test part, in percent, of always answering the most frequent class."""
+        """Accuracy on the test part, in percent, of always answering the most frequent class, or labels."""
+        if self.frequent is not None:
+            return self.frequent.share
         test = self.parts[-1]
         return 100 * test.counts[self.most_frequent] / max(1, test.rows)
 
@@ -74,7 +89,8 @@ class DataReport:
     def headline(self) -> str:
         """What is there, in one line."""
         size = sum(part.size for part in self.parts) / 2**20
-        always = f"always answering {self.classes[self.most_frequent]!r}: {self.chance:.1f} % of the test part"
+        frequent = repr(self.classes[self.most_frequent]) if self.frequent is None else self.frequent.named
+        always = f"always answering {frequent}: {self.chance:.1f} % of the test part"
         return f"{len(self.classes)} classes, {size:,.1f} MiB; {always}"
 
     @property
@@ -104,6 +120,7 @@ class DataReport:
             "modality": self.modality,
             "parts": parts,
             "most_frequent_class": self.classes[self.most_frequent],
+            **({} if self.frequent is None else {"most_frequent_labels": list(self.frequent.labels)}),
             "most_frequent_class_test_accuracy": self.chance,
             "notes": list(self.notes),
             "warnings": list(self.warnings),
@@ -161,14 +178,23 @@ def describe_data(splits: Splits, notes: Sequence[str] = ()) -> DataReport:
         hashes = _hashes(examples)
         parts.append(_part(name, examples, hashes, known, len(splits.classes)))
         known = hashes if known is None else known
-    return DataReport(splits.spec.modality, splits.classes, tuple(parts), tuple(notes))
+    return DataReport(splits.spec.modality, splits.classes, tuple(parts), tuple(notes), _frequent(splits))
+
+
+def _frequent(splits: Splits) -> FrequentLabels | None:
+    label_sets, test = splits.train.label_sets, splits.test().targets
+    if label_sets is None:
+        return None
+    most = int(splits.train.targets.bincount().argmax())
+    labels = tuple(name for name, held in zip(splits.classes, label_sets[most].tolist(), strict=True) if held)
+    return FrequentLabels(labels, 100 * int((test == most).sum()) / max(1, len(test)))
 
 
 def _part(name: str, examples: Examples, hashes: Tensor | None, training: Tensor | None, classes: int) -> PartReport:
     repeated = None if hashes is None else len(hashes) - len(hashes.unique())
     shared = None if hashes is None or training is None else int(torch.isin(hashes, training).sum())
-    counts = tuple(examples.targets.bincount(minlength=classes).tolist())
-    return PartReport(name, counts, _size(examples), _empty(examples), repeated, shared)
+    counts = tuple(examples.counts(classes).tolist())
+    return PartReport(name, counts, len(examples), _size(examples), _empty(examples), repeated, shared)
 
 
 def _hashes(examples: Examples) -> Tensor | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import torch
@@ -66,12 +66,16 @@ def prepare(
     rows = rows[torch.randperm(len(rows), generator=stream(seed, "holdout"))]
     train_rows = rows[held_out:].sort().values
     preprocessor = encoding.fit(source, train_rows)
-    train = preprocessor.read(source.train, train_rows)
+
+    def read(part: Rows, rows: Tensor) -> Examples:
+        return replace(preprocessor.read(part, rows), label_sets=source.label_sets)
+
+    train = read(source.train, train_rows)
 
     def whole(part: Rows, name: str, limit: int | None = limit) -> Examples:
-        return preprocessor.read(part, _limited(encoding.targets(part), limit, seed, name))
+        return read(part, _limited(encoding.targets(part), limit, seed, name))
 
-    selecting = preprocessor.read(source.train, rows[:held_out].sort().values)
+    selecting = read(source.train, rows[:held_out].sort().values)
     return Splits(
         train=train,
         holdout=whole(source.holdout(), "holdout") if source.holdout else selecting,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from ignite.engine import Engine
@@ -16,6 +16,7 @@ from cgl_ignite.handlers.state import Scores
 from cgl_ignite.metrics import mean_diversity, measure_predictions
 from cgl_ignite.metrics.averages import student_metrics
 from cgl_ignite.pool import ModularNetwork
+from cgl_ignite.tasks import SINGLE_LABEL, Task
 
 __all__ = ["build_evaluator", "evaluate", "pool_logits"]
 
@@ -32,16 +33,18 @@ def pool_logits(pool: ModularNetwork, inputs: Tensor) -> Tensor:
     return torch.stack([nodes.logits[row] for row in plan.rows(range(pool.routes.students), 0)])
 
 
-def build_evaluator(pool: ModularNetwork, device: torch.device, *, answers: bool = False) -> Engine:
+def build_evaluator(
+    pool: ModularNetwork, device: torch.device, *, answers: bool = False, task: Task = SINGLE_LABEL
+) -> Engine:
     """Build an engine that runs all students; every registered metric, and what is predicted, stay on the device.
 
     With ``answers`` the logits stay there as well.
     """
     evaluator = Engine(lambda _, batch: (pool_logits(pool, batch.inputs), batch.targets))
-    EpochOutputStore(lambda output: output[0].argmax(dim=-1).to(torch.int16)).attach(evaluator, PREDICTED)
+    EpochOutputStore(lambda output: task.decide(output[0])).attach(evaluator, PREDICTED)
     if answers:
         EpochOutputStore().attach(evaluator, ANSWERED)
-    for name, metric in student_metrics(device).items():
+    for name, metric in student_metrics(device, task.scores).items():
         metric.attach(evaluator, name)
     return evaluator
 
@@ -52,6 +55,7 @@ def evaluate(
     normaliser: Normaliser | PadTokens,
     device: torch.device,
     metrics: Sequence[str] = (),
+    task: Task = SINGLE_LABEL,
 ) -> Scores:
     """Score all students on all samples of a split; ``metrics`` names those of the predictions, which need answers.
 
@@ -60,10 +64,11 @@ def evaluate(
     """
     batches = evaluation_batches(examples, normaliser, ROWS, device)
     state = evaluator.run(batches, epoch_length=math.ceil(len(examples) / ROWS))
-    predicted = getattr(state, PREDICTED)
+    decided = torch.cat(getattr(state, PREDICTED), dim=1).cpu()[:, evaluation_order(examples).argsort()]
+    coded = task.code(decided, examples.labels.cpu())
     values = {name: torch.as_tensor(value).cpu() for name, value in state.metrics.items()}
     pairwise = values.pop("diversity")
-    measured = _of_predictions(state, metrics)
+    measured = _of_predictions(state, metrics, task.probabilities)
     return Scores(
         accuracy=values.pop("accuracy").tolist(),
         cross_entropy=values.pop("cross_entropy").tolist(),
@@ -74,15 +79,18 @@ def evaluate(
             **{name: value.tolist() for name, value in measured.items() if value.dim() == 1},
         },
         per_class={name: value.tolist() for name, value in measured.items() if value.dim() == 2},
-        predicted=torch.cat(predicted, dim=1).cpu()[:, evaluation_order(examples).argsort()],
-        targets=examples.targets.to("cpu", torch.int16),
+        predicted=coded.predicted,
+        targets=coded.targets,
+        label_sets=coded.label_sets,
     )
 
 
-def _of_predictions(state: State, metrics: Sequence[str]) -> dict[str, Tensor]:
+def _of_predictions(
+    state: State, metrics: Sequence[str], probabilities_of: Callable[[Tensor], Tensor]
+) -> dict[str, Tensor]:
     """Measure the logits that an evaluation has kept."""
     if not metrics:
         return {}
     logits, targets = zip(*getattr(state, ANSWERED), strict=True)
-    found = measure_predictions(torch.cat(logits, dim=1), torch.cat(targets), metrics)
+    found = measure_predictions(torch.cat(logits, dim=1), torch.cat(targets), metrics, probabilities_of)
     return {name: value.cpu() for name, value in found.items()}

@@ -17,8 +17,9 @@ from cgl_ignite.engine.replay import GraphRecorder, Replay, launch
 from cgl_ignite.engine.work import OnDevice, Tables, Turn, Work, lay_out
 from cgl_ignite.handlers.state import StudentLosses, TrainerState, state_of
 from cgl_ignite.imitation import ForwardOutputs, FrozenTeachers, with_frozen
-from cgl_ignite.objective import MIXES, batch_mean, cross_entropy, teacher_logits
+from cgl_ignite.objective import batch_mean, teacher_logits
 from cgl_ignite.pool import ModularNetwork, padded
+from cgl_ignite.tasks import SINGLE_LABEL, Task
 
 __all__ = ["CollaborativeStep"]
 
@@ -47,6 +48,7 @@ class CollaborativeStep:
         clip_norm: the largest norm of the gradient of a turn; by default there is none.
         teachers: frozen ones, which every student imitates as well.
         class_weights: of the cross-entropy with the labels, (C,) on the device; by default all classes count alike.
+        task: how rows are labelled, with the formulas of cross-entropy and divergence.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class CollaborativeStep:
         clip_norm: float | None = None,
         teachers: FrozenTeachers | None = None,
         class_weights: Tensor | None = None,
+        task: Task = SINGLE_LABEL,
     ) -> None:
         self.pool = pool
         self.aggregator = aggregator
@@ -73,6 +76,7 @@ class CollaborativeStep:
         self.clip_norm = clip_norm
         self.teachers = teachers
         self.class_weights = class_weights
+        self.task = task
         self._run = Replay(recorder, optimizer) if recorder else launch
         self._separate = recorder is not None and len(set(group_of)) > 1
 
@@ -137,7 +141,7 @@ class CollaborativeStep:
         sizes = tuple(work.sizes[batch] for batch in work.batches)
         own = padded([output.logits[node] for node in outputs.own])
         targets = padded([given.labels[self.group_of[k]] for k in work.learners])
-        ce = batch_mean(cross_entropy(own, targets, self.loss.label_smoothing, self.class_weights), sizes)
+        ce = batch_mean(self.task.loss(own, targets, self.loss.label_smoothing, self.class_weights), sizes)
         if not work.imitates and self.teachers is None:
             return ce, torch.zeros_like(ce), 0.0
         kl, teacher_ce = self._imitate(outputs, own, targets, given.rows)
@@ -153,12 +157,13 @@ class CollaborativeStep:
         teacher_ce = torch.zeros_like(own[..., 0])
         if loss.teacher_label_weight:
             teacher = teacher_logits(weights, logits)
-            teacher_ce = cross_entropy(teacher, targets, loss.label_smoothing, self.class_weights)
+            teacher_ce = self.task.loss(teacher, targets, loss.label_smoothing, self.class_weights)
         kept = weights.detach() if loss.teacher_gradient == "stopped" else weights
         mixed = logits if loss.teacher_gradient == "flows" else logits.detach()
         if self.teachers is not None:
             kept, mixed = self._with_teachers(self.teachers, kept, mixed, outputs, rows)
-        return MIXES[loss.mixes](kept, mixed, own, loss.temperature, loss.temperature_squared), teacher_ce
+        divergence = self.task.mixes[loss.mixes]
+        return divergence(kept, mixed, own, loss.temperature, loss.temperature_squared), teacher_ce
 
     def _with_teachers(
         self, teachers: FrozenTeachers, weights: Tensor, logits: Tensor, outputs: ForwardOutputs, rows: Sequence[Tensor]

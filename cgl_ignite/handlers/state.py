@@ -41,6 +41,8 @@ class Scores:
         per_class: metrics of each class, (K, C) each.
         predicted: the class that each student gives each sample, (K, N), on the CPU.
         targets: the classes that are right, (N,).
+        label_sets: where rows have several labels, ``predicted`` and ``targets`` are numbers of sets of labels, and
+            this tells which labels are in each, bool (sets, C).
     """
 
     accuracy: list[float]
@@ -51,6 +53,7 @@ class Scores:
     per_class: dict[str, list[list[float]]] = field(default_factory=dict)
     predicted: Tensor = field(default_factory=lambda: torch.zeros(0, 0, dtype=torch.int16), compare=False, repr=False)
     targets: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.int16), compare=False, repr=False)
+    label_sets: Tensor | None = field(default=None, compare=False, repr=False)
 
 
 class TrainerState(State):

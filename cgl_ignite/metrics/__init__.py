@@ -1,6 +1,6 @@
 """Metrics of a pool of students."""
 
-from cgl_ignite.metrics import confidence, confusion, diversity, scores
+from cgl_ignite.metrics import confidence, confusion, diversity, labels, scores
 from cgl_ignite.metrics.base import METRICS, PREDICTION_METRICS
 from cgl_ignite.metrics.diversity import mean_diversity
 from cgl_ignite.metrics.predictions import measure_predictions
@@ -11,6 +11,7 @@ __all__ = [
     "confidence",
     "confusion",
     "diversity",
+    "labels",
     "mean_diversity",
     "measure_predictions",
     "scores",

@@ -6,13 +6,14 @@ import torch
 from ignite.metrics import Average
 
 from cgl_ignite.metrics.base import METRICS, PerSample
+from cgl_ignite.registry import Registry
 
 __all__ = ["student_metrics"]
 
 
-def student_metrics(device: torch.device) -> dict[str, Average]:
+def student_metrics(device: torch.device, metrics: Registry[PerSample] = METRICS) -> dict[str, Average]:
     """Build the running mean over samples of every registered metric, kept on the device until it is read."""
-    return {kind: _average(METRICS.get(kind), device) for kind in METRICS.kinds()}
+    return {kind: _average(metrics.get(kind), device) for kind in metrics.kinds()}
 
 
 def _average(metric: PerSample, device: torch.device) -> Average:

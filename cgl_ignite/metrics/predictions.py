@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -13,17 +14,27 @@ from cgl_ignite.metrics.base import METRICS, PREDICTION_METRICS
 __all__ = ["better_if_lower", "defined_metrics", "fault_of", "is_of_each_class", "measure_predictions", "unit_of"]
 
 
-def measure_predictions(logits: Tensor, targets: Tensor, names: Iterable[str]) -> dict[str, Tensor]:
+_DEFAULT_TASK = "single_label"
+SOFTMAX = partial(torch.softmax, dim=-1)
+
+
+def measure_predictions(
+    logits: Tensor,
+    targets: Tensor,
+    names: Iterable[str],
+    probabilities_of: Callable[[Tensor], Tensor] = SOFTMAX,
+) -> dict[str, Tensor]:
     """Measure the predictions of each student, one student at a time, in float64; nothing waits for the device.
 
-    Shape: logits (K, N, C), targets (N,); of each metric (K,), or (K, C) if it is one of each class.
+    Shape: logits (K, N, C), targets (N,), or (N, C) where rows have several labels; of each metric (K,), or (K, C) if
+    it is one of each class.
 
     Raises:
         InputError: a metric that fails, or gives something else.
     """
     found: dict[str, list[Tensor]] = {name: [] for name in names}
     for one in logits:
-        probabilities = one.double().softmax(dim=-1)
+        probabilities = probabilities_of(one.double())
         for name, values in found.items():
             values.append(_measure(name, probabilities, targets))
     return {name: torch.stack(values) for name, values in found.items()}
@@ -58,13 +69,16 @@ def unit_of(name: str) -> str:
     return str(PREDICTION_METRICS.facts(name).get("unit", "")) if name in PREDICTION_METRICS else ""
 
 
-def fault_of(name: str, classes: int | None = None) -> str:
+def fault_of(name: str, classes: int | None = None, task: str = _DEFAULT_TASK) -> str:
     """Say what is wrong with a metric by its name, for this many classes if they are known; empty if it is right."""
     if name in METRICS.kinds():
         return f"{name!r} is measured in any case; leave it out"
     if name not in PREDICTION_METRICS:
-        known = PREDICTION_METRICS.kinds()
+        known = [kind for kind in PREDICTION_METRICS.kinds() if _is_defined(kind, task)]
         return f"must be {choices(known)}, not {name!r}{nearest(name, known)}"
+    if not _is_defined(name, task):
+        known = [kind for kind in PREDICTION_METRICS.kinds() if _is_defined(kind, task)]
+        return f"{name!r} is not defined for the task {task!r}; it has {', '.join(map(repr, known))}"
     least, most = PREDICTION_METRICS.facts(name).get("classes", (2, None))
     if classes is None or least <= classes <= (most or classes):
         return ""
@@ -72,10 +86,15 @@ def fault_of(name: str, classes: int | None = None) -> str:
     return f"{name!r} is defined for {wanted}, and the data set has {classes}"
 
 
-def defined_metrics(counts: Sequence[int]) -> list[str]:
+def defined_metrics(counts: Sequence[int], task: str = _DEFAULT_TASK) -> list[str]:
     """Name all metrics that are defined for a part with so many rows of each class."""
     return [
         name
         for name in PREDICTION_METRICS.kinds()
-        if not fault_of(name, len(counts)) and (min(counts) or not PREDICTION_METRICS.facts(name).get("every_class"))
+        if not fault_of(name, len(counts), task)
+        and (min(counts) or not PREDICTION_METRICS.facts(name).get("every_class"))
     ]
+
+
+def _is_defined(name: str, task: str) -> bool:
+    return task in PREDICTION_METRICS.facts(name).get("tasks", (_DEFAULT_TASK,))

@@ -18,7 +18,7 @@ from cgl_ignite.analysis.evaluation_figures import confusion_figure, mistakes_fi
 from cgl_ignite.data import Examples, Ragged, Tokenizer
 from cgl_ignite.data.stored import loaded
 
-__all__ = ["MOST_MISTAKES", "report_files"]
+__all__ = ["MOST_MISTAKES", "decoded_texts", "grid", "pixels", "report_files"]
 
 MOST_MISTAKES = 24
 """The surest ones that are shown."""
@@ -46,9 +46,9 @@ def report_files(
     }
     shown = examples.take(torch.tensor([one.row for one in mistakes], dtype=torch.int64))
     if tokenizer is None and mistakes and shown.dense.shape[1] in (1, 3):
-        images = [_pixels(image) for image in loaded(shown.dense)]
+        images = [pixels(image) for image in loaded(shown.dense)]
         pictures["mistakes.png"] = mistakes_figure(images, [_caption(one, classes) for one in mistakes])
-    texts = _texts(shown, tokenizer) if tokenizer and mistakes else [""] * len(mistakes)
+    texts = decoded_texts(shown, tokenizer) if tokenizer and mistakes else [""] * len(mistakes)
     page = _page(evaluation, mistakes, texts, facts, "mistakes.png" in pictures)
     return {
         "report.md": page.encode(),
@@ -69,26 +69,27 @@ def _page(
     parts = [
         f"# Student {facts['student']} of run {facts['run_id']} on {facts['data']}",
         f"{facts['n']:,} rows. ![confusion of the classes](confusion.png)",
-        _grid([("measure", "value"), *evaluation.lines()]),
+        grid([("measure", "value"), *evaluation.lines()]),
         "## Classes, the least recall first",
-        _grid(evaluation.table()),
+        grid(evaluation.table()),
         "## The most frequent confusions",
-        _grid(evaluation.confusions()),
+        grid(evaluation.confusions()),
         "## Confidence and accuracy",
         "![reliability diagram](reliability.png)",
         "## The surest mistakes",
         *(["![contact sheet](mistakes.png)"] if sheet else []),
-        _grid([titles, *surest]) if mistakes else "There is none.",
+        grid([titles, *surest]) if mistakes else "There is none.",
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _grid(lines: Iterable[Sequence[str]]) -> str:
+def grid(lines: Iterable[Sequence[str]]) -> str:
+    """Write rows of cells, the titles first, as a table in Markdown."""
     titles, *rows = [[cell.replace("|", r"\|").replace("\n", " ") for cell in line] for line in lines]
     return "\n".join(f"| {' | '.join(line)} |" for line in [titles, ["---"] * len(titles), *rows])
 
 
-def _pixels(image: Tensor) -> Any:
+def pixels(image: Tensor) -> Any:
     """Bring an image uint8 (C, H, W) to what is drawn: (H, W, 3), or (H, W) in grey."""
     return np.ascontiguousarray(image.permute(1, 2, 0).squeeze(2).cpu().numpy())
 
@@ -98,7 +99,7 @@ def _caption(one: Mistake, classes: Sequence[str]) -> str:
     return f"{right} (row {one.row})\n{one.confidence:.0f} % {predicted}"
 
 
-def _texts(shown: Examples, tokenizer: Tokenizer) -> list[str]:
+def decoded_texts(shown: Examples, tokenizer: Tokenizer) -> list[str]:
     """Return the texts as far as the student has read them."""
     ids = shown.inputs.padded() if isinstance(shown.inputs, Ragged) else loaded(shown.inputs)
     return [shorten(text, TEXT, placeholder="...") or "(no text)" for text in tokenizer.decode(ids)]

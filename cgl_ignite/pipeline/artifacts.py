@@ -60,14 +60,17 @@ def keep_routing(paths: Tensor, journal: Journal) -> None:
 
 
 def keep_predictions(test: Scores, selected: int, journal: Journal) -> None:
-    """Keep what every student predicts on every test sample."""
-    smallest = np.uint8 if int(test.predicted.max()) < 256 else np.uint16
+    """Keep what every student predicts on every test sample: numbers of classes, or of sets of labels with these."""
+    largest = max(int(test.predicted.max()), int(test.targets.max()))
+    smallest = np.uint8 if int(test.predicted.max()) < 256 else np.min_scalar_type(largest)
+    more = {} if test.label_sets is None else {"label_sets": test.label_sets.numpy()}
     file = io.BytesIO()
     np.savez_compressed(
         file,
         predicted=test.predicted.numpy().astype(smallest),
-        targets=test.targets.numpy().astype(np.uint16),
+        targets=test.targets.numpy().astype(np.promote_types(np.uint16, smallest)),
         selected=np.int64(selected),
+        **more,
     )
     journal.content(PREDICTIONS, file.getvalue())
 

@@ -44,6 +44,7 @@ from cgl_ignite.pool.plan import RouteTable
 from cgl_ignite.pretrained import Beginning, begin_with, shared_layers
 from cgl_ignite.seeding import global_stream
 from cgl_ignite.spec import InputSpec
+from cgl_ignite.tasks import Task, task_of
 
 __all__ = [
     "Parts",
@@ -75,6 +76,7 @@ class Parts:
     average: WeightAverage | None
     teachers: FrozenTeachers | None
     class_weights: Tensor | None
+    task: Task
     batches_per_chunk: int
     recorder: GraphRecorder | None
     evaluate_holdout: Callable[[], Scores]
@@ -145,8 +147,7 @@ def assemble(
     teachers: FrozenTeachers | None = None,
 ) -> Parts:
     """Build every part of one run from its registered builder; ``teachers`` in the place of those that it names."""
-    method = pipeline.method
-    splits = data.splits(seed)
+    method, splits = pipeline.method, data.splits(seed)
     subsets: Subsets = SUBSETS.build(method.subsets, splits.train.targets, method.students, seed)
     splits, backbone, routing, beginning = _begun(pipeline, splits)
     layers = modular_layers(backbone)
@@ -155,7 +156,7 @@ def assemble(
     pool.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     costs = measure_layers(layers, splits.spec, precision)
     aggregator = build_aggregator(pipeline, backbone, routing, costs, seed).to(device)
-    scores = _scores(pool, splits, device, interruption, wanted_metrics(pipeline, splits))
+    scores = _scores(pool, splits, device, interruption, pipeline)
     holdout = splits.holdout.to(device)
     average = _average(pipeline, pool)
     return Parts(
@@ -173,6 +174,7 @@ def assemble(
         average=average,
         teachers=teachers or load_teachers(method.teachers, pipeline, splits, device, average),
         class_weights=_class_weights(pipeline, splits, subsets, device),
+        task=task_of(pipeline.data.kind, pipeline.data.options),
         batches_per_chunk=forecast(pipeline, routing, subsets.group_of, costs, seed, device).batches_per_chunk,
         recorder=find_recorder(pipeline.run.graphs, device, pool, alike=_are_alike(pipeline, subsets)),
         evaluate_holdout=lambda: scores(holdout),
@@ -213,12 +215,13 @@ def _scores(
     splits: Splits,
     device: torch.device,
     interruption: Interruption,
-    metrics: Sequence[str],
+    pipeline: Pipeline,
 ) -> Callable[[Examples], Scores]:
     """Return what scores all students on some rows."""
-    evaluator = build_evaluator(pool, device, answers=bool(metrics))
+    metrics, task = wanted_metrics(pipeline, splits), task_of(pipeline.data.kind, pipeline.data.options)
+    evaluator = build_evaluator(pool, device, answers=bool(metrics), task=task)
     interruption.attach(evaluator)
-    return lambda examples: evaluate(evaluator, examples, splits.normaliser, device, metrics)
+    return lambda examples: evaluate(evaluator, examples, splits.normaliser, device, metrics, task)
 
 
 def build_step(pipeline: Pipeline, parts: Parts) -> CollaborativeStep:
@@ -236,6 +239,7 @@ def build_step(pipeline: Pipeline, parts: Parts) -> CollaborativeStep:
         pipeline.optim.clip_norm,
         parts.teachers,
         parts.class_weights,
+        parts.task,
     )
 
 

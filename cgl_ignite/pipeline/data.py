@@ -11,6 +11,7 @@ from cgl_ignite.data import DATASETS, ENCODINGS, DataReport, DataSource, Splits,
 from cgl_ignite.data.digest import changes
 from cgl_ignite.data.identity import identify_data
 from cgl_ignite.errors import InputError
+from cgl_ignite.tasks import task_of
 
 __all__ = ["RunData", "read_data", "refuse_changed_data"]
 
@@ -64,6 +65,10 @@ def read_data(pipeline: Pipeline) -> RunData:
         InputError: files that are missing or damaged, or too few rows.
     """
     source: DataSource = DATASETS.build(pipeline.data, data_root(pipeline.data.root))
+    task = task_of(pipeline.data.kind, pipeline.data.options)
+    if task.several_labels != (source.label_sets is not None):
+        labelled = "one class" if source.label_sets is None else "several labels"
+        raise InputError(f"a row of data set {pipeline.data.kind!r} has {labelled}; that is not the task {task.name!r}")
     notes = source.notes
     if source.holdout is not None and pipeline.data.holdout is not None:
         notes += (f"the validation part is the holdout, data.holdout = {pipeline.data.holdout} is not used",)

@@ -33,7 +33,7 @@ def diagnose_run(run: ActiveRun, selected: Selected, student: Student, at_chance
     parts, method, device = run.parts, run.pipeline.method, run.context.device
     splits, subsets, history = parts.splits, parts.subsets, run.selector.history
     rows = learned_rows(splits.train, subsets, selected, run.seed)
-    training = measure(student.to(device), rows, device).accuracy
+    training = measure(student.to(device), rows, device, parts.task).accuracy
     known = len(history) == run.pipeline.run.epochs - run.before.epochs
     outcome = Outcome(
         training=training,

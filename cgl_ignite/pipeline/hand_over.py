@@ -127,6 +127,7 @@ def student_model(folder: RunFolder, name: str, workshop: Path) -> StudentModel:
         description=card.markdown(_use(card)),
         tags=_facts_shown(card),
         folder=workshop,
+        several_labels=card.labelled.several_labels,
     )
 
 
@@ -134,9 +135,12 @@ def _use(card: Card) -> str:
     """Tell how a student is used that the tracker has stored as a model."""
     pixels = f"pixels from 0 to 255, uint8 {' x '.join(map(str, ('N', *card.shape)))}"
     reads = pixels if card.encoding is None else "a list of texts"
+    named = "its `label`, the `probability` of that"
+    if card.labelled.several_labels:
+        named = "each `label` with a probability above 0.5, the `probability` of each"
     return (
-        f"`mlflow.pyfunc.load_model(...).predict(...)` reads {reads}, and returns a table with a row for each: its"
-        " `label`, the `probability` of that, and the `probabilities` of all classes."
+        f"`mlflow.pyfunc.load_model(...).predict(...)` reads {reads}, and returns a table with a row for each:"
+        f" {named}, and the `probabilities` of all classes."
     )
 
 

@@ -15,6 +15,7 @@ from cgl_ignite.handlers.state import Scores
 from cgl_ignite.metrics import PREDICTION_METRICS, measure_predictions
 from cgl_ignite.metrics.predictions import fault_of
 from cgl_ignite.selection import compared_by
+from cgl_ignite.tasks import task_of
 
 __all__ = ["measured_metrics", "wanted_metrics"]
 
@@ -26,19 +27,19 @@ def wanted_metrics(pipeline: Pipeline, splits: Splits) -> tuple[str, ...]:
         InputError: a metric that fails, or that the classes or the rows of a part do not define.
     """
     chosen = _chosen(pipeline)
-    classes = len(splits.classes)
+    classes, task = len(splits.classes), task_of(pipeline.data.kind, pipeline.data.options)
     for name, key in chosen.items():
-        if fault := fault_of(name, classes):
+        if fault := fault_of(name, classes, task.name):
             raise InputError(fault, key=key)
         if PREDICTION_METRICS.facts(name).get("every_class"):
             _refuse_missing_classes(name, key, splits)
-    measure_predictions(torch.eye(classes).unsqueeze(0), torch.arange(classes), chosen)
+    measure_predictions(torch.eye(classes).unsqueeze(0), task.one_each(classes), chosen, task.probabilities)
     return tuple(chosen)
 
 
 def _refuse_missing_classes(name: str, key: str, splits: Splits) -> None:
     for part, examples in (("holdout", splits.holdout), ("test part", splits.test())):
-        counts = examples.targets.bincount(minlength=len(splits.classes)).tolist()
+        counts = examples.counts(len(splits.classes)).tolist()
         if missing := [repr(name) for name, count in zip(splits.classes, counts, strict=True) if not count]:
             fault = f"needs rows of every class, and the {part} has none of {', '.join(missing)}"
             raise InputError(f"{name!r} {fault}", key=key)

@@ -23,6 +23,7 @@ from cgl_ignite.pool.plan import RouteTable
 from cgl_ignite.pool.probe import inputs_for
 from cgl_ignite.spec import InputSpec
 from cgl_ignite.student import Card, read_student, tokenizer_of
+from cgl_ignite.tasks import Task, task_of
 
 __all__ = [
     "PoolTeachers",
@@ -97,7 +98,8 @@ def load_teachers(
     students, names = [], [name for name in teachers if name != AVERAGE]
     for name in names:
         student, card = read_student(teacher_file(name, pipeline), device)
-        if fault := _unfit(student, card, splits):
+        task = task_of(pipeline.data.kind, pipeline.data.options)
+        if fault := _unfit(student, card, splits, task):
             raise InputError(f"the teacher {name!r} {fault}", key="method.teachers")
         students.append(student.to(device))
     normaliser = splits.normaliser.to(device)
@@ -189,13 +191,15 @@ def identify_teachers(pipeline: Pipeline) -> dict[str, str]:
     return {name: file_hash(path) for name, path in files.items()}
 
 
-def _unfit(student: nn.Module, card: Card, splits: Splits) -> str | None:
+def _unfit(student: nn.Module, card: Card, splits: Splits, task: Task) -> str | None:
     """Say why a student cannot be a teacher on these data; None if it can."""
     spec = splits.spec
     if (card.modality, tuple(card.shape)) != (spec.modality, tuple(spec.shape)):
         return f"reads {_form(card.modality, card.shape)}, and the data are {_form(spec.modality, spec.shape)}"
     if tuple(card.classes) != tuple(splits.classes):
         return f"answers {len(card.classes)} classes that are not the {len(splits.classes)} of the data, in their order"
+    if card.labelled is not task:
+        return f"has learned the task {card.task!r}, and the run has {task.name!r}"
     tokenizer = tokenizer_of(student)
     if splits.tokenizer is not None and (
         tokenizer is None or dump_tokenizer(tokenizer) != dump_tokenizer(splits.tokenizer)

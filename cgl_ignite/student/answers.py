@@ -45,7 +45,7 @@ def answers(student: nn.Module, card: Card, questions: Iterable[Question]) -> It
         given = [value for _, value in rows]
         read = _texts(given) if card.modality == "text" else _pictures(given, card)
         good = [value for value in read if not isinstance(value, Unreadable)]
-        found: Iterator[Tensor] = iter(_answered(student, card, good).softmax(1) if good else ())
+        found: Iterator[Tensor] = iter(card.labelled.probabilities(_answered(student, card, good)) if good else ())
         for (name, _), value in zip(rows, read, strict=True):
             if isinstance(value, Unreadable):
                 yield Answer(name, None, value.fault)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from cgl_ignite.backbones import BACKBONES
 from cgl_ignite.config.schema import Table, fixed_keys
@@ -16,6 +16,7 @@ from cgl_ignite.errors import InputError
 from cgl_ignite.formats import EXPORT_FORMATS, names_with
 from cgl_ignite.metrics.predictions import unit_of
 from cgl_ignite.spec import InputSpec
+from cgl_ignite.tasks import SINGLE_LABEL, TASKS, Task, task_of
 
 __all__ = ["FORMAT", "Card", "Chosen", "foreign"]
 
@@ -24,6 +25,12 @@ FORMAT = 1
 
 Count = Annotated[int, Field(ge=1)]
 Index = Annotated[int, Field(ge=0)]
+
+
+def _known_task(name: str) -> str:
+    if name not in TASKS:
+        raise ValueError(f"must be one of {', '.join(TASKS)}")
+    return name
 
 
 class Chosen(Table):
@@ -50,6 +57,7 @@ class Card(Table):
         method: the preset it was trained by, among ``students`` students.
         student: its index, from 0.
         metrics: of its predictions on the test part, by their names.
+        task: how rows are labelled, by its name in :data:`cgl_ignite.tasks.TASKS`.
         path: its modules, if it was chosen among all paths; then ``student`` may be one that was not trained.
         epoch: the epoch its weights are of, from 1.
         holdout_accuracy: in percent, at that epoch; None if it was not measured.
@@ -86,6 +94,7 @@ class Card(Table):
     torch: str
     metrics: dict[str, float] = Field(default_factory=dict)
     path: tuple[Index, ...] | None = None
+    task: Annotated[str, AfterValidator(_known_task)] = SINGLE_LABEL.name
 
     @classmethod
     def of(
@@ -122,6 +131,7 @@ class Card(Table):
             plugins=tuple(tree.get("plugins", ())),
             version=_installed(),
             torch=torch.__version__,
+            task=task_of(tree["data"]["kind"], tree["data"]).name,
         )
 
     @classmethod
@@ -142,6 +152,11 @@ class Card(Table):
             raise InputError(f"{path}: the card of the student is not right ({faults})") from error
 
     @property
+    def labelled(self) -> Task:
+        """How rows are labelled."""
+        return TASKS[self.task]
+
+    @property
     def spec(self) -> InputSpec:
         """The form of one input."""
         return InputSpec(self.modality, self.shape, self.vocabulary)
@@ -156,7 +171,7 @@ class Card(Table):
         return (
             f"# {self.backbone.kind} on {self.dataset.kind}, trained by {self.method}\n\n"
             f"| | |\n| --- | --- |\n{rows}\n\n"
-            f"{use or f'{self._reads()} Answers one logit per class; softmax makes them probabilities.'}\n\n"
+            f"{use or f'{self._reads()} Answers {self.labelled.answers}.'}\n\n"
             f"Classes ({len(self.classes)}), in the order of the answers: {', '.join(self.classes)}\n"
         )
 
@@ -181,6 +196,7 @@ class Card(Table):
     def _rows(self) -> dict[str, str]:
         return {
             "student": self._student(),
+            "task": self.task.replace("_", " "),
             "holdout accuracy": _percent(self.holdout_accuracy),
             "test accuracy": _percent(self.test_accuracy),
             **{f"test {name.replace('_', ' ')}": _metric(name, value) for name, value in self.metrics.items()},

@@ -58,6 +58,9 @@ def read_test_part(
     source = _source(which, card, data_root(root))
     if tell is not None:
         tell(source.notes)
+    if card.labelled.several_labels != (source.label_sets is not None):
+        held = "one class" if source.label_sets is None else "several labels"
+        raise InputError(f"a row of {which} has {held}, but the task of the student is {card.task!r}")
     numbers = _class_numbers(which, source.classes, card.classes)
     if tokenizer is None:
         _check_form(which, source.spec.shape, card.shape)
@@ -70,7 +73,11 @@ def read_test_part(
         inputs = inputs.load()
     if isinstance(inputs, Tensor) and tokenizer is None:
         inputs = _channels(inputs, card.shape[0])
-    return Examples(inputs, numbers[examples.targets])
+    if examples.label_sets is None:
+        return Examples(inputs, numbers[examples.targets])
+    label_sets = torch.zeros(len(examples.label_sets), len(card.classes), dtype=torch.bool)
+    label_sets[:, numbers] = examples.label_sets
+    return Examples(inputs, examples.targets, label_sets=label_sets)
 
 
 def _source(which: str, card: Card, root: Path) -> DataSource:
@@ -92,6 +99,7 @@ def _source(which: str, card: Card, root: Path) -> DataSource:
     options = card.dataset.options if card.dataset.kind == own else {}
     if not _is_trained_on(path, options.get("path")):
         options = {**options, "test_fraction": 1.0, **_undivided(path, card, options)}
+    options = {**options, "task": card.task}
     known_by_student = _size(card) if card.modality == "image" else {"classes": list(card.classes)}
     return _built(own, root, {**options, **known_by_student, "path": which})
 

@@ -53,11 +53,20 @@ tokens = tokens[: encoder["length"]]
 width = encoder["length"] if encoder["pad"] == "full" else max(1, len(tokens))
 inputs = np.array([tokens + [0] * (width - len(tokens))], np.int64)"""
 
+_LABELS = """\
+for name, share in zip(card["classes"], 1 / (1 + np.exp(-logits))):
+    if share > 0.5:
+        print(name, round(float(share), 4))"""
+
 _CLASSES = """\
 shares = np.exp(logits - logits.max())
 shares /= shares.sum()
 for number in shares.argsort()[::-1][:3]:
     print(card["classes"][number], round(float(shares[number]), 4))"""
+
+
+_ANSWERS: Mapping[str, str] = {"single_label": _CLASSES, "multi_label": _LABELS}
+"""The lines that say what the array ``logits`` means, by task."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +98,7 @@ def readme(card: Card, usage: Usage | None) -> str:
     if usage.answer is not None and inputs is not None:
         packages += ["numpy", *inputs.packages]
         imports += ["import numpy as np", *inputs.imports]
-        lines += [inputs.lines, f"logits = {usage.answer}[0]", _CLASSES]
+        lines += [inputs.lines, f"logits = {usage.answer}[0]", _ANSWERS[card.task]]
     else:
         lines += ['print(card["classes"])']
     return (

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from cgl_ignite.data import Examples, Ragged
 from cgl_ignite.data.stored import StoredImages, loaded
 from cgl_ignite.errors import InputError
-from cgl_ignite.metrics.scores import accuracy, cross_entropy
+from cgl_ignite.tasks import SINGLE_LABEL, Task
 
 __all__ = ["Measured", "finite", "judge", "logits", "measure"]
 
@@ -61,16 +61,18 @@ def _ready(rows: Tensor | Ragged | StoredImages) -> Tensor:
     return rows.float() / 255 if rows.dtype is torch.uint8 else rows
 
 
-def measure(student: nn.Module, examples: Examples, device: torch.device | str = "cpu") -> Measured:
+def measure(
+    student: nn.Module, examples: Examples, device: torch.device | str = "cpu", task: Task = SINGLE_LABEL
+) -> Measured:
     """Measure a student on labelled examples."""
-    return judge(logits(student, examples.inputs, device), examples.targets)
+    return judge(logits(student, examples.inputs, device), examples.labels, task)
 
 
-def judge(answers: Tensor, targets: Tensor) -> Measured:
-    """Measure logits (N, classes) against targets (N,)."""
+def judge(answers: Tensor, targets: Tensor, task: Task = SINGLE_LABEL) -> Measured:
+    """Measure logits (N, classes) against targets (N,), or (N, classes) where rows have several labels."""
     given = answers.unsqueeze(0).double()
     return Measured(
-        accuracy=accuracy(given, targets).double().mean().item(),
-        cross_entropy=cross_entropy(given, targets).mean().item(),
+        accuracy=task.scores.get("accuracy")(given, targets).double().mean().item(),
+        cross_entropy=task.scores.get("cross_entropy")(given, targets).mean().item(),
         n=len(targets),
     )

@@ -102,6 +102,7 @@ class StudentModel:
         epoch: the metrics of this epoch, and those of the test set, are shown beside the model.
         description: of the student, in Markdown.
         tags: short facts about it.
+        several_labels: whether the file names several labels for one sample.
         folder: where the tracker may write while it makes the model; left out, the system's folder of temporary files.
     """
 
@@ -114,6 +115,7 @@ class StudentModel:
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     folder: Path | None = None
+    several_labels: bool = False
 
 
 class Tracker(Protocol):

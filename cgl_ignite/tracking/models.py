@@ -190,8 +190,8 @@ def _labelled_form(model: StudentModel, program: Path) -> dict[str, Any]:
     text, example = _is_text(model), model.example
     packages = ("torch", "numpy", "pandas", *(("sentencepiece",) if text else ()))
     answer: list[ColSpec | TensorSpec] = [
-        ColSpec(DataType.string, "label"),
-        ColSpec(DataType.double, "probability"),
+        ColSpec(Array(DataType.string) if model.several_labels else DataType.string, "label"),
+        ColSpec(Array(DataType.double) if model.several_labels else DataType.double, "probability"),
         ColSpec(Array(DataType.double), "probabilities"),
     ]
     return {

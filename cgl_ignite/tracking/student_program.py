@@ -31,13 +31,17 @@ Encode = Callable[[Sequence[str]], Tensor]
 
 
 class StudentProgram(PythonModel):
-    """Answers images or texts with a row each: label, its probability, and the probabilities of all classes."""
+    """Answers images or texts with a row each: label, its probability, and the probabilities of all classes.
+
+    Where rows have several labels, label and probability are lists, of all labels above 0.5.
+    """
 
     def load_context(self, context: PythonModelContext) -> None:
         """Read the program, the names of the classes and, of texts, the tokenizer."""
         extra = {"card.json": "", "encoder.json": ""}
         self.program = torch.export.load(context.artifacts[PROGRAM], extra_files=extra).module()
         card = json.loads(extra["card.json"])
+        self.name = _NAMED[card.get("task", "single_label")]
         self.classes, self.shape = card["classes"], tuple(card["shape"])
         self.encode = parse_encode(extra["encoder.json"], card["plugins"]) if card["modality"] == "text" else None
 
@@ -49,15 +53,7 @@ class StudentProgram(PythonModel):
         ready = self.encode or (lambda pixels: torch.from_numpy(pixels).float() / 255)
         with torch.inference_mode():
             parts = [self.program(ready(given[i : i + ROWS])) for i in range(0, len(given), ROWS)]
-        shares = torch.cat(parts).softmax(1) if parts else torch.zeros(0, len(self.classes))
-        best = shares.max(1)
-        return pd.DataFrame(
-            {
-                "label": [self.classes[number] for number in best.indices.tolist()],
-                "probability": best.values.tolist(),
-                "probabilities": shares.tolist(),
-            }
-        )
+        return self.name(torch.cat(parts) if parts else torch.zeros(0, len(self.classes)), self.classes)
 
 
 def pixels_of(given: Any, shape: tuple[int, ...]) -> np.ndarray:
@@ -151,6 +147,21 @@ def _plugged(text: str, plugins: Sequence[str]) -> Encode:
     return parse_tokenizer(text, PROGRAM).encode
 
 
+def _one_class(logits: Tensor, classes: Sequence[str]) -> pd.DataFrame:
+    shares = logits.softmax(1)
+    best = shares.max(1)
+    labels = [classes[number] for number in best.indices.tolist()]
+    return pd.DataFrame({"label": labels, "probability": best.values.tolist(), "probabilities": shares.tolist()})
+
+
+def _all_labels(logits: Tensor, classes: Sequence[str]) -> pd.DataFrame:
+    shares = logits.sigmoid().tolist()
+    labels = [[name for name, share in zip(classes, row, strict=True) if share > 0.5] for row in shares]
+    likely = [[share for share in row if share > 0.5] for row in shares]
+    return pd.DataFrame({"label": labels, "probability": likely, "probabilities": shares})
+
+
+_NAMED = {"single_label": _one_class, "multi_label": _all_labels}
 _ENCODERS: dict[str, Callable[[dict[str, Any]], Encode]] = {"characters": _characters, "sentencepiece": _sentencepiece}
 
 mlflow.models.set_model(StudentProgram())

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from cgl_ignite.analysis.comparison import Cost, MethodRow, Predictions, compare_methods
+from cgl_ignite.analysis.comparison import Cost, Difference, MethodRow, Predictions, compare_methods
 from cgl_ignite.analysis.paper import Printed, paper_result, printed_in
 from cgl_ignite.analysis.statistics import Spread
 
@@ -59,6 +59,28 @@ def test_metrics_that_all_runs_have_are_summarised():
     runs = {seed: run(seed, 60.0, metrics=found) for seed, found in measured.items()}
     (row,) = compare_methods([MethodRow("cgl", "cifar10", "resnet18", COST, runs)], "cgl")
     assert row.metrics == {"macro_f1": (51.0, pytest.approx(2**0.5))}
+
+
+def with_metrics(name, measured):
+    runs = {seed: run(seed, 60.0, metrics=found) for seed, found in measured.items()}
+    return MethodRow(name, "cifar10", "resnet18", COST, runs)
+
+
+def test_metrics_are_measured_against_those_of_the_reference_seed_by_seed():
+    """The differences of macro-F1 are 1, 2 and 3; t is 4.302653 at 97.5 % for 2 degrees of freedom."""
+    first = with_metrics("a", {seed: {"macro_f1": 50.0 + seed, "roc_auc": 0.5} for seed in (1, 2, 3)})
+    second = with_metrics("b", {seed: {"macro_f1": 50.0 + 2 * seed, "roc_auc": None} for seed in (1, 2, 3, 4)})
+    reference, row = compare_methods([first, second], "a")
+    assert reference.differences == {}
+    assert row.differences.keys() == {"macro_f1"}
+    half = 4.302653 / 3**0.5
+    assert row.differences["macro_f1"].mean == pytest.approx(2.0)
+    assert row.differences["macro_f1"].over_seeds == pytest.approx((2 - half, 2 + half), abs=1e-5)
+    assert row.differences["macro_f1"].certain is False
+    sure = with_metrics("c", {seed: {"macro_f1": 60.0 + seed + seed % 2 / 10} for seed in (1, 2, 3)})
+    assert compare_methods([first, sure], "a")[1].differences["macro_f1"].certain is True
+    single = with_metrics("d", {1: {"macro_f1": 40.0}})
+    assert compare_methods([first, single], "a")[1].differences["macro_f1"] == Difference(-11.0, None)
 
 
 def test_over_samples_uses_the_selected_student():

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from cgl_ignite.analysis.comparison import Cost, TableRow
+from cgl_ignite.analysis.comparison import Cost, Difference, TableRow
 from cgl_ignite.analysis.paper import STATEMENT
 from cgl_ignite.analysis.statistics import Interval, Spread
 from cgl_ignite.analysis.tables import as_csv, as_json, as_latex, as_markdown, notes, used_columns
@@ -37,6 +37,26 @@ def row(method="cgl", **changes):
 
 BASELINE = row("baseline", difference=None, over_seeds=None, over_samples=None, paper=None, diversity=None)
 ROWS = [BASELINE, row(), row("a_b & 50%", failed={3: "a loss that is not finite"}, deviations={"run.epochs": 3})]
+
+
+def test_differences_of_metrics_stand_in_every_format():
+    sure, unsure = Difference(2.5, Interval(1.0, 4.0)), Difference(-0.25, None)
+    measured = {"macro_f1": Spread(50.0, 1.0), "roc_auc": Spread(0.75, None)}
+    rows = [BASELINE, row(metrics=measured, differences={"macro_f1": sure, "roc_auc": unsure})]
+    cells = {" ".join(title): texts for title, texts, _ in used_columns(rows, "baseline")}
+    assert cells["macro f1: difference to baseline"] == ["–", "+2.50"]
+    assert cells["macro f1: 95 % interval over seeds"] == ["–", "[+1.00, +4.00]"]
+    assert cells["macro f1: difference certain"] == ["–", "yes"]
+    assert cells["roc auc: difference to baseline"] == ["–", "-0.2500"]
+    assert "roc auc: difference certain" not in cells
+    assert "macro f1: difference to baseline" in as_markdown(rows, "baseline", "epochs")
+    tree = json.loads(json.dumps(as_json(rows[1])))
+    assert tree["differences"] == {
+        "macro_f1": {"mean": 2.5, "over_seeds": {"low": 1.0, "high": 4.0}, "certain": True},
+        "roc_auc": {"mean": -0.25, "over_seeds": None, "certain": None},
+    }
+    _, record = csv.DictReader(as_csv(rows).splitlines())
+    assert (record["macro_f1_difference"], record["macro_f1_difference_low"]) == ("2.5", "1.0")
 
 
 def test_cells():

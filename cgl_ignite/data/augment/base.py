@@ -23,7 +23,8 @@ class Samples:
 
     Attributes:
         inputs: as the examples hold them, such as uint8 (B, C, H, W); after normalisation float32.
-        targets: int64 (B,) labels, or float32 (B, classes) shares of the classes once samples are mixed.
+        targets: int64 (B,) labels, or float32 (B, classes) shares of the classes once samples are mixed, or if they
+            have several labels.
         classes: their number.
         sizes: how many of the rows belong to each data group, in order.
         rows: their indices in the training part, int64 (B,), on the CPU.

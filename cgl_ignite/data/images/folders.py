@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+import torch
+from torch import Tensor
+
+from cgl_ignite.data.base import class_counts
 from cgl_ignite.data.images.files import ENDINGS, SkippedFiles, contents, images_below, printable
 from cgl_ignite.data.part_names import PART_NAMES, Part
 from cgl_ignite.errors import InputError, choices, nearest
@@ -26,6 +30,8 @@ class FolderLayout:
         files: of each part.
         notes: what was found and is not read.
         tables: the files that list the images, if there are some; they are then the ``folders``.
+        label_sets: where images have several labels, which classes are in each set of labels, bool (sets, classes);
+            the numbers in ``files`` are those of these sets.
     """
 
     classes: tuple[str, ...]
@@ -33,6 +39,12 @@ class FolderLayout:
     files: Mapping[Part, Files]
     notes: tuple[str, ...]
     tables: tuple[Path, ...] = ()
+    label_sets: Tensor | None = None
+
+    def classes_of(self, files: Files) -> set[int]:
+        """Return the classes that some files have."""
+        targets = torch.tensor([target for _, target in files], dtype=torch.int64)
+        return {*class_counts(targets, len(self.classes), self.label_sets).nonzero().flatten().tolist()}
 
 
 def find_layout(folder: Path) -> FolderLayout:

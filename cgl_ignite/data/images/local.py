@@ -18,6 +18,7 @@ from cgl_ignite.data.images.look import TEST_FRACTION, height_and_width, look_at
 from cgl_ignite.data.images.pixels import Pixels, read_pixels
 from cgl_ignite.data.images.tables import ImageColumns, find_images
 from cgl_ignite.data.part_names import Part
+from cgl_ignite.data.separator import LabelTask, Separator, label_separator_of
 from cgl_ignite.data.splits import choose_stratified
 from cgl_ignite.errors import InputError, Unreadable
 from cgl_ignite.seeding import stream
@@ -55,6 +56,8 @@ def local_images(
     label: int | str | None = None,
     split: int | str | Literal[False] | None = None,
     store: Literal["memory", "disk"] | None = None,
+    task: LabelTask = "single_label",
+    label_separator: Separator | None = None,
 ) -> DataSource:
     """Read a folder of images, ``<path>/<class>/*``, or divided into ``<path>/{train,val,test}/<class>/*``.
 
@@ -80,6 +83,9 @@ def local_images(
         label: the table's column of the class.
         split: the table's column that tells the part of each row, as that of :func:`local_text`.
         store: whether decoded images are kept in memory or in a file; by default in memory, if they fit.
+        task: ``multi_label`` if an image may have several labels, or none, as in :func:`local_text`; they stand in a
+            table.
+        label_separator: what separates the labels of an image; ``";"`` if it is left out.
 
     Raises:
         InputError: a folder that is missing or laid out otherwise, a class without images, images that cannot be
@@ -88,8 +94,8 @@ def local_images(
     check_background(background)
     sides = height_and_width(size)
     wanted = None if sides is None else (sides[1], sides[0])
-    folder = Path(path).expanduser()
-    layout = find_images(folder, ImageColumns(table, image, label, split), skip_bad=skip_bad)
+    folder, separator = Path(path).expanduser(), label_separator_of(task, label_separator)
+    layout = find_images(folder, ImageColumns(table, image, label, split, separator), skip_bad=skip_bad)
     pixels = read_pixels(root, layout, Decoding(wanted, background, resize), store, skip_bad=skip_bad)
     parts = _readable(layout, pixels.good)
     notes = [*layout.notes, *_notes(layout, pixels.bad), *_changes(pixels, background), *pixels.notes]
@@ -104,6 +110,7 @@ def local_images(
         InputSpec("image", tuple(train.dense.shape[1:])),
         holdout=None if holdout is None else lambda: holdout,
         notes=tuple(notes),
+        label_sets=layout.label_sets,
         digest=_digest(folder, layout),
     )
 
@@ -121,7 +128,7 @@ def _readable(layout: FolderLayout, good: Collection[Path]) -> dict[Part, Files]
     parts: dict[Part, Files] = {}
     for part, files in layout.files.items():
         parts[part] = [(file, target) for file, target in files if file in good]
-        if empty := {target for _, target in files} - {target for _, target in parts[part]}:
+        if empty := layout.classes_of(files) - layout.classes_of(parts[part]):
             place = layout.folders[part] / layout.classes[min(empty)]
             raise InputError(f"{place}: no image of this class is left by data.skip_bad")
     return parts
@@ -158,7 +165,7 @@ def _cut_test(layout: FolderLayout, parts: dict[Part, Files], test_fraction: flo
     parts["train"] = [file for row, file in enumerate(files) if row not in chosen]
     parts["test"] = [files[row] for row in sorted(chosen)]
     place = layout.folders["train"]
-    if missing := {*targets.tolist()} - {target for _, target in parts["train"]}:
+    if missing := layout.classes_of(files) - layout.classes_of(parts["train"]):
         raise InputError(
             f"{place / layout.classes[min(missing)]} has too few images to train and test: "
             f"none is left to learn from after data.test_fraction = {test_fraction:g}"

@@ -10,6 +10,7 @@ from typing import Any
 from cgl_ignite.data.images.decode import read_header
 from cgl_ignite.data.images.tables import ImageColumns, find_images
 from cgl_ignite.data.look import Look
+from cgl_ignite.data.separator import label_separator_of
 
 __all__ = ["TEST_FRACTION", "height_and_width", "look_at_images", "rows_of_test"]
 
@@ -29,8 +30,10 @@ def look_at_images(options: Mapping[str, Any], *, files: bool) -> Look:
     folder, sides = Path(options["path"]).expanduser(), height_and_width(options.get("size"))
     if not files or not folder.is_dir():
         return Look(shape=None if sides is None else (_COLOURS, *sides), certain=False)
-    columns = ImageColumns(*(options.get(name) for name in ("table", "image", "label", "split")))
-    found = find_images(folder, columns, skip_bad=bool(options.get("skip_bad"))).files
+    separator = label_separator_of(options.get("task"), options.get("label_separator"))
+    columns = ImageColumns(*(options.get(name) for name in ("table", "image", "label", "split")), separator)
+    layout = find_images(folder, columns, skip_bad=bool(options.get("skip_bad")))
+    found = layout.files
     train, holdout, test = (len(found.get(part, ())) for part in ("train", "holdout", "test"))
     headers = [read_header(path) for path, _ in found["train"][:: -(-train // _HEADERS)]]
     height, width = sides or headers[0][1:]
@@ -38,7 +41,7 @@ def look_at_images(options: Mapping[str, Any], *, files: bool) -> Look:
     counts = Counter(target for _, target in found["train"]).values()
     return Look(
         shape=(max(channels for channels, _, _ in headers), height, width),
-        classes=1 + max(target for _, target in found["train"]),
+        classes=len(layout.classes),
         train=train - cut,
         holdout=holdout or None,
         test=test + cut,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -30,12 +30,16 @@ _USUAL = ("file_name", "filename", "image", "image_path", "path", "file", "img",
 
 @dataclass(frozen=True)
 class ImageColumns:
-    """What a pipeline says of a table of images; None is found out."""
+    """What a pipeline says of a table of images; None is found out.
+
+    With ``label_separator`` images have several labels.
+    """
 
     table: str | None = None
     image: int | str | None = None
     label: int | str | None = None
     split: int | str | Literal[False] | None = None
+    label_separator: str | None = None
 
 
 def find_images(folder: Path, columns: ImageColumns, *, skip_bad: bool = False) -> FolderLayout:
@@ -60,11 +64,14 @@ def find_images(folder: Path, columns: ImageColumns, *, skip_bad: bool = False) 
             found = None
     if found is None:
         _refuse_columns(columns)
+        if columns.label_separator is not None:
+            raise InputError(f"{printable(folder)}: several labels per image stand in a table: data.table names it")
         layout = find_layout(folder)
         return FolderLayout(layout.classes, layout.folders, layout.files, (*unread, *layout.notes))
     request = Request(
         columns.label, [_image(found, columns.image)], None, None, None, None, False, None, None, columns.split
     )
+    request = replace(request, label_separator=columns.label_separator)
     opened = open_tables(found, request)
     return _layout(folder if columns.table is not None else None, opened, skip_bad=skip_bad)
 
@@ -140,7 +147,7 @@ def _layout(folder: Path | None, opened: OpenTables, *, skip_bad: bool) -> Folde
     places = {part: opened.parts.get(part, opened.parts["train"])[0].path for part in files}
     listing = tuple(table.path for part in opened.parts.values() for table in part)
     notes = tuple(note.replace(", text = column", ", image = column") for note in opened.notes)
-    return FolderLayout(naming.classes, places, files, notes, listing)
+    return FolderLayout(naming.classes, places, files, notes, listing, naming.members)
 
 
 def _paths(folder: Path | None, table: TextTable, opened: OpenTables, missing: list[Unreadable]) -> Iterator[Path]:
@@ -160,6 +167,6 @@ def _paths(folder: Path | None, table: TextTable, opened: OpenTables, missing: l
 
 def _check_taught(opened: OpenTables, files: dict[Part, Files]) -> None:
     targets = torch.tensor([target for _, target in files["train"]])
-    if untaught := classes_without_rows(targets, opened.naming.classes):
+    if untaught := classes_without_rows(targets, opened.naming.classes, opened.naming.members):
         table = opened.parts["train"][0].path
         raise InputError(f"{table}: no row of the class {choices(untaught[:1])} is of the training part")

@@ -12,8 +12,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from cgl_ignite.data.base import DATASETS, DataSource, InputSpec
+from cgl_ignite.data.base import DATASETS, DataSource, InputSpec, class_counts
 from cgl_ignite.data.look import Look
+from cgl_ignite.data.separator import LabelTask, Separator, label_separator_of
 from cgl_ignite.data.splits import choose_stratified
 from cgl_ignite.data.text.cache.files import cache_folder, digest_of
 from cgl_ignite.data.text.cache.store import read_targets
@@ -40,6 +41,7 @@ def look_at_tables(options: Mapping[str, Any], *, files: bool) -> Look:
     if isinstance(path, str) and not _is_there(path):
         return Look()
     given: dict[str, Any] = {option.name: options.get(option.name) for option in fields(Request)}
+    given["label_separator"] = label_separator_of(options.get("task"), options.get("label_separator"))
     tables = open_tables(find_tables(path), Request(**given))
     rows = tables.counts()
     cut = 0 if "test" in rows else _test_rows(rows["train"], options["test_fraction"])
@@ -82,6 +84,8 @@ def local_text(
     classes: Annotated[list[str], Field(min_length=2)] | None = None,
     split: int | str | Literal[False] | None = None,
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2,
+    task: LabelTask = "single_label",
+    label_separator: Separator | None = None,
 ) -> DataSource:
     """Read tables of labelled texts: CSV, TSV, Parquet, Arrow or JSON Lines, one file, several, or one for each part.
 
@@ -114,6 +118,9 @@ def local_text(
             ``split`` if it holds such names; False if there is none.
         test_fraction: how much of the only file is the test set, the same in every run; not used where
             there is a file ``test``. Nothing can be learned with 1: then all of it is judged.
+        task: ``multi_label`` if a row may have several labels, or none: in Parquet, Arrow and JSON Lines as a list,
+            else as texts with a separator between them.
+        label_separator: what separates the labels of a row; ``";"`` if it is left out.
 
     Raises:
         InputError: a file or column that is missing, a damaged row, an unknown class, or fewer than two classes.
@@ -121,6 +128,7 @@ def local_text(
     if escape == "\\" and escaped_newlines:
         raise InputError("data.escaped_newlines = true reads \\n as a new line, data.escape reads it as n: choose one")
     request = Request(label, text, header, delimiter, quotes, escape, escaped_newlines, classes, charset, split)
+    request = replace(request, label_separator=label_separator_of(task, label_separator))
     tables = open_tables(find_tables(path), request)
     naming, cache = tables.naming, cache_folder(root)
     parts = {part: _corpus(files, naming, cache) for part, files in tables.parts.items()}
@@ -134,6 +142,7 @@ def local_text(
         spec=InputSpec("text", ()),
         holdout=(lambda: parts["holdout"]) if "holdout" in parts else None,
         notes=tables.notes,
+        label_sets=naming.members,
         digest=digest_of(cache, *(table.path for files in tables.parts.values() for table in files)),
     )
     return source if "test" in parts else _with_test(source, tables, cache, test_fraction)
@@ -175,7 +184,8 @@ def _divided(tables: OpenTables, test_fraction: float) -> tuple[Tensor, Tensor]:
     rows = _test_rows(len(there), test_fraction)
     judged = choose_stratified(targets[there], rows, stream(0, "local_text test"))
     training = torch.ones(len(there), dtype=torch.bool).index_fill_(0, judged, False).nonzero().squeeze(1)
-    before, left = (targets[rows].bincount(minlength=len(naming.classes)) for rows in (there, there[training]))
+    number, members = len(naming.classes), naming.members
+    before, left = (class_counts(targets[rows], number, members) for rows in (there, there[training]))
     for name, count, kept in zip(naming.classes, before.tolist(), left.tolist(), strict=True):
         if count and not kept:
             fraction = f"data.test_fraction = {test_fraction:g}"

@@ -7,28 +7,46 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from cgl_ignite.data.text.tables.table import TextTable
+from cgl_ignite.data.text.tables.typed import ONE_LABEL
 from cgl_ignite.errors import InputError, choices
 
-__all__ = ["Naming", "check_known", "check_missing", "name_classes"]
+__all__ = ["MISSING", "Naming", "check_known", "check_missing", "is_count", "looks_like_list", "name_classes"]
 
 _FEW_ROWS = 20
 _SHOWN = 5
 _MANY = 12
 _FILE = "classes.txt"
-_MISSING = ("nan", "<na>", "#n/a", "nat")
+MISSING = ("nan", "<na>", "#n/a", "nat")
+"""How programs write a missing value, in small letters."""
 _LIST = re.compile(r"""\[\s*['"\d].*\]""", re.DOTALL)
 _PERHAPS_MISSING = ("na", "n/a", "null", "none", "-", "?")
 
 
 @dataclass(frozen=True)
 class Naming:
-    """The classes in order, the number of each by what stands in the column of the label, and what was decided."""
+    """The classes in order, the number of each by what stands in the column of the label, and what was decided.
+
+    Where rows have several labels, the numbers are those of ``label_sets``, each the classes of a row, in order.
+    """
 
     classes: tuple[str, ...]
     numbers: Mapping[str, int]
     notes: tuple[str, ...] = ()
+    label_sets: tuple[tuple[int, ...], ...] | None = None
+
+    @property
+    def members(self) -> Tensor | None:
+        """Which classes are in each set of labels, bool (sets, classes); None if rows have one class."""
+        if self.label_sets is None:
+            return None
+        found = torch.zeros(len(self.label_sets), len(self.classes), dtype=torch.bool)
+        for row, held in zip(found, self.label_sets, strict=True):
+            row[list(held)] = True
+        return found
 
 
 def name_classes(train: TextTable, others: Iterable[TextTable], given: Sequence[str] | None) -> Naming:
@@ -45,7 +63,7 @@ def name_classes(train: TextTable, others: Iterable[TextTable], given: Sequence[
     if given:
         names = _each_once("data.classes", given)
         notes = (f"{unused}data.classes is given",) if unused else ()
-        if {*train.found} <= {*names} or not all(map(_is_count, train.found)):
+        if {*train.found} <= {*names} or not all(map(is_count, train.found)):
             return Naming(names, _by_name(names), notes)
         numbers = _counted(len(names), 0 if zero else 1)
         return Naming(names, numbers, (*notes, _told("data.classes", names, numbers)))
@@ -57,7 +75,7 @@ def name_classes(train: TextTable, others: Iterable[TextTable], given: Sequence[
             names, numbers = _each_once(str(listed), lines), _counted(len(lines), first)
             return Naming(names, numbers, (_told(_FILE, names, numbers),))
     naming = _by_labels(train)
-    if not all(map(_is_count, train.found)):
+    if not all(map(is_count, train.found)):
         why = "the labels are names, not numbers"
     else:
         why = f"it has {len(lines)} lines, and the labels are {naming.classes[0]} to {naming.classes[-1]}"
@@ -71,7 +89,7 @@ def check_known(table: TextTable, naming: Naming) -> None:
         InputError: one that is empty or unknown, with its row.
     """
     for code, label in enumerate(table.found):
-        if not label or label not in naming.numbers:
+        if label not in naming.numbers or (not label and naming.label_sets is None):
             row = 1 + table.layout.header + int((table.codes == code).argmax())
             known = choices(naming.numbers) if len(naming.numbers) <= _MANY else f"one of {len(naming.numbers)} classes"
             fault = f"class {label!r} is not {known}" if label else "column of the class is empty"
@@ -88,13 +106,13 @@ def check_missing(table: TextTable, given: Sequence[str] | None) -> Iterator[str
         if label in (given or ()):
             continue
         rows = np.flatnonzero(table.codes == code)
-        if _LIST.fullmatch(label):
+        if looks_like_list(label):
             row = 1 + table.layout.header + int(rows[0])
-            raise InputError(f"{table.path}, row {row}: the class is the list {label!r}; one class per row is expected")
-        if label.lower() not in (*_MISSING, *_PERHAPS_MISSING):
+            raise InputError(f"{table.path}, row {row}: the class is the list {label!r}; {ONE_LABEL.format('class')}")
+        if label.lower() not in (*MISSING, *_PERHAPS_MISSING):
             continue
         first, subject = 1 + table.layout.header + int(rows[0]), "row has" if len(rows) == 1 else "rows have"
-        if label.lower() in _MISSING:
+        if label.lower() in MISSING:
             raise InputError(
                 f"{table.path}, row {first}: {len(rows)} {subject} the class {label!r}, as programs write a missing "
                 "value; leave these rows out, or list it in data.classes if it is a class"
@@ -109,7 +127,7 @@ def _by_labels(train: TextTable) -> Naming:
         raise InputError(f"{path} holds one class only, {found[0]!r}; {hint}")
     if len(found) > max(_FEW_ROWS, rows // 2):
         raise InputError(f"{path} holds {len(found)} classes in {rows} rows; {hint}")
-    names = tuple(sorted(found, key=int) if all(map(_is_count, found)) else sorted(found))
+    names = tuple(sorted(found, key=int) if all(map(is_count, found)) else sorted(found))
     return Naming(names, _by_name(names))
 
 
@@ -121,8 +139,14 @@ def _counted(names: int, first: int) -> dict[str, int]:
     return {str(first + number): number for number in range(names)}
 
 
-def _is_count(label: str) -> bool:
+def is_count(label: str) -> bool:
+    """Whether a label is a whole number."""
     return label.isascii() and label.isdecimal()
+
+
+def looks_like_list(label: str) -> bool:
+    """Whether a label is a list of several, as Python and JSON write it."""
+    return _LIST.fullmatch(label) is not None
 
 
 def _told(where: str, names: Sequence[str], numbered: Mapping[str, int]) -> str:

@@ -16,6 +16,7 @@ from cgl_ignite.data.text.corpus import Block
 from cgl_ignite.data.text.tables.classes import Naming, check_known, check_missing, name_classes
 from cgl_ignite.data.text.tables.division import PARTS
 from cgl_ignite.data.text.tables.files import TableFiles
+from cgl_ignite.data.text.tables.label_sets import name_label_sets
 from cgl_ignite.data.text.tables.rows import read_rows
 from cgl_ignite.data.text.tables.table import Request, TextTable, open_like, open_table
 from cgl_ignite.data.text.tables.typed import is_typed
@@ -60,9 +61,13 @@ def open_tables(found: TableFiles, request: Request) -> OpenTables:
         for part, paths in found.parts.items()
     }
     tables = [table for part in parts.values() for table in part]
-    missing = [note for table in tables for note in check_missing(table, request.classes)]
-    train = _joined(parts["train"])
-    naming = name_classes(train, tables, request.classes or first.classes)
+    train, given = _joined(parts["train"]), request.classes or first.classes
+    missing: list[str] = []
+    if request.label_separator is None:
+        missing = [note for table in tables for note in check_missing(table, request.classes)]
+        naming = name_classes(train, tables, given)
+    else:
+        naming = name_label_sets(train, tables, given, request.label_separator)
     rows = _divided(parts, naming, request)
     notes = (*found.notes, *(note for table in tables for note in table.notes), *naming.notes, *missing)
     return OpenTables(parts, naming, rows, notes)
@@ -140,5 +145,5 @@ def _divided(parts: Mapping[Part, Sequence[TextTable]], naming: Naming, request:
 
 
 def _check_taught(tables: Sequence[TextTable], naming: Naming, training: Tensor) -> None:
-    if missing := classes_without_rows(targets_of(tables, naming)[training], naming.classes):
+    if missing := classes_without_rows(targets_of(tables, naming)[training], naming.classes, naming.members):
         raise InputError(f"{tables[0].path}: no row of class {missing[0]!r} is of the part 'train' (data.split)")

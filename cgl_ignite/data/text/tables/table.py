@@ -28,7 +28,10 @@ _FEW_ROWS = 3
 
 @dataclass(frozen=True)
 class Request:
-    """What a pipeline says of its tables; None is found out."""
+    """What a pipeline says of its tables; None is found out.
+
+    With ``label_separator`` rows have several labels, which it separates where they are no list.
+    """
 
     label: int | str | None
     text: Sequence[int | str] | None
@@ -40,6 +43,7 @@ class Request:
     classes: Sequence[str] | None
     charset: str | None = None
     split: int | str | Literal[False] | None = None
+    label_separator: str | None = None
 
     def by_name(self) -> bool:
         """Whether a column is given by its name."""

@@ -15,7 +15,7 @@ from cgl_ignite.errors import InputError, first_line
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["TYPED_ENDINGS", "TypedLayout", "class_names", "is_typed", "schema_of"]
+__all__ = ["LISTED", "ONE_LABEL", "TYPED_ENDINGS", "TypedLayout", "class_names", "is_typed", "schema_of"]
 
 
 class _Reader(NamedTuple):
@@ -39,6 +39,11 @@ TYPED_ENDINGS = tuple(_READERS)
 
 _FEATURES = b"huggingface"
 
+LISTED = "\N{START OF TEXT}"
+"""What stands before each label of a list where it is read as text."""
+ONE_LABEL = "one {} per row is expected (data.task = 'multi_label' reads several labels)"
+"""What is said of several labels where one is expected."""
+
 
 @dataclass(frozen=True)
 class TypedLayout:
@@ -51,6 +56,7 @@ class TypedLayout:
         classes: the names that the numbers in the label's column stand for, if the file says so.
         header: False, as no row holds names.
         escaped: a new line inside a text is written as a backslash and an n.
+        lists: whether the label may be a list.
     """
 
     names: tuple[str, ...]
@@ -59,6 +65,7 @@ class TypedLayout:
     classes: tuple[str, ...] | None = None
     header: bool = False
     escaped: bool = False
+    lists: bool = False
 
     def batches(self, path: Path, columns: Sequence[int], block_bytes: int) -> Iterator[tuple[pa.RecordBatch, float]]:
         """Read these columns as text, named by their numbers, and tell how much has been read; no value is no text.
@@ -73,13 +80,23 @@ class TypedLayout:
             if not len(batch):
                 continue
             texts = [
-                _as_text(path, self.names[place], column, self.classes if place == self.label else None)
+                self._label(path, column) if place == self.label else _as_text(path, self.names[place], column)
                 for place, column in zip(places, batch.columns, strict=True)
             ]
             read += len(batch)
             yield pa.RecordBatch.from_arrays(texts, [str(place) for place in places]), done
         if not read:
             raise InputError(f"{path} holds no rows")
+
+    def _label(self, path: Path, column: pa.Array) -> pa.StringArray:
+        from pyarrow import types
+
+        name, is_list = self.names[self.label], types.is_list(column.type) or types.is_large_list(column.type)
+        if not is_list:
+            return _as_text(path, name, column, self.classes)
+        if not self.lists:
+            raise InputError(f"{path}: column {name!r} holds lists; {ONE_LABEL.format('value')}")
+        return _joined(path, name, column, self.classes)
 
 
 def is_typed(path: Path) -> bool:
@@ -107,8 +124,8 @@ def class_names(schema: pa.Schema, name: str) -> tuple[str, ...] | None:
     """Return the names that Hugging Face ``datasets`` stores for the numbers in a column; None if there are none."""
     try:
         features: Any = json.loads((schema.metadata or {})[_FEATURES])["info"]["features"]
-        names = features[name]["names"]
-    except (KeyError, TypeError, ValueError):
+        names = features[name].get("names") or features[name]["feature"]["names"]
+    except (AttributeError, KeyError, TypeError, ValueError):
         return None
     return tuple(map(str, names)) if isinstance(names, list) else None
 
@@ -118,7 +135,22 @@ def _reader(path: Path) -> _Reader:
     return next(reader for ending, reader in _READERS.items() if name.endswith(ending))
 
 
-def _as_text(path: Path, name: str, column: pa.Array, classes: tuple[str, ...] | None) -> pa.StringArray:
+def _joined(path: Path, name: str, column: pa.Array, classes: tuple[str, ...] | None) -> pa.StringArray:
+    """Write the labels of each list one behind the other, each after :data:`LISTED`."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    values = column.flatten()
+    labels = _as_text(path, name, values, classes)
+    if pc.any(pc.equal(pc.utf8_trim_whitespace(labels), "")).as_py():
+        raise InputError(f"{path}: column {name!r} holds lists with a missing or unknown label")
+    counts = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
+    marked = pc.binary_join_element_wise(pa.scalar(""), labels, LISTED)
+    offsets = pa.array([0, *counts.cumsum()], pa.int32())
+    return pc.binary_join(pa.ListArray.from_arrays(offsets, marked), "")
+
+
+def _as_text(path: Path, name: str, column: pa.Array, classes: tuple[str, ...] | None = None) -> pa.StringArray:
     import pyarrow as pa
     import pyarrow.compute as pc
 

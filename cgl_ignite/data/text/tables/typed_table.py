@@ -39,8 +39,8 @@ def open_typed(path: Path, request: Request, train: TextTable | None = None) -> 
     label, division = _label(path, columns, request, train)
     used = [] if division is None else [division.place]
     text, left = _text(path, columns, schema, label, request, used, train)
-    classes = class_names(schema, schema.names[label])
-    layout = TypedLayout(tuple(schema.names), label, text, classes, escaped=request.escaped_newlines)
+    classes, several = class_names(schema, schema.names[label]), request.label_separator is not None
+    layout = TypedLayout(tuple(schema.names), label, text, classes, escaped=request.escaped_newlines, lists=several)
     notes = [*left, *division_notes(columns, division, request)]
     if train is None or (label, text) != (train.layout.label, train.layout.text):
         notes.append(f"label = {columns.shown(label)}, text = {columns.shown(*text)}")
