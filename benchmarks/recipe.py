@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from cgl_ignite.bench.progress import take_turns
 from cgl_ignite.bench.race import make_clock
 from cgl_ignite.catalogue import load_pipeline
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.data import data_root
+from cgl_ignite.data import Batch, data_root
 from cgl_ignite.handlers.state import state_of
 from cgl_ignite.pipeline.assemble import build_step
 from cgl_ignite.pipeline.data import RunData, read_data
@@ -42,21 +42,29 @@ PARTS: dict[str, Sequence[str]] = {
     "label smoothing": ["method.loss.label_smoothing=0.1"],
     **{
         kind: [f'data.augment=[{CROP}, {{kind="{kind}"}}]']
-        for kind in ("mixup", "cutmix", "random_erasing", "trivial_augment", "rand_augment")
+        for kind in ("mixup", "cutmix", "random_erasing", "rotation", "color_jitter", "trivial_augment", "rand_augment")
     },
+    "random_resized_crop": ['data.augment=[{kind="random_resized_crop"}]'],
+    "color_jitter with hue": [f'data.augment=[{CROP}, {{kind="color_jitter", hue=0.1}}]'],
     "averaged weights as teacher": [AVERAGE, 'method.teachers=["average"]'],
 }
-"""Changes of the pipeline by part; the augmentations come behind a crop, which the plain pipeline has, too."""
+"""Changes of the pipeline by part; augmentations come behind the crop of the plain pipeline, or crop in its place."""
 
 
 class Loop:
-    """Iterations of a training, one after the other, whenever it is asked to go on."""
+    """Iterations of a training, one after the other, whenever it is asked to go on.
 
-    def __init__(self, pipeline: Pipeline, data: RunData) -> None:
+    Args:
+        pipeline: the setting.
+        data: what the pipeline reads.
+        batches: what is trained on; by default what a run is.
+    """
+
+    def __init__(self, pipeline: Pipeline, data: RunData, batches: Iterator[Batch] | None = None) -> None:
         self.parts = ready(pipeline, data)
         self.seed = pipeline.seeds[0]
         self._step = build_step(pipeline, self.parts)
-        self._batches = self.parts.batches.stream(0)
+        self._batches = batches or self.parts.batches.stream(0)
         self._engine = Engine(lambda engine, batch: None)
         state = state_of(self._engine)
         state.ramp, state.iteration, state.max_epochs = 1.0, 0, pipeline.run.epochs
