@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate"]
 
-REPORT_FILES = ("report.md", "report.json", "confusion.png", "reliability.png", "mistakes.png")
+REPORT_FILES = ("report.html", "report.md", "report.json", "confusion.png", "reliability.png", "mistakes.png")
 """What a report may consist of; nothing else in its folder is stored with a run."""
 
 
@@ -53,8 +53,8 @@ def evaluate(
     a folder per class, or a table of texts. Its test part is used; of a folder or table that has none, and that the
     student was not trained on, everything.
 
-    With --report a page is written, with a table of the classes, the confusion matrix, the reliability diagram and the
-    surest mistakes. If FILE is a run, it is stored with it in MLflow, too.
+    With --report a page is written in HTML and in Markdown, with a table of the classes, the confusion matrix, the
+    reliability diagram and the surest mistakes. If FILE is a run, it is stored with it in MLflow, too.
 
     With --ensemble FILE is a run, and DATA may be left out: then it is the test part that the run was tested on. The
     ensemble predicts the mean of the students' probabilities.
@@ -98,7 +98,7 @@ def _student(
     ]
     if report is not None:
         _write_report(report, evaluation, examples, tokenizer_of(student), facts)
-        lines.append(f"report         {report / 'report.md'}")
+        lines.append(f"report         {report / 'report.html'}")
         if not Path(file).is_file():
             _store_report(report, card.run_id, folder, f"evaluation/{Path(data).name}")
     return {**facts, **evaluation.tree(MOST_MISTAKES)}, lines
