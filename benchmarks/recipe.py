@@ -83,20 +83,25 @@ class Loop:
             self._engine.fire_event(Events.ITERATION_COMPLETED)
 
 
-def measure(bind: Callable[[Sequence[str]], Pipeline], rounds: int, clock: str) -> dict[str, Any]:
+def measure(
+    bind: Callable[[Sequence[str]], Pipeline], rounds: int, clock: str, only: Sequence[str] = ()
+) -> dict[str, Any]:
     """Time iterations with every part, and return its time over that of the plain recipe.
 
     Args:
         bind: makes the pipeline of some changes.
         rounds: in which each part and the plain recipe take turns.
         clock: ``wall`` or ``cpu``, see :func:`cgl_ignite.bench.race.make_clock`.
+        only: the parts; by default all.
     """
     plain = bind([])
     device = find_device(plain.run.device)
     seconds = make_clock(clock, device)
     with cpu_threads(plain.run.threads):
         data = read_data(plain)
-        loops = {name: Loop(bind(changes), data) for name, changes in PARTS.items()}
+        loops = {
+            name: Loop(bind(changes), data) for name, changes in PARTS.items() if not only or name in (PLAIN, *only)
+        }
         for loop in loops.values():
             loop.go_on(2)
         since = seconds()
@@ -127,17 +132,31 @@ def measure(bind: Callable[[Sequence[str]], Pipeline], rounds: int, clock: str) 
 @click.argument("file", default="cifar10_resnet18.toml")
 @click.option("--root", type=click.Path(path_type=Path), help="Folder of the data sets (default: as cgl run).")
 @click.option("--rounds", default=15, show_default=True)
+@click.option("--only", multiple=True, type=click.Choice([*PARTS]), help="Measure this part; default: all.")
 @click.option("--clock", type=click.Choice(["wall", "cpu"]), default="cpu", show_default=True)
 @click.option("--set", "changes", metavar="KEY=VALUE", multiple=True, help="Change the pipeline.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the record to this file.")
-def main(file: str, root: Path | None, rounds: int, clock: str, changes: tuple[str, ...], output: Path | None) -> None:
+def main(
+    file: str,
+    root: Path | None,
+    rounds: int,
+    only: tuple[str, ...],
+    clock: str,
+    changes: tuple[str, ...],
+    output: Path | None,
+) -> None:
     """Tell what each part of the recipe costs, in percent of an iteration."""
     own = [f"data.root={data_root(root)}", f"data.augment={CROP}", "run.device=cpu", *changes]
 
     def bind(more: Sequence[str]) -> Pipeline:
         return load_pipeline(PIPELINES / file, [*own, *more])
 
-    record = {**facts(torch.device("cpu")), "pipeline": file, "changes": list(changes), **measure(bind, rounds, clock)}
+    record = {
+        **facts(torch.device("cpu")),
+        "pipeline": file,
+        "changes": list(changes),
+        **measure(bind, rounds, clock, only),
+    }
     for name, over in record["over_plain"].items():
         print(f"{name:30} {100 * (over['median'] - 1):+6.1f} %")
     if output:
