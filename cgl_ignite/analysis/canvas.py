@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ACCENT",
     "ANNOTATED",
+    "DPI",
     "INK",
     "LABELLED",
     "LINES",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate"]
 
-REPORT_FILES = ("report.md", "report.json", "confusion.png", "reliability.png", "mistakes.png")
+REPORT_FILES = ("report.html", "report.md", "report.json", "confusion.png", "reliability.png", "mistakes.png")
 """What a report may consist of; nothing else in its folder is stored with a run."""
 
 
@@ -52,8 +52,8 @@ def evaluate(
     a folder per class, or a table of texts. Its test part is used; of a folder or table that has none, and that the
     student was not trained on, everything.
 
-    With --report a page is written, with a table of the classes, the confusion matrix, the reliability diagram and the
-    surest mistakes. If FILE is a run, it is stored with it in MLflow, too.
+    With --report a page is written in HTML and in Markdown, with a table of the classes, the confusion matrix, the
+    reliability diagram and the surest mistakes. If FILE is a run, it is stored with it in MLflow, too.
 
     With --ensemble FILE is a run, and DATA may be left out: then it is the test part that the run was tested on. The
     ensemble predicts the mean of the students' probabilities.
@@ -98,8 +98,8 @@ def _student(
         f"n              {measured.n}",
     ]
     if report is not None:
-        _write_report(report, card.task, evaluation, examples, tokenizer_of(student), facts)
-        lines.append(f"report         {report / 'report.md'}")
+        page = _write_report(report, card.task, evaluation, examples, tokenizer_of(student), facts)
+        lines.append(f"report         {page}")
         if not Path(file).is_file():
             _store_report(report, card.run_id, folder, f"evaluation/{Path(data).name}")
     return {**facts, **evaluation.tree(MOST_MISTAKES)}, lines
@@ -107,7 +107,8 @@ def _student(
 
 def _write_report(
     report: Path, task: str, evaluation: Any, examples: Any, tokenizer: Any, facts: dict[str, Any]
-) -> None:
+) -> Path:
+    """Write the files of a report and return its page."""
     from cgl_ignite.page.label_evaluation import REPORTS
     from cgl_ignite.tracking.files import write_atomically
 
@@ -117,6 +118,7 @@ def _write_report(
             write_atomically(report / name, content)
     except OSError as error:
         raise InputError(f"the report cannot be written to {report} ({error.strerror})") from error
+    return report / next(iter(files))
 
 
 def _store_report(report: Path, run_id: str, folder: Path, place: str) -> None:

@@ -13,7 +13,8 @@ from cgl_ignite.data.text.ragged import Ragged
 __all__ = ["Normaliser", "PadTokens", "measure_normaliser"]
 
 _LEVELS = 256
-_ROWS_AT_ONCE = 256
+_LEVELS_AT_ONCE = 2**22
+"""Counting them takes eight bytes each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +69,7 @@ def measure_normaliser(inputs: Tensor | StoredImages) -> Normaliser:
     Shape: inputs uint8 (N, C, H, W).
     """
     counts = torch.zeros(inputs.shape[1], _LEVELS, dtype=torch.int64)
-    for part in inputs.split(_ROWS_AT_ONCE):
+    for part in inputs.split(max(1, _LEVELS_AT_ONCE // inputs.shape[1:].numel())):
         channels = loaded(part).transpose(0, 1).flatten(1)
         counts += torch.stack([torch.bincount(channel, minlength=_LEVELS) for channel in channels])
     histogram = counts.double()

@@ -1,4 +1,4 @@
-"""The report of an evaluation: a page in Markdown, its pictures, and everything as JSON."""
+"""The report of an evaluation: a page in HTML and in Markdown, its pictures, and everything as JSON."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from cgl_ignite.analysis.evaluation import Evaluation, Mistake
 from cgl_ignite.analysis.evaluation_figures import confusion_figure, mistakes_figure
 from cgl_ignite.data import Examples, Ragged, Tokenizer
 from cgl_ignite.data.stored import loaded
+from cgl_ignite.page.evaluation_html import evaluation_html
 
 __all__ = ["MOST_MISTAKES", "decoded_texts", "grid", "pixels", "report_files"]
 
@@ -40,20 +41,23 @@ def report_files(
     """
     classes, mistakes = evaluation.classes, evaluation.mistakes(MOST_MISTAKES)
     found, name = evaluation.reliability, "selected student"
-    pictures = {
+    figures = {
         "confusion.png": confusion_figure(evaluation.counts, classes),
         "reliability.png": calibration_figure({name: found}, {name: found.error}),
     }
     shown = examples.take(torch.tensor([one.row for one in mistakes], dtype=torch.int64))
+    images = []
     if tokenizer is None and mistakes and shown.dense.shape[1] in (1, 3):
         images = [pixels(image) for image in loaded(shown.dense)]
-        pictures["mistakes.png"] = mistakes_figure(images, [_caption(one, classes) for one in mistakes])
+        figures["mistakes.png"] = mistakes_figure(images, [_caption(one, classes) for one in mistakes])
     texts = decoded_texts(shown, tokenizer) if tokenizer and mistakes else [""] * len(mistakes)
+    pictures = {name: as_png(figure) for name, figure in figures.items()}
     page = _page(evaluation, mistakes, texts, facts, "mistakes.png" in pictures)
     return {
+        "report.html": evaluation_html(evaluation, mistakes, pictures, images, texts, facts).encode(),
         "report.md": page.encode(),
         "report.json": json.dumps({**facts, **evaluation.tree(MOST_MISTAKES)}, indent=1).encode(),
-        **{name: as_png(figure) for name, figure in pictures.items()},
+        **pictures,
     }
 
 

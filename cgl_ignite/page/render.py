@@ -15,7 +15,7 @@ from cgl_ignite.page.paper import PaperPage
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["as_html", "as_markdown"]
+__all__ = ["as_html", "as_markdown", "render"]
 
 
 def as_html(page: Page | PaperPage) -> str:
@@ -31,6 +31,12 @@ def as_markdown(page: Page | PaperPage, folder: str) -> str:
 
 
 def _render(suffix: str, page: Page | PaperPage, pictures: list[dict[str, str]]) -> str:
+    sources = {one["name"]: one["source"] for one in pictures}
+    return render(f"{page.template}.{suffix}", page=page, pictures=pictures, sources=sources)
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill in a template; in HTML, values are escaped."""
     environment = Environment(
         loader=PackageLoader("cgl_ignite.page"),
         autoescape=select_autoescape(["html.j2"]),
@@ -40,9 +46,7 @@ def _render(suffix: str, page: Page | PaperPage, pictures: list[dict[str, str]])
         keep_trailing_newline=True,
     )
     environment.filters["plain"] = _plain
-    return environment.get_template(f"{page.template}.{suffix}").render(
-        page=page, pictures=pictures, sources={one["name"]: one["source"] for one in pictures}
-    )
+    return environment.get_template(template).render(**values)
 
 
 def _picture(one: Picture, source: str) -> dict[str, str]:

@@ -52,7 +52,7 @@ def write_content(path: Path, content: bytes) -> None:
         raise InputError(f"cannot write {path} ({error.strerror})") from error
 
 
-def read_student(path: Path, device: torch.device | str = "cpu") -> tuple[nn.Module, Card]:
+def read_student(path: Path | str, device: torch.device | str = "cpu") -> tuple[nn.Module, Card]:
     """Read a student from a file of any format: a module from pixels or token ids to logits, and its card.
 
     ``student.tokenizer`` makes token ids of texts; it is None for images. What runs in ONNX Runtime runs on the CPU.
@@ -62,6 +62,7 @@ def read_student(path: Path, device: torch.device | str = "cpu") -> tuple[nn.Mod
             of another format; a format whose packages are not installed; a backbone that is not registered or has
             changed.
     """
+    path = Path(path)
     form = _format_of(path)
     check_name(path, form)
     import_needed(form, "reads_with")

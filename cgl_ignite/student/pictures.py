@@ -10,6 +10,7 @@ from pathlib import Path
 from torch import Tensor
 
 from cgl_ignite.data.images import BACKGROUND, Resize, SkippedFiles, images_below, printable, read_image
+from cgl_ignite.data.images.decode import THREADS
 from cgl_ignite.errors import InputError, Unreadable
 from cgl_ignite.student.card import Card
 
@@ -45,7 +46,7 @@ def read_pictures(places: Sequence[Path | Unreadable], card: Card) -> list[tuple
         raise InputError(f"the student reads {card.modality} of {form}, not pictures in grey or colour")
     options = card.dataset.options
     background, resize = str(options.get("background", BACKGROUND)), options.get("resize", "crop")
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         return list(pool.map(partial(_attempt, shape=card.shape, background=background, resize=resize), places))
 
 

@@ -150,7 +150,7 @@ def test_a_report_of_pictures(result: RunResult, folder: Path, tmp_path: Path) -
     done = evaluate("latest", "digits", "--folder", folder, "--report", report, "--json")
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
-    names = ["confusion.png", "mistakes.png", "reliability.png", "report.json", "report.md"]
+    names = ["confusion.png", "mistakes.png", "reliability.png", "report.html", "report.json", "report.md"]
     assert sorted(file.name for file in report.iterdir()) == names
     assert json.loads((report / "report.json").read_text()) == found
     confusion = np.array(found["confusion"])

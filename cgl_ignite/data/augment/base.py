@@ -14,7 +14,15 @@ from cgl_ignite.errors import InputError
 from cgl_ignite.registry import Registry
 from cgl_ignite.spec import InputSpec
 
-__all__ = ["AUGMENTATIONS", "Augmentation", "Samples", "build_augmentations", "images_only", "texts_only"]
+__all__ = [
+    "AUGMENTATIONS",
+    "Augmentation",
+    "Samples",
+    "build_augmentations",
+    "check_range",
+    "images_only",
+    "texts_only",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +90,18 @@ def texts_only(kind: str, spec: InputSpec) -> None:
     """
     if spec.modality != "text":
         raise InputError(f"{kind!r} is for texts, the data set holds {spec.modality}", key="data.augment.kind")
+
+
+def check_range(name: str, values: tuple[float, float]) -> None:
+    """Refuse an option that is the smallest and the largest value, if these are the wrong way round.
+
+    Raises:
+        InputError: they are.
+    """
+    smallest, largest = values
+    if smallest > largest:
+        message = f"must be the smallest and the largest value, not [{smallest:g}, {largest:g}]"
+        raise InputError(message, key=f"data.augment.{name}")
 
 
 @AUGMENTATIONS.register("none")

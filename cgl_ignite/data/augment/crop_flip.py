@@ -14,7 +14,7 @@ from cgl_ignite.data.augment.base import AUGMENTATIONS, Augmentation, Samples, i
 from cgl_ignite.data.send import send
 from cgl_ignite.spec import InputSpec
 
-__all__ = ["crop_flip", "crop_windows"]
+__all__ = ["crop_flip", "crop_windows", "draw_mirrored"]
 
 
 @AUGMENTATIONS.register("crop_flip", modality="image")
@@ -39,14 +39,18 @@ def crop_flip(
     def augment(samples: Samples, generator: torch.Generator) -> Samples:
         inputs, rows = samples.inputs, len(samples.inputs)
         corners = torch.randint(2 * padding + 1, (2, rows), generator=generator)
-        mirrored = torch.randint(2 if flip else 1, (1, rows), generator=generator)
-        if flip == "alternating":
-            mirrored = _alternating(samples.rows, samples.passed).unsqueeze(0)
-        top, left, mirror = send(torch.cat([corners, mirrored]), inputs.device)
+        mirrored = draw_mirrored(samples, flip, generator)
+        top, left, mirror = send(torch.cat([corners, mirrored.long()[None]]), inputs.device)
         cropped = crop_windows(F.pad(inputs, (padding,) * 4), top, left, mirror.bool(), spec.shape)
         return replace(samples, inputs=cropped)
 
     return augment
+
+
+def draw_mirrored(samples: Samples, flip: bool | Literal["alternating"], generator: torch.Generator) -> Tensor:
+    """Draw which images are mirrored, as the option ``flip`` of :func:`crop_flip` says, bool (B,)."""
+    drawn = torch.randint(2 if flip else 1, (len(samples.rows),), generator=generator).bool()
+    return _alternating(samples.rows, samples.passed).bool() if flip == "alternating" else drawn
 
 
 _MULTIPLIER = 2_654_435_761

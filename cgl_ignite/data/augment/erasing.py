@@ -10,9 +10,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from cgl_ignite.data.augment.base import AUGMENTATIONS, Augmentation, Samples, images_only
+from cgl_ignite.data.augment.base import AUGMENTATIONS, Augmentation, Samples, check_range, images_only
 from cgl_ignite.data.send import send
-from cgl_ignite.errors import InputError
 from cgl_ignite.spec import InputSpec
 
 __all__ = ["random_erasing"]
@@ -52,10 +51,8 @@ def random_erasing(
         InputError: the data set does not hold images, or the largest area or ratio is below the smallest.
     """
     images_only("random_erasing", spec)
-    for name, (smallest, largest) in (("area", area), ("ratio", ratio)):
-        if smallest > largest:
-            message = f"must be the smallest and the largest value, not [{smallest:g}, {largest:g}]"
-            raise InputError(message, key=f"data.augment.{name}")
+    check_range("area", area)
+    check_range("ratio", ratio)
     height, width = spec.shape[1:]
 
     def augment(samples: Samples, generator: torch.Generator) -> Samples:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeAlias
@@ -185,18 +185,20 @@ def parameter_table(strongest: Strongest, magnitudes: int, height: int, width: i
     return table
 
 
-def apply_each(images: Tensor, operations: Tensor, parameters: Tensor) -> Tensor:
+def apply_each(
+    images: Tensor, operations: Tensor, parameters: Tensor, among: Mapping[str, Operation] = OPERATIONS
+) -> Tensor:
     """Apply to each image its operation.
 
     Images are sorted by operation, and each operation changes all of its images together.
 
-    Shape: images uint8 (B, C, H, W), on any device; operations int64 (B,), places in :data:`OPERATIONS`, and
+    Shape: images uint8 (B, C, H, W), on any device; operations int64 (B,), places in ``among``, and
     parameters float32 (B, 6), on the CPU; result as the images.
     """
     order = operations.argsort(stable=True)
     there = send(order, images.device)
-    counts = torch.bincount(operations, minlength=len(OPERATIONS)).tolist()
-    runs = groupby(zip(OPERATIONS.values(), counts, strict=True), key=lambda pair: pair[0])
+    counts = torch.bincount(operations, minlength=len(among)).tolist()
+    runs = groupby(zip(among.values(), counts, strict=True), key=lambda pair: pair[0])
     sizes = {operation: sum(count for _, count in run) for operation, run in runs}
     parts = images.index_select(0, there).split([*sizes.values()])
     given = send(parameters[order], images.device).split([*sizes.values()])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -18,10 +19,23 @@ from cgl_ignite.errors import InputError, Unreadable
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["BACKGROUND", "Decoding", "ReadImage", "Resize", "check_background", "decode", "read_header", "read_image"]
+__all__ = [
+    "BACKGROUND",
+    "THREADS",
+    "Decoding",
+    "ReadImage",
+    "Resize",
+    "check_background",
+    "decode",
+    "read_header",
+    "read_image",
+]
 
 BACKGROUND = "white"
 """The colour of transparent pixels, unless another is asked for."""
+
+THREADS = min(32, os.cpu_count() or 1)
+"""That decode at the same time; more of them than cores would take address space and no less time."""
 
 _GREY = ("1", "L", "LA", "I;16", "I;16B")
 _COLOUR = ("RGB", "RGBA", "P", "PA", "CMYK", "YCbCr", "LAB", "HSV", "RGBX")
@@ -182,7 +196,7 @@ def decode(
         resize: as :func:`read_image` has it.
     """
     read = partial(_attempt, size=size, background=background, resize=resize)
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         results = list(pool.map(read, paths))
     images = {path: one for path, one in zip(paths, results, strict=True) if not isinstance(one, Unreadable)}
     return images, [one for one in results if isinstance(one, Unreadable)]

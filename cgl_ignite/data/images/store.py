@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cgl_ignite.data.images.decode import Decoding, ReadImage, decode, read_header, read_image
+from cgl_ignite.data.images.decode import THREADS, Decoding, ReadImage, decode, read_header, read_image
 from cgl_ignite.data.images.files import printable
 from cgl_ignite.data.room import memory_left
 from cgl_ignite.data.stored import StoredImages
@@ -62,7 +62,7 @@ def headers_of(files: Sequence[Path]) -> dict[Path, tuple[int, int, int]]:
         except Unreadable:
             return None
 
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         found = zip(files, pool.map(attempt, files), strict=True)
         return {path: header for path, header in found if header is not None}
 
