@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -42,23 +43,31 @@ def run(
     """
     from cgl_ignite.catalogue import load_pipeline
     from cgl_ignite.cli.output import say
+    from cgl_ignite.cli.processes import with_peers
     from cgl_ignite.cli.reading import reading
     from cgl_ignite.cli.render import make_screen
     from cgl_ignite.pipeline import run as run_pipeline
 
     changes = [*overrides, *([f"seeds={list(seeds)}"] if seeds else []), *([f"run.device={device}"] if device else [])]
-    setting = load_pipeline(pipeline, changes)
-    screen = make_screen(quiet=quiet)
-    try:
-        with reading(quiet=quiet):
-            results = run_pipeline(setting, resume=resume, screen=screen, register=register)
-    except Interrupted as error:
-        options = [part for change in overrides for part in ("--set", change)]
-        options += [part for seed in seeds for part in ("--seed", str(seed))]
-        options += [] if register is None else ["--register", register]
-        command = shlex.join(["cgl", "run", pipeline, *options, "--resume"])
-        raise Interrupted(f"{error}; the state is saved, go on with: {command}") from None
-    say(_json(results) if as_json else "\n".join(result.student for result in results))
+    with with_peers() as peers:
+        setting = (
+            load_pipeline(pipeline, changes)
+            if peers is None
+            else peers.in_step(partial(load_pipeline, pipeline, changes))
+        )
+        quiet = quiet or (peers is not None and not peers.first)
+        screen = make_screen(quiet=quiet)
+        try:
+            with reading(quiet=quiet):
+                results = run_pipeline(setting, resume=resume, screen=screen, register=register, peers=peers)
+        except Interrupted as error:
+            options = [part for change in overrides for part in ("--set", change)]
+            options += [part for seed in seeds for part in ("--seed", str(seed))]
+            options += [] if register is None else ["--register", register]
+            command = shlex.join(["cgl", "run", pipeline, *options, "--resume"])
+            raise Interrupted(f"{error}; the state is saved, go on with: {command}") from None
+        if results:
+            say(_json(results) if as_json else "\n".join(result.student for result in results))
 
 
 def _json(results: list[RunResult]) -> str:

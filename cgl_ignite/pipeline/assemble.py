@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +28,7 @@ from cgl_ignite.pipeline.data import RunData
 from cgl_ignite.pipeline.device import find_precision
 from cgl_ignite.pipeline.forecast import forecast
 from cgl_ignite.pipeline.metrics import wanted_metrics
+from cgl_ignite.pipeline.processes import adds_in_order, divide, divide_rows
 from cgl_ignite.pipeline.teachers import PoolTeachers, load_teachers
 from cgl_ignite.pool import (
     ROUTINGS,
@@ -44,6 +46,10 @@ from cgl_ignite.pretrained import Beginning, begin_with, shared_layers
 from cgl_ignite.seeding import global_stream
 from cgl_ignite.spec import InputSpec
 
+if TYPE_CHECKING:
+    from cgl_ignite.distributed.division import Division
+    from cgl_ignite.distributed.peers import Peers
+
 __all__ = [
     "Parts",
     "assemble",
@@ -58,7 +64,10 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Parts:
-    """Everything one run is made of, for one seed."""
+    """Everything one run is made of, for one seed.
+
+    ``ordered``: gradients of data groups are added in order. ``division``: the share of this process, of several.
+    """
 
     splits: Splits
     subsets: Subsets
@@ -77,6 +86,8 @@ class Parts:
     recorder: GraphRecorder | None
     evaluate_holdout: Callable[[], Scores]
     evaluate_test: Callable[[], Scores]
+    ordered: bool = False
+    division: Division | None = None
 
     @property
     def trained(self) -> dict[str, Stateful]:
@@ -140,21 +151,22 @@ def assemble(
     device: torch.device,
     interruption: Interruption,
     teachers: FrozenTeachers | None = None,
+    peers: Peers | None = None,
 ) -> Parts:
-    """Build every part of one run from its registered builder; ``teachers`` in the place of those that it names."""
+    """Build every part of one run from its registered builder; ``teachers`` in the place of those that it names.
+
+    With ``peers`` it is the share of this process.
+    """
     method = pipeline.method
-    splits = data.splits(seed)
+    splits, backbone, routing, beginning = _begun(pipeline, data.splits(seed))
     subsets: Subsets = SUBSETS.build(method.subsets, splits.train.targets, method.students, seed)
-    splits, backbone, routing, beginning = _begun(pipeline, splits)
-    layers = modular_layers(backbone)
-    precision = find_precision(pipeline)
-    pool = ModularNetwork(layers, routing.modules, seed, precision)
-    pool.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    costs = measure_layers(layers, splits.spec, precision)
+    pool, costs = _pool(pipeline, backbone, routing, splits.spec, seed, device)
     aggregator = build_aggregator(pipeline, backbone, routing, costs, seed).to(device)
-    scores = _scores(pool, splits, device, interruption, wanted_metrics(pipeline, splits))
+    scores = _scores(pool, splits, device, interruption, wanted_metrics(pipeline, splits), peers)
+    optimizer, average = _optimizer(pipeline, pool, aggregator), _average(pipeline, pool)
     holdout = splits.holdout.to(device)
-    average = _average(pipeline, pool)
+    ordered = adds_in_order(pipeline, device, peers)
+    told = forecast(pipeline, routing, subsets.group_of, costs, seed, device)
     return Parts(
         splits=splits,
         subsets=subsets,
@@ -165,15 +177,27 @@ def assemble(
         beginning=beginning,
         choice=CHOICES.build(method.choose, method.students),
         aggregator=aggregator,
-        optimizer=_optimizer(pipeline, pool, aggregator),
+        optimizer=optimizer,
         average=average,
         teachers=teachers or load_teachers(method.teachers, pipeline, splits, device, average),
         class_weights=_class_weights(pipeline, splits, subsets, device),
-        batches_per_chunk=forecast(pipeline, routing, subsets.group_of, costs, seed, device).batches_per_chunk,
+        batches_per_chunk=1 if ordered else told.batches_per_chunk,
         recorder=find_recorder(pipeline.run.graphs, device, pool, alike=_are_alike(pipeline, subsets)),
         evaluate_holdout=lambda: scores(holdout),
         evaluate_test=lambda: scores(splits.test().to(device)),
+        ordered=ordered,
+        division=peers and divide(pipeline, peers, optimizer, len(subsets.sizes), device),
     )
+
+
+def _pool(
+    pipeline: Pipeline, backbone: Backbone, routing: Routing, spec: InputSpec, seed: int, device: torch.device
+) -> tuple[ModularNetwork, list[LayerCost]]:
+    """Build the modules of a pool, and measure one of each layer."""
+    layers, precision = modular_layers(backbone), find_precision(pipeline)
+    pool = ModularNetwork(layers, routing.modules, seed, precision)
+    pool.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return pool, measure_layers(layers, spec, precision)
 
 
 def _begun(pipeline: Pipeline, splits: Splits) -> tuple[Splits, Backbone, Routing, Beginning | None]:
@@ -210,11 +234,13 @@ def _scores(
     device: torch.device,
     interruption: Interruption,
     metrics: Sequence[str],
+    peers: Peers | None,
 ) -> Callable[[Examples], Scores]:
     """Return what scores all students on some rows."""
-    evaluator = build_evaluator(pool, device, answers=bool(metrics))
+    evaluator = build_evaluator(pool, device, answers=bool(metrics), computed=peers is not None)
     interruption.attach(evaluator)
-    return lambda examples: evaluate(evaluator, examples, splits.normaliser, device, metrics)
+    share = None if peers is None else divide_rows(pool, peers, device)
+    return lambda examples: evaluate(evaluator, examples, splits.normaliser, device, metrics, share)
 
 
 def build_step(pipeline: Pipeline, parts: Parts) -> CollaborativeStep:
@@ -232,6 +258,7 @@ def build_step(pipeline: Pipeline, parts: Parts) -> CollaborativeStep:
         pipeline.optim.clip_norm,
         parts.teachers,
         parts.class_weights,
+        parts.division,
     )
 
 
