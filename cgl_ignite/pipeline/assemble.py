@@ -186,7 +186,7 @@ def assemble(
         evaluate_holdout=lambda: scores(holdout),
         evaluate_test=lambda: scores(splits.test().to(device)),
         ordered=ordered,
-        division=peers and divide(pipeline, peers, optimizer, len(subsets.sizes), device),
+        division=None if peers is None else divide(pipeline, peers, optimizer, len(subsets.sizes), device),
     )
 
 

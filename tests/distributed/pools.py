@@ -25,7 +25,6 @@ __all__ = ["ACTIONS", "PIPELINE", "dropping", "left", "main", "train", "uneven"]
 PIPELINE = Path(__file__).resolve().parents[2] / "pipelines" / "digits_resnet.toml"
 
 SMALL = (
-    "backbone.width=2",
     "method.students=4",
     "data.limit=154",
     "data.holdout=20",
@@ -58,7 +57,8 @@ def dropping() -> nn.Sequential:
 
 def uneven(folder: Path, *changes: str) -> Pipeline:
     """Read the pipeline of a small pool."""
-    return load_pipeline(PIPELINE, [*SMALL, f"tracking.folder={folder}", *changes])
+    width = [] if any(change.startswith("backbone=") for change in changes) else ["backbone.width=2"]
+    return load_pipeline(PIPELINE, [*width, *SMALL, f"tracking.folder={folder}", *changes])
 
 
 def main(

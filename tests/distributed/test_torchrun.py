@@ -24,7 +24,14 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--np
 
 def begun(folder: Path, *changes: str) -> subprocess.Popen[str]:
     """Start a long run, and wait until its second checkpoint is written."""
-    changes = (*SMALL, "run.epochs=2000", "run.checkpoint_every={iterations=1}", f"tracking.folder={folder}", *changes)
+    changes = (
+        *SMALL,
+        "backbone.width=2",
+        "run.epochs=2000",
+        "run.checkpoint_every={iterations=1}",
+        f"tracking.folder={folder}",
+        *changes,
+    )
     options = [part for change in changes for part in ("--set", change)]
     process = subprocess.Popen(
         [*TORCHRUN, "run", str(PIPELINE), *options, "--quiet"],
