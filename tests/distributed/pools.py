@@ -68,10 +68,11 @@ def main(
 
     It is called in a process that ends with it.
     """
-    losses = CollaborativeStep._losses
+    losses, waiting = CollaborativeStep._losses, [True]
 
     def disturbed(self: CollaborativeStep, work: Any, tables: Any, given: Any, iteration: int) -> Any:
-        if (0 if peers is None else peers.rank, iteration) == at:
+        if (0 if peers is None else peers.rank, iteration) == at and waiting:
+            waiting.pop()  # once, and not for every data group of the iteration
             ACTIONS[action]()
         return losses(self, work, tables, given, iteration)
 
