@@ -45,7 +45,13 @@ def headings(tree: Tree) -> Iterator[str]:
 
 def lines(tree: Tree) -> list[ReportLine]:
     """Write every figure of the parts that were measured as a line of the table."""
-    writers = {"training": _training, "floor": _floor, "evaluation": _evaluation, "memory": _memory}
+    writers = {
+        "training": _training,
+        "floor": _floor,
+        "evaluation": _evaluation,
+        "memory": _memory,
+        "processes": _processes,
+    }
     return [ReportLine(part, *cells) for part, write in writers.items() if part in tree for cells in write(tree[part])]
 
 
@@ -150,6 +156,16 @@ def _memory(found: Tree) -> Iterator[Cells]:
     yield "growth of the process", f"{found['measured_mib']['growth']:,.0f}", "", "MiB"
     yield "predicted by cgl show", f"{found['predicted_mib']['together']:,.0f}", "", "MiB"
     yield "measured / predicted", _number(found["measured_over_predicted"]), "", "times"
+
+
+def _processes(found: Tree) -> Iterator[Cells]:
+    number = found["processes"]
+    yield _summary("iteration of one process", found["milliseconds"]["one process"], "ms")
+    yield _summary(f"iteration of {number} processes", found["milliseconds"]["all processes"], "ms")
+    yield _summary(f"one process / {number} processes", found["one_over_all"], "times")
+    yield _summary("the same, processor time of the first", found["one_over_all_cpu"], "times")
+    yield _summary("share of waiting and exchange", found["waiting_share"], "times")
+    yield f"gradients, {found['reduce']}", _number(found["gradient_mib"]), "", "MiB"
 
 
 def _summary(name: str, value: Mapping[str, float], unit: str) -> Cells:

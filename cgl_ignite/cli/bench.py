@@ -28,6 +28,7 @@ DOING = {
     "floor": "planned passes and layers alone, in turns",
     "evaluation": "all students in one pass and one by one, in turns",
     "memory": "the growth of a process that trains",
+    "processes": "one process and all of them, in turns",
 }
 
 
@@ -43,6 +44,7 @@ DOING = {
 @click.option(
     "--clock", type=click.Choice(["wall", "cpu"]), default="wall", help="cpu: for one thread on a busy machine."
 )
+@click.option("--processes", type=click.IntRange(min=2), help="Measure only how much faster so many train a pool.")
 @click.option("--made-up", is_flag=True, help="Take random inputs of the same shape, even if the data are there.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write figures and a picture to this folder.")
 @json_option
@@ -55,6 +57,7 @@ def bench(
     iterations: int | None,
     threads: int | None,
     clock: str,
+    processes: int | None,
     made_up: bool,
     output: Path | None,
     as_json: bool,
@@ -75,9 +78,9 @@ def bench(
     tree = {**_head(setting, rounds, clock), "data": wanted.data.kind, "made_up": drawn}
     _announce(tree, console, made_up=made_up)
     with reading(quiet=quiet):
-        for part in [part for part in PARTS if part in (chosen or PARTS)]:
+        for part in ["processes"] if processes else [part for part in PARTS if part in (chosen or PARTS)]:
             with _part(console, part), _stopping():
-                tree[part] = _measure(part, setting, rounds, iterations or 0, clock)
+                tree[part] = _measure(part, setting, rounds, iterations or 0, clock, processes or 1)
     _tell(tree, console, output, as_json=as_json, quiet=quiet)
 
 
@@ -138,13 +141,14 @@ def _head(pipeline: Pipeline, rounds: int, clock: str) -> dict[str, Any]:
     }
 
 
-def _measure(part: str, pipeline: Pipeline, rounds: int, iterations: int, clock: str) -> dict[str, Any]:
+def _measure(part: str, pipeline: Pipeline, rounds: int, iterations: int, clock: str, processes: int) -> dict[str, Any]:
     """Measure one part."""
     import logging
 
     from cgl_ignite.bench.evaluation import measure_evaluation
     from cgl_ignite.bench.floor import measure_floor
     from cgl_ignite.bench.memory import measure_memory
+    from cgl_ignite.bench.processes import measure_processes
     from cgl_ignite.bench.race import measure
 
     logging.getLogger("ignite").setLevel(logging.CRITICAL)  # each race ends by stopping the trainer
@@ -153,6 +157,7 @@ def _measure(part: str, pipeline: Pipeline, rounds: int, iterations: int, clock:
         "floor": lambda: measure_floor(pipeline, rounds, clock),
         "evaluation": lambda: measure_evaluation(pipeline, rounds, clock),
         "memory": lambda: measure_memory(pipeline),
+        "processes": lambda: measure_processes(pipeline, processes, rounds, iterations),
     }
     return measures[part]()
 

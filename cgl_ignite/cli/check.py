@@ -25,13 +25,16 @@ T = TypeVar("T")
 @click.argument("pipelines", metavar="PIPELINE...", nargs=-1, required=True, type=click.Path())
 @click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Change a value, in all files.")
 @click.option("--data", "with_data", is_flag=True, help="Read the data as well, as a run would, and report them.")
+@click.option("--processes", metavar="N", type=click.IntRange(min=1), default=1, help="Also check that N can share it.")
 @json_option
-def check(pipelines: tuple[str, ...], overrides: tuple[str, ...], with_data: bool, as_json: bool) -> None:
+def check(
+    pipelines: tuple[str, ...], overrides: tuple[str, ...], with_data: bool, processes: int, as_json: bool
+) -> None:
     """Report everything that is wrong with pipeline files, all at once.
 
     Needs no GPU, and no data unless --data is given. Exit code 2 if anything is wrong.
     """
-    settings = _load(pipelines, overrides)
+    settings = _load(pipelines, overrides, processes)
     from cgl_ignite.cli.output import say
 
     reports = _read(settings) if with_data else {}
@@ -44,21 +47,21 @@ def check(pipelines: tuple[str, ...], overrides: tuple[str, ...], with_data: boo
             _show(reports[path])
 
 
-def _load(paths: tuple[str, ...], overrides: tuple[str, ...]) -> dict[str, Pipeline]:
+def _load(paths: tuple[str, ...], overrides: tuple[str, ...], processes: int) -> dict[str, Pipeline]:
     """Load all pipelines.
 
     Raises:
         ConfigError: everything that is wrong with any of them.
     """
-    loaded = {path: _tried(partial(_sound, path, overrides)) for path in paths}
+    loaded = {path: _tried(partial(_sound, path, overrides, processes)) for path in paths}
     problems = [problem for error in loaded.values() if isinstance(error, ConfigError) for problem in error.problems]
     if problems:
         raise ConfigError(dict.fromkeys(problems))
     return {path: pipeline for path, pipeline in loaded.items() if not isinstance(pipeline, InputError)}
 
 
-def _sound(path: str, overrides: tuple[str, ...]) -> Pipeline:
-    """Load a pipeline and all that it compares, also as ``[small]`` says.
+def _sound(path: str, overrides: tuple[str, ...], processes: int) -> Pipeline:
+    """Load a pipeline and all that it compares, also as ``[small]`` says; so many processes must be able to train it.
 
     If it has plugins, its layers are run once, which takes a second or two. Weights that it begins with are read.
 
@@ -67,9 +70,12 @@ def _sound(path: str, overrides: tuple[str, ...]) -> Pipeline:
     """
     from cgl_ignite.catalogue import bind, try_layers, try_weights
     from cgl_ignite.config.load import load_document
+    from cgl_ignite.distributed.limits import faults
 
     document = load_document(path, overrides)
     pipeline = bind(document)
+    if processes > 1 and (undivided := faults(pipeline, processes)):
+        raise ConfigError([Problem(document.where(key), key, message) for key, message in undivided])
     if "small" in document.tree:
         bind(load_document(path, overrides, small=True))
     try:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from cgl_ignite import __version__
+from cgl_ignite.cli.processes import refuse_processes
 from cgl_ignite.cli.surroundings import ensure_home, prepared
 from cgl_ignite.errors import CglError, ConfigError, InputError, escaped_lines, nearest, shortage
 
@@ -92,6 +93,8 @@ class _Verbs(click.Group):
             raise _Failure(_indented(str(error)), error.exit_code) from error
         except BrokenPipeError:
             raise
+        except click.exceptions.Exit:
+            raise
         except click.ClickException as error:
             error.message = escaped_lines(error.message)  # type: ignore[misc]
             raise
@@ -114,8 +117,10 @@ def _indented(message: str) -> str:
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="%(prog)s %(version)s")
-def cgl() -> None:
+@click.pass_context
+def cgl(ctx: click.Context) -> None:
     """Train several students together and keep the best one.
 
     Start with: cgl run pipelines/digits_resnet.toml
     """
+    refuse_processes(ctx.invoked_subcommand)

@@ -14,6 +14,7 @@ from cgl_ignite.errors import InputError
 from cgl_ignite.pipeline.assemble import blueprint, build_aggregator, count_parameters, divided, routes_of
 from cgl_ignite.pipeline.device import find_device, find_precision
 from cgl_ignite.pipeline.forecast import Forecast, forecast
+from cgl_ignite.pipeline.shares import Shares, shares
 from cgl_ignite.pipeline.teachers import distil_teachers_work, frozen_work
 from cgl_ignite.pool import follow, modular_layers
 from cgl_ignite.pool.cost import LayerCost, measure_layers
@@ -79,6 +80,15 @@ class Preview:
         group = max(subsets.sizes) if rows else None
         sizes = pipeline, paths, routing.modules, costs, aggregator, group
         return cls(*sizes, mean, spec, classes, certain, look, backbone.names, try_weights(pipeline))
+
+    def shares(self, processes: int) -> Shares:
+        """Return what so many processes will each have to do.
+
+        Raises:
+            InputError: they cannot divide it.
+        """
+        group_of, device = _fewest_subsets(self.pipeline).group_of, find_device(self.pipeline.run.device)
+        return shares(self.pipeline, self.routes, self.modules, group_of, self.costs, device, processes)
 
     @property
     def parameters(self) -> int:

@@ -24,6 +24,7 @@ _ORIGIN_COLUMN = 60
 @click.argument("pipeline", required=False, type=click.Path())
 @click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Change a value.")
 @click.option("--small", is_flag=True, help="Show the small trial that [small] describes.")
+@click.option("--processes", metavar="N", type=click.IntRange(min=2), help="Show what N processes will each do.")
 @click.option("--forecast", is_flag=True, help="Measure how long a comparison of the file will take.")
 @click.option("--budget", metavar="2h", help="Measure it, and tell what fits into this time.")
 @click.option("--kinds", "list_kinds", is_flag=True, help="List all kinds with their options instead.")
@@ -31,6 +32,7 @@ def show(
     pipeline: str | None,
     overrides: tuple[str, ...],
     small: bool,
+    processes: int | None,
     forecast: bool,
     budget: str | None,
     list_kinds: bool,
@@ -55,6 +57,8 @@ def show(
         bound = bind(document)
         preview = Preview.of(bound)
         lines = [*_settings(bound, effective(document)), *_students(preview), *_growth(document, preview)]
+        if processes:
+            lines += _shares(preview, processes)
         if forecast or budget or document.tree.keys() & {"compare", "sweep", "variants"}:
             lines += _cells(pipeline, overrides, small=small, forecast=forecast, budget=budget)
     if list_kinds:
@@ -88,6 +92,18 @@ def _students(preview: Preview) -> Iterator[Text]:
         yield Text.assemble(f"#   student {student:<3}", *blocks)
     yield Text()
     yield from (Text(f"# {line}") for line in preview.figures())
+
+
+def _shares(preview: Preview, processes: int) -> Iterator[Text]:
+    from rich.text import Text
+
+    told = preview.shares(processes)
+    yield Text()
+    yield Text(
+        f"# {processes} processes: the busiest computes {told.busiest:.2f} of an iteration, so they are at most"
+        f" {1 / told.busiest:.1f} times as fast as one"
+    )
+    yield Text(f"#   {told.leaving / 2**20:,.2f} MiB leave a process in an iteration (run.reduce = '{told.reduce}')")
 
 
 def _growth(document: Document, preview: Preview) -> Iterator[Text]:

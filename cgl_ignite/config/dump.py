@@ -22,6 +22,7 @@ _NO_MATHEMATICS = (
     "run.checkpoint_every",
     "run.device",
     "run.graphs",
+    "run.reduce",
     "run.threads",
     "tracking",
 )

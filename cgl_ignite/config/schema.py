@@ -213,6 +213,10 @@ class Run(Table):
 
     ``graphs``: a GPU replays iterations that launch the same kernels as earlier ones, instead of launching them.
     ``auto`` does so where all iterations are alike and the network has no dropout.
+    ``reduce``: how several processes add up their gradients. ``ordered`` adds those of each data group in the order of
+    the groups, with the same bits for any number of processes on a CPU; ``fast`` leaves the order to the library. The
+    default is ``ordered`` on CPUs and ``fast`` on GPUs.
+
     ``metrics``: of the predictions on holdout and test part, by name, besides accuracy and cross-entropy.
     """
 
@@ -224,6 +228,7 @@ class Run(Table):
     threads: Count | None = None
     graphs: bool | Literal["auto"] = "auto"
     batches_per_chunk: Count | None = None
+    reduce: Literal["ordered", "fast"] | None = None
     checkpoint_every: CheckpointEvery = CheckpointEvery(epochs=1)
     metrics: list[str] = []
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import torch
 from ignite.engine import Engine
@@ -11,7 +12,7 @@ from ignite.engine.events import State
 from ignite.handlers import EpochOutputStore
 from torch import Tensor
 
-from cgl_ignite.data import Examples, Normaliser, PadTokens, evaluation_batches, evaluation_order
+from cgl_ignite.data import Batch, Examples, Normaliser, PadTokens, evaluation_batches, evaluation_order
 from cgl_ignite.handlers.state import Scores
 from cgl_ignite.metrics import mean_diversity, measure_predictions
 from cgl_ignite.metrics.averages import student_metrics
@@ -34,13 +35,19 @@ def pool_logits(pool: ModularNetwork, inputs: Tensor) -> Tensor:
 
 
 def build_evaluator(
-    pool: ModularNetwork, device: torch.device, *, answers: bool = False, task: Task = SINGLE_LABEL
+    pool: ModularNetwork,
+    device: torch.device,
+    *,
+    answers: bool = False,
+    computed: bool = False,
+    task: Task = SINGLE_LABEL,
 ) -> Engine:
     """Build an engine that runs all students; every registered metric, and what is predicted, stay on the device.
 
-    With ``answers`` the logits stay there as well.
+    With ``answers`` the logits stay there as well. With ``computed`` the batches hold logits in the place of inputs.
     """
-    evaluator = Engine(lambda _, batch: (pool_logits(pool, batch.inputs), batch.targets))
+    compute: Callable[[Tensor], Tensor] = (lambda logits: logits) if computed else partial(pool_logits, pool)
+    evaluator = Engine(lambda _, batch: (compute(batch.inputs), batch.targets))
     EpochOutputStore(lambda output: task.decide(output[0])).attach(evaluator, PREDICTED)
     if answers:
         EpochOutputStore().attach(evaluator, ANSWERED)
@@ -56,13 +63,17 @@ def evaluate(
     device: torch.device,
     metrics: Sequence[str] = (),
     task: Task = SINGLE_LABEL,
+    divide: Callable[[Iterator[Batch]], Iterator[Batch]] | None = None,
 ) -> Scores:
     """Score all students on all samples of a split; ``metrics`` names those of the predictions, which need answers.
+
+    ``divide`` turns batches into those with logits that an evaluator of ``computed`` batches reads.
 
     Raises:
         InputError: a metric that fails.
     """
     batches = evaluation_batches(examples, normaliser, ROWS, device)
+    batches = batches if divide is None else divide(batches)
     state = evaluator.run(batches, epoch_length=math.ceil(len(examples) / ROWS))
     decided = torch.cat(getattr(state, PREDICTED), dim=1).cpu()[:, evaluation_order(examples).argsort()]
     coded = task.code(decided, examples.labels.cpu())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
 from ignite.engine import Engine
@@ -20,6 +22,9 @@ from cgl_ignite.imitation import ForwardOutputs, FrozenTeachers, with_frozen
 from cgl_ignite.objective import batch_mean, teacher_logits
 from cgl_ignite.pool import ModularNetwork, padded
 from cgl_ignite.tasks import SINGLE_LABEL, Task
+
+if TYPE_CHECKING:
+    from cgl_ignite.distributed.division import Division
 
 __all__ = ["CollaborativeStep"]
 
@@ -49,6 +54,7 @@ class CollaborativeStep:
         teachers: frozen ones, which every student imitates as well.
         class_weights: of the cross-entropy with the labels, (C,) on the device; by default all classes count alike.
         task: how rows are labelled, with the formulas of cross-entropy and divergence.
+        division: the share of this process, if there are several; losses of other students are then zeros.
     """
 
     def __init__(
@@ -65,6 +71,7 @@ class CollaborativeStep:
         teachers: FrozenTeachers | None = None,
         class_weights: Tensor | None = None,
         task: Task = SINGLE_LABEL,
+        division: Division | None = None,
     ) -> None:
         self.pool = pool
         self.aggregator = aggregator
@@ -77,6 +84,7 @@ class CollaborativeStep:
         self.teachers = teachers
         self.class_weights = class_weights
         self.task = task
+        self.division = division
         self._run = Replay(recorder, optimizer) if recorder else launch
         self._separate = recorder is not None and len(set(group_of)) > 1
 
@@ -96,7 +104,9 @@ class CollaborativeStep:
 
     def _works(self, students: Sequence[int], state: TrainerState, batch: Batch) -> Iterator[Work]:
         """Divide the batches of a turn into chunks, and plan each of them."""
-        active = [group for group in sorted({self.group_of[k] for k in students}) if batch.sizes[group]]
+        active = self._active(students, batch.sizes)
+        if self.division is not None:
+            active = self.division.own(active)
         for start in range(0, len(active), self.batches_per_chunk):
             yield lay_out(
                 self.pool.routes,
@@ -109,23 +119,35 @@ class CollaborativeStep:
                 turn=students,
             )
 
+    def _active(self, students: Sequence[int], sizes: Sequence[int]) -> list[int]:
+        """List the data groups that students learn from in an iteration, in order."""
+        return [group for group in sorted({self.group_of[k] for k in students}) if sizes[group]]
+
     def _train(self, turn: Turn, iteration: int, *tensors: Tensor) -> tuple[Tensor, Tensor]:
         """Add up the gradients of the chunks and update; return cross-entropy and divergence of each student."""
         given, loss = turn.on_device(tensors), self.loss
         zero = torch.zeros((), device=given.labels[0].device)
         found = dict.fromkeys(turn.students, (zero, zero))
         self.optimizer.zero_grad(set_to_none=True)
-        for work, tables in zip(turn.works, given.tables, strict=True):
-            ce, kl, teacher_ce = self._losses(work, tables, given, iteration)
-            teachers = loss.teacher_label_weight / len(self.group_of) * teacher_ce
-            (loss.label_weight * ce + given.ramp * kl + teachers).sum().backward()
-            found |= dict(zip(work.learners, zip(ce.detach(), kl.detach(), strict=True), strict=True))
-        self._update()
+        with nullcontext() if self.division is None else self.division.computing():
+            for work, tables in zip(turn.works, given.tables, strict=True):
+                ce, kl, teacher_ce = self._losses(work, tables, given, iteration)
+                teachers = loss.teacher_label_weight / len(self.group_of) * teacher_ce
+                (loss.label_weight * ce + given.ramp * kl + teachers).sum().backward()
+                found |= dict(zip(work.learners, zip(ce.detach(), kl.detach(), strict=True), strict=True))
+                if self.division is not None:
+                    self.division.keep(work.groups)
+        self._update(turn)
         ce, kl = (torch.stack(values) for values in zip(*found.values(), strict=True))
         return ce, kl
 
-    def _update(self) -> None:
-        """Take the optimizer step: the gradients of all chunks are complete here, and nothing else reads them."""
+    def _update(self, turn: Turn) -> None:
+        """Take the optimizer step: the gradients of all chunks are complete here, and nothing else reads them.
+
+        With several processes they are added up first, so that all of them take the same step.
+        """
+        if self.division is not None:
+            self.division.add_up(self._active(turn.students, turn.sizes))
         if self.clip_norm is not None:
             trained = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
             nn.utils.clip_grad_norm_(trained, self.clip_norm)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from ignite.engine import Engine, Events
@@ -17,6 +17,9 @@ from cgl_ignite.handlers.averages import TrainingAverages
 from cgl_ignite.handlers.selection import StudentSelector
 from cgl_ignite.handlers.state import state_of
 from cgl_ignite.pool.limits import read_archive
+
+if TYPE_CHECKING:
+    from cgl_ignite.handlers.gathering import Gathering
 
 __all__ = ["Checkpointer", "Stateful", "all_finite", "read_checkpoint"]
 
@@ -43,6 +46,7 @@ class Checkpointer:
         selector: the selection so far, with its weights.
         every: the interval; the last epoch is always saved.
         facts: plain values saved beside the parts.
+        gathering: brings together what several processes hold; all of them save, and the first one writes.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class Checkpointer:
         selector: StudentSelector,
         every: CheckpointEvery,
         facts: Mapping[str, Any],
+        gathering: Gathering | None = None,
     ) -> None:
         self.path = folder / "checkpoint.pt"
         self.selector = selector
@@ -60,6 +65,7 @@ class Checkpointer:
         self.parts: dict[str, Stateful] = {**trained, "averages": averages, "selector": selector}
         self.every = every
         self.facts = dict(facts)
+        self.gathering = gathering
         self._disk = DiskSaver(str(folder), require_empty=False)
         self._resumed: dict[str, Any] | None = None
         self._saved_at = time.monotonic()
@@ -112,6 +118,8 @@ class Checkpointer:
         Raises:
             RunFailed: weights that are not finite; the file before is left as it is.
         """
+        if self.gathering is not None:
+            self.gathering(engine)
         state = {name: part.state_dict() for name, part in self.parts.items()}
         if not all_finite(value for name in self._trained for value in state[name].values()):
             raise RunFailed(
@@ -130,6 +138,8 @@ class Checkpointer:
     def _after_iteration(self, engine: Engine) -> None:
         due = self.every.iterations and state_of(engine).iteration % self.every.iterations == 0
         late = self.every.seconds and time.monotonic() - self._saved_at >= self.every.seconds
+        if self.every.seconds and self.gathering is not None:
+            late = self.gathering.anyone(bool(late))
         if due or late:
             self.save(engine)
 

@@ -3,36 +3,53 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from ignite.engine import Engine, Events
 
 from cgl_ignite.errors import Interrupted
 
+if TYPE_CHECKING:
+    from cgl_ignite.distributed.peers import Peers
+
 __all__ = ["Interruption", "terminable"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+SAME = 5.0
+"""Seconds: ``torchrun`` passes on a signal that the terminal has sent to its processes already."""
 
 
 class Interruption:
     """Turn the first signal into an exception after the running iteration; a second one acts at once.
 
+    With several processes the wish to stop goes to all of them with the next gradients or scores, and all stop after
+    the same iteration. A second signal within :data:`SAME` seconds is then taken for the first one.
+
+    Args:
+        peers: the processes of the run, if there are several.
+
     Raises:
         Interrupted: after an iteration of training or evaluation, once a signal has come.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, peers: Peers | None = None) -> None:
+        self.peers = peers
         self.received: int | None = None
+        self._since = 0.0
 
     def attach(self, engine: Engine) -> None:
         """Look after every iteration of this engine."""
         engine.add_event_handler(Events.ITERATION_COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
-        if self.received is not None:
-            raise Interrupted(f"interrupted by {signal.Signals(self.received).name}")
+        number = self.received if self.peers is None else self.peers.stop or None
+        if number is not None:
+            raise Interrupted(f"interrupted by {signal.Signals(number).name}")
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -45,9 +62,12 @@ class Interruption:
                 signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.received is not None:
+        if self.received is not None and (self.peers is None or time.monotonic() - self._since > SAME):
             raise KeyboardInterrupt
-        self.received = number
+        if self.received is None:
+            self.received, self._since = number, time.monotonic()
+        if self.peers is not None:
+            self.peers.wish = self.received
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from ignite.exceptions import NotComputableError
 from ignite.metrics import Average
 
 from cgl_ignite.metrics.base import METRICS, PerSample
@@ -16,5 +17,14 @@ def student_metrics(device: torch.device, metrics: Registry[PerSample] = METRICS
     return {kind: _average(metrics.get(kind), device) for kind in metrics.kinds()}
 
 
+class _WholeAverage(Average):
+    """A running mean of a process that has seen all samples: the processes of a run have nothing to add up."""
+
+    def compute(self) -> float | torch.Tensor:
+        if self.num_examples < 1:
+            raise NotComputableError("there are no samples")
+        return self.accumulator / self.num_examples
+
+
 def _average(metric: PerSample, device: torch.device) -> Average:
-    return Average(output_transform=lambda output: metric(*output), device=device)
+    return _WholeAverage(output_transform=lambda output: metric(*output), device=device)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -20,10 +20,13 @@ from cgl_ignite.handlers.selection import StudentSelector
 from cgl_ignite.pipeline.assemble import Parts
 from cgl_ignite.pipeline.data import RunData
 from cgl_ignite.pipeline.folder import RunFolder
+from cgl_ignite.pipeline.stage import selector_of
 from cgl_ignite.pipeline.teachers import identify_teachers
 from cgl_ignite.pretrained import identify_weights
-from cgl_ignite.selection import SELECTIONS, compared_by
 from cgl_ignite.tracking import Journal, Tracker, provenance
+
+if TYPE_CHECKING:
+    from cgl_ignite.distributed.peers import Peers
 
 __all__ = ["DISTILLATION", "ActiveRun", "Before", "RunContext", "begin"]
 
@@ -39,6 +42,7 @@ class RunContext:
         group: the run of the tracker that they belong to.
         tags: noted with each of them; ``method`` is what the method is called, if that is not the name of its preset.
         source: what they were started by, as tags of the tracker.
+        peers: the processes that train together, if there are several; this is the first of them.
     """
 
     pipeline: Pipeline
@@ -51,6 +55,7 @@ class RunContext:
     warn: Callable[[str], None]
     tags: Mapping[str, str] = field(default_factory=dict)
     source: Mapping[str, str] = field(default_factory=provenance)
+    peers: Peers | None = None
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -174,14 +179,11 @@ def begin(
     before: Before = FRESH,
 ) -> ActiveRun:
     """Start a stage of a run, fresh or from its checkpoint."""
-    method = pipeline.method
-    averages = TrainingAverages(method.students, context.device)
+    averages = TrainingAverages(pipeline.method.students, context.device)
     averages.seconds = before.seconds
     if parts.average is not None:
         parts.average.start = before.epochs
-    rule = SELECTIONS.build(method.selection, method.students, seed)
-    judged = parts.average.pool_weights if parts.average else None
-    selector = StudentSelector(parts.pool, rule, judged, compared_by(method.selection))
+    selector = selector_of(pipeline, parts, seed)
     selector.judged = before.epochs
     resumed = checkpoint["selector"]["judged"] if checkpoint else 0
     return ActiveRun(context, pipeline, seed, parts, folder, journal, averages, selector, resumed, before)

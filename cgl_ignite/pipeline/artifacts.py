@@ -7,6 +7,7 @@ import json
 import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,7 +64,7 @@ def keep_predictions(test: Scores, selected: int, journal: Journal) -> None:
     """Keep what every student predicts on every test sample: numbers of classes, or of sets of labels with these."""
     largest = max(int(test.predicted.max()), int(test.targets.max()))
     smallest = np.uint8 if int(test.predicted.max()) < 256 else np.min_scalar_type(largest)
-    more = {} if test.label_sets is None else {"label_sets": test.label_sets.numpy()}
+    more: dict[str, Any] = {} if test.label_sets is None else {"label_sets": test.label_sets.numpy()}
     file = io.BytesIO()
     np.savez_compressed(
         file,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -13,8 +15,7 @@ from cgl_ignite.averaging import WEIGHT_AVERAGES
 from cgl_ignite.backbones import BACKBONES, Backbone, FrozenBuilder
 from cgl_ignite.backbones.momentum import with_momentum
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.data import SUBSETS, Batches, Examples, Normaliser, Splits, Subsets, build_augmentations
-from cgl_ignite.data.balance import BETA, class_weights, refuse_missing_classes
+from cgl_ignite.data import SUBSETS, Batches, Examples, Normaliser, Splits, Subsets
 from cgl_ignite.engine.evaluate import build_evaluator, evaluate
 from cgl_ignite.engine.optim import OPTIMIZERS, layer_groups
 from cgl_ignite.engine.replay import GraphRecorder, find_recorder
@@ -24,10 +25,12 @@ from cgl_ignite.handlers.interruption import Interruption
 from cgl_ignite.handlers.state import Scores
 from cgl_ignite.handlers.weight_average import WeightAverage
 from cgl_ignite.imitation import AGGREGATIONS, CHOICES, Choice, FrozenTeachers, View, turns_of
+from cgl_ignite.pipeline.batches import build_batches, weights_of_classes
 from cgl_ignite.pipeline.data import RunData
 from cgl_ignite.pipeline.device import find_precision
 from cgl_ignite.pipeline.forecast import forecast
 from cgl_ignite.pipeline.metrics import wanted_metrics
+from cgl_ignite.pipeline.processes import adds_in_order, divide, divide_rows
 from cgl_ignite.pipeline.teachers import PoolTeachers, load_teachers
 from cgl_ignite.pool import (
     ROUTINGS,
@@ -46,6 +49,10 @@ from cgl_ignite.seeding import global_stream
 from cgl_ignite.spec import InputSpec
 from cgl_ignite.tasks import Task, task_of
 
+if TYPE_CHECKING:
+    from cgl_ignite.distributed.division import Division
+    from cgl_ignite.distributed.peers import Peers
+
 __all__ = [
     "Parts",
     "assemble",
@@ -60,7 +67,10 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Parts:
-    """Everything one run is made of, for one seed."""
+    """Everything one run is made of, for one seed.
+
+    ``ordered``: gradients of data groups are added in order. ``division``: the share of this process, of several.
+    """
 
     splits: Splits
     subsets: Subsets
@@ -81,6 +91,8 @@ class Parts:
     recorder: GraphRecorder | None
     evaluate_holdout: Callable[[], Scores]
     evaluate_test: Callable[[], Scores]
+    ordered: bool = False
+    division: Division | None = None
 
     @property
     def trained(self) -> dict[str, Stateful]:
@@ -145,41 +157,53 @@ def assemble(
     device: torch.device,
     interruption: Interruption,
     teachers: FrozenTeachers | None = None,
+    peers: Peers | None = None,
 ) -> Parts:
-    """Build every part of one run from its registered builder; ``teachers`` in the place of those that it names."""
-    method, splits = pipeline.method, data.splits(seed)
-    subsets: Subsets = SUBSETS.build(method.subsets, splits.train.targets, method.students, seed)
-    splits, backbone, routing, beginning = _begun(pipeline, splits)
-    layers = modular_layers(backbone)
-    precision = find_precision(pipeline)
-    pool = ModularNetwork(layers, routing.modules, seed, precision)
-    pool.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    costs = measure_layers(layers, splits.spec, precision)
+    """Build every part of one run from its registered builder; ``teachers`` in the place of those that it names.
+
+    With ``peers`` it is the share of this process.
+    """
+    splits, backbone, routing, beginning = _begun(pipeline, data.splits(seed))
+    subsets: Subsets = SUBSETS.build(pipeline.method.subsets, splits.train.targets, pipeline.method.students, seed)
+    pool, costs = _pool(pipeline, backbone, routing, splits.spec, seed, device)
     aggregator = build_aggregator(pipeline, backbone, routing, costs, seed).to(device)
-    scores = _scores(pool, splits, device, interruption, pipeline)
-    holdout = splits.holdout.to(device)
-    average = _average(pipeline, pool)
+    scores = _scores(pool, splits, device, interruption, pipeline, peers)
+    optimizer, average = _optimizer(pipeline, pool, aggregator), _average(pipeline, pool)
+    ordered = adds_in_order(pipeline, device, peers)
+    together = forecast(pipeline, routing, subsets.group_of, costs, seed, device).batches_per_chunk
     return Parts(
         splits=splits,
         subsets=subsets,
-        batches=_batches(pipeline, splits, subsets, seed, device),
+        batches=build_batches(pipeline, splits, subsets, seed, device),
         routing=routing,
         pool=pool,
         costs=costs,
         operations=backbone.operations,
         beginning=beginning,
-        choice=CHOICES.build(method.choose, method.students),
+        choice=CHOICES.build(pipeline.method.choose, pipeline.method.students),
         aggregator=aggregator,
-        optimizer=_optimizer(pipeline, pool, aggregator),
+        optimizer=optimizer,
         average=average,
-        teachers=teachers or load_teachers(method.teachers, pipeline, splits, device, average),
-        class_weights=_class_weights(pipeline, splits, subsets, device),
+        teachers=teachers or load_teachers(pipeline.method.teachers, pipeline, splits, device, average),
+        class_weights=weights_of_classes(pipeline, splits, subsets, device),
         task=task_of(pipeline.data.kind, pipeline.data.options),
-        batches_per_chunk=forecast(pipeline, routing, subsets.group_of, costs, seed, device).batches_per_chunk,
+        batches_per_chunk=1 if ordered else together,
         recorder=find_recorder(pipeline.run.graphs, device, pool, alike=_are_alike(pipeline, subsets)),
-        evaluate_holdout=lambda: scores(holdout),
+        evaluate_holdout=partial(scores, splits.holdout.to(device)),
         evaluate_test=lambda: scores(splits.test().to(device)),
+        ordered=ordered,
+        division=None if peers is None else divide(pipeline, peers, optimizer, len(subsets.sizes), device),
     )
+
+
+def _pool(
+    pipeline: Pipeline, backbone: Backbone, routing: Routing, spec: InputSpec, seed: int, device: torch.device
+) -> tuple[ModularNetwork, list[LayerCost]]:
+    """Build the modules of a pool, and measure one of each layer."""
+    layers, precision = modular_layers(backbone), find_precision(pipeline)
+    pool = ModularNetwork(layers, routing.modules, seed, precision)
+    pool.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return pool, measure_layers(layers, spec, precision)
 
 
 def _begun(pipeline: Pipeline, splits: Splits) -> tuple[Splits, Backbone, Routing, Beginning | None]:
@@ -216,12 +240,14 @@ def _scores(
     device: torch.device,
     interruption: Interruption,
     pipeline: Pipeline,
+    peers: Peers | None,
 ) -> Callable[[Examples], Scores]:
     """Return what scores all students on some rows."""
     metrics, task = wanted_metrics(pipeline, splits), task_of(pipeline.data.kind, pipeline.data.options)
-    evaluator = build_evaluator(pool, device, answers=bool(metrics), task=task)
+    evaluator = build_evaluator(pool, device, answers=bool(metrics), computed=peers is not None, task=task)
     interruption.attach(evaluator)
-    return lambda examples: evaluate(evaluator, examples, splits.normaliser, device, metrics, task)
+    share = None if peers is None else divide_rows(pool, peers, device)
+    return lambda examples: evaluate(evaluator, examples, splits.normaliser, device, metrics, task, share)
 
 
 def build_step(pipeline: Pipeline, parts: Parts) -> CollaborativeStep:
@@ -240,37 +266,10 @@ def build_step(pipeline: Pipeline, parts: Parts) -> CollaborativeStep:
         parts.teachers,
         parts.class_weights,
         parts.task,
+        parts.division,
     )
 
 
 def count_parameters(module: nn.Module) -> int:
     """Count what is trained in a module."""
     return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
-
-
-def _batches(pipeline: Pipeline, splits: Splits, subsets: Subsets, seed: int, device: torch.device) -> Batches:
-    augment, augment_normalised = build_augmentations(pipeline.data.augmentations, splits.spec)
-    return Batches(
-        splits.train,
-        subsets,
-        batch_size=pipeline.optim.batch_size,
-        seed=seed,
-        classes=len(splits.classes),
-        augment=augment,
-        normaliser=splits.normaliser,
-        augment_normalised=augment_normalised,
-        device=device,
-        passes_per_epoch=pipeline.run.passes_per_epoch,
-        balanced=pipeline.data.balance == "sampling",
-    )
-
-
-def _class_weights(pipeline: Pipeline, splits: Splits, subsets: Subsets, device: torch.device) -> Tensor | None:
-    """Return the weights of the classes, after making sure that what balances them has rows of each."""
-    balance, beta, targets = pipeline.data.balance, pipeline.data.balance_beta, splits.train.targets
-    if balance == "none":
-        return None
-    refuse_missing_classes(targets, splits.classes, subsets if balance == "sampling" else None)
-    if balance == "sampling":
-        return None
-    return class_weights(targets, len(splits.classes), BETA if beta is None else beta).to(device)

@@ -7,10 +7,11 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cgl_ignite.catalogue import try_weights
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.display import Screen
+from cgl_ignite.distributed.launch import launched
 from cgl_ignite.errors import InputError, Interrupted, escaped
 from cgl_ignite.handlers.interruption import terminable
 from cgl_ignite.pipeline.abandoned import close_abandoned
@@ -20,12 +21,16 @@ from cgl_ignite.pipeline.describe import group_info, run_info
 from cgl_ignite.pipeline.device import cpu_threads, find_device
 from cgl_ignite.pipeline.find import take_run
 from cgl_ignite.pipeline.folder import RunFolder
+from cgl_ignite.pipeline.follow import follow, meet, prepare
 from cgl_ignite.pipeline.hand_over import sync_run
 from cgl_ignite.pipeline.longer import longer_run
 from cgl_ignite.pipeline.register import refuse_unfit_name, register_best
 from cgl_ignite.pipeline.result import RunResult, results_markdown
 from cgl_ignite.pipeline.train import run_seed
 from cgl_ignite.tracking import Group, RunInfo, Tracker, is_finished, locate, make_tracker, provenance, recorded_in
+
+if TYPE_CHECKING:
+    from cgl_ignite.distributed.peers import Peers
 
 __all__ = ["run"]
 
@@ -41,6 +46,7 @@ def run(
     tracker: Tracker | None = None,
     register: str | None = None,
     read: Callable[[Pipeline], RunData] = read_data,
+    peers: Peers | None = None,
 ) -> list[RunResult]:
     """Train a pool for every seed of a pipeline and hand over the selected student of each.
 
@@ -54,19 +60,31 @@ def run(
         register: make the selected student a version of the registered model of this name; of several seeds, the
             student with the highest holdout accuracy.
         read: reads the data.
+        peers: the processes that train each pool together (:func:`cgl_ignite.distributed.peers.joined`); started by
+            ``torchrun``, they find each other without. All call this function; the first of them gets the results.
 
     Raises:
         InputError: something that the user gave is wrong.
         RunFailed: the training failed.
         Interrupted: Ctrl-C or SIGTERM; the state is saved.
     """
+    if peers is None and launched():
+        from cgl_ignite.distributed.peers import joined
+
+        with joined() as peers:
+            return run(pipeline, resume=resume, screen=screen, tracker=tracker, register=register, peers=peers)
+    if peers is not None:
+        meet(pipeline, peers)
+        if not peers.first:
+            follow(pipeline, peers)
+            return []
     if register is not None:
         refuse_unfit_name(register)
     runs = _runs_folder(pipeline)
     warn: Callable[[str], None] = screen.note if screen else _print
     tracker = tracker or make_tracker(locate(pipeline.tracking.folder, pipeline.tracking.uri), warn)
     close_abandoned(runs, tracker, warn)
-    results = _run_seeds(pipeline, runs, tracker, screen, warn, read, resume=resume, reuse=reuse)
+    results = _run_seeds(pipeline, runs, tracker, screen, warn, read, peers, resume=resume, reuse=reuse)
     if register is not None:
         register_best(results, tracker, register, warn)
     return results
@@ -79,6 +97,7 @@ def _run_seeds(
     screen: Screen | None,
     warn: Callable[[str], None],
     read: Callable[[Pipeline], RunData],
+    peers: Peers | None,
     *,
     resume: bool,
     reuse: bool,
@@ -89,13 +108,10 @@ def _run_seeds(
         done = {seed: run for seed, run in found.items() if run and run.complete}
         left = [seed for seed in found if seed not in done]
         device = find_device(pipeline.run.device)
-        if left:
-            try_weights(pipeline, fetch=True)
-        data = read(pipeline) if left else None
+        _, data = prepare(pipeline, left, device, peers, read)
         for again in filter(None, (found[seed] for seed in left)):
             refuse_changed_data(again.facts.get("data"), data.identity if data else {}, f"run {again.run_id}", REMEDY)
-        known = _tracker_group(found)
-        source = provenance()
+        known, source = _tracker_group(found), provenance()
         info = group_info(pipeline, {"data": data.identity if data else _identity(done.values()), "source": source})
         group = _open_group(info, tracker, known, done.values(), warn, training=bool(left))
         parent = group.id if group else known
@@ -107,7 +123,9 @@ def _run_seeds(
             return [results[seed] for seed in pipeline.seeds]
         with _ending(group), cpu_threads(pipeline.run.threads):
             if data is not None:
-                context = RunContext(pipeline, data, device, runs, tracker, group.id, screen, warn, source=source)
+                context = RunContext(
+                    pipeline, data, device, runs, tracker, group.id, screen, warn, source=source, peers=peers
+                )
                 for seed in left:
                     begun = found[seed] or (longer_run(context, seed, held) if resume else None)
                     results[seed] = run_seed(context, seed, begun)

@@ -2,39 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from ignite.engine import Engine
 
-from cgl_ignite.engine.trainer import Handler, build_trainer, train
-from cgl_ignite.errors import InputError, Interrupted
+from cgl_ignite.engine.trainer import Handler, train
+from cgl_ignite.errors import InputError
 from cgl_ignite.handlers.checkpoint import Checkpointer
 from cgl_ignite.handlers.contents import read_run_checkpoint
-from cgl_ignite.handlers.evaluation import HoldoutEvaluation, TestEvaluation
+from cgl_ignite.handlers.evaluation import TestEvaluation
 from cgl_ignite.handlers.interruption import Interruption
-from cgl_ignite.handlers.paths import PathSampler
-from cgl_ignite.handlers.ramp import RampUp
 from cgl_ignite.handlers.recording import MetricsRecorder, TestRecorder
-from cgl_ignite.handlers.schedule import LearningRate
 from cgl_ignite.handlers.state import TrainerState, state_of
-from cgl_ignite.handlers.subgroups import SubgroupResampler
 from cgl_ignite.handlers.watching import Watcher
 from cgl_ignite.pipeline.active import ActiveRun, RunContext, begin
 from cgl_ignite.pipeline.artifacts import keep_routing
-from cgl_ignite.pipeline.assemble import assemble, build_step, routes_of
+from cgl_ignite.pipeline.assemble import Parts, assemble, routes_of
 from cgl_ignite.pipeline.distil import distilling, next_stage, refuse_unfit_teacher
 from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.hand_over import hand_over
 from cgl_ignite.pipeline.record import recorded
 from cgl_ignite.pipeline.result import RunResult
+from cgl_ignite.pipeline.stage import Learning, gathering_of, saving, stage_trainer
 from cgl_ignite.pipeline.teachers import identify_teachers
 from cgl_ignite.pool.settling import unsettled
 from cgl_ignite.pretrained import identify_weights
-from cgl_ignite.schedules import SCHEDULES
 from cgl_ignite.seeding import stream
 from cgl_ignite.tracking import SystemMetrics, is_settled
 
@@ -52,14 +47,14 @@ _AT_CHANCE = (
 def run_seed(context: RunContext, seed: int, again: RunFolder | None) -> RunResult:
     """Train one pool, or go on with it, and hand over its student; ``again`` is locked by the caller."""
     pipeline, screen = context.pipeline, context.screen
-    interruption = Interruption()
+    interruption = Interruption(context.peers)
     checkpoint = read_run_checkpoint(again.checkpoint) if again else None
     if again and checkpoint:
         files = {"teachers": identify_teachers(pipeline), "weights": identify_weights(pipeline.backbone)}
         for what, now in files.items():
             _refuse_changed(what, checkpoint["facts"].get(what, {}), now, again.run_id)
-    parts = assemble(pipeline, context.data, seed, context.device, interruption)
-    if checkpoint and not pipeline.run.batches_per_chunk and not distilling(checkpoint):
+    parts = _assemble(context, seed, interruption, again)
+    if checkpoint and not pipeline.run.batches_per_chunk and not distilling(checkpoint) and not parts.ordered:
         parts = replace(parts, batches_per_chunk=checkpoint["facts"]["batches_per_chunk"])
     refuse_unfit_teacher(pipeline, parts.splits)
     report = context.data.report(seed)
@@ -85,6 +80,16 @@ def run_seed(context: RunContext, seed: int, again: RunFolder | None) -> RunResu
     return result
 
 
+def _assemble(context: RunContext, seed: int, interruption: Interruption, again: RunFolder | None) -> Parts:
+    """Build the parts of a run; other processes that train it get the checkpoint that it goes on from."""
+    pipeline, peers = context.pipeline, context.peers
+    build = partial(assemble, pipeline, context.data, seed, context.device, interruption, peers=peers)
+    if peers is None:
+        return build()
+    peers.from_first(again.checkpoint.read_bytes() if again else None)
+    return peers.in_step(build)
+
+
 def _refuse_changed(what: str, before: Mapping[str, str], now: Mapping[str, str], run: str) -> None:
     """Make sure that the files of the teachers, or of the weights, are those with which a run began."""
     if changed := [name for name, digest in now.items() if before.get(name) != digest]:
@@ -97,7 +102,8 @@ def _refuse_changed(what: str, before: Mapping[str, str], now: Mapping[str, str]
 def _train(run: ActiveRun, checkpoint: dict[str, Any] | None, interruption: Interruption) -> TrainerState:
     """Train a stage of a run to its end, from where it stands."""
     every, parts = run.pipeline.run.checkpoint_every, run.parts
-    checkpointer = Checkpointer(run.folder.path, parts.trained, run.averages, run.selector, every, run.facts)
+    gathering = gathering_of(parts, run.averages)
+    checkpointer = Checkpointer(run.folder.path, parts.trained, run.averages, run.selector, every, run.facts, gathering)
     trainer = _trainer(run, checkpointer, interruption)
     if checkpoint:
         checkpointer.resume(trainer, checkpoint)
@@ -108,7 +114,7 @@ def _train(run: ActiveRun, checkpoint: dict[str, Any] | None, interruption: Inte
     if run.context.screen:
         run.context.screen.start(run.summary)
     _warn_of_statistics(run)
-    with _saving(checkpointer, trainer):
+    with saving(checkpointer, trainer):
         train(trainer, parts.batches, run.pipeline.run.epochs, run.selector)
     return state_of(trainer)
 
@@ -125,42 +131,18 @@ def _warn_of_statistics(run: ActiveRun) -> None:
 
 
 def _trainer(run: ActiveRun, checkpointer: Checkpointer, interruption: Interruption) -> Engine:
-    """Attach the handlers; their order is the story of a run."""
-    context, parts, pipeline = run.context, run.parts, run.pipeline
-    method, optim, before = pipeline.method, pipeline.optim, run.before.epochs
-    epochs = pipeline.run.epochs - before
+    """Attach the handlers of the training, and those that keep its record."""
+    context, parts = run.context, run.parts
     last: list[Handler] = []
-    if pipeline.distil is None:
+    if run.pipeline.distil is None:
         last = [TestEvaluation(parts.evaluate_test, run.selector), TestRecorder(run.journal)]
-    publish = [] if before else [partial(keep_routing, journal=run.journal)]
-    average = parts.average
     system = SystemMetrics(cuda=context.device.type == "cuda")
     for note in system.notes:
         context.warn(note)
-    handlers: list[Handler] = [
-        PathSampler(parts.pool, parts.routing, parts.subsets.group_of, method.statistics, run.seed, *publish),
-        *run.initial,
-        RampUp(method.ramp, epochs),
-        LearningRate(parts.optimizer, optim.learning_rate, SCHEDULES.build(optim.schedule, epochs), before),
-        SubgroupResampler(parts.choice, run.seed),
-        run.averages,
-        *([average] if average else []),
-        HoldoutEvaluation(average.judged(parts.evaluate_holdout) if average else parts.evaluate_holdout),
-        run.selector,
-        MetricsRecorder(run.journal, system, context.device),
-        checkpointer,
-        *([Watcher(context.screen)] if context.screen else []),
-        interruption,
-        *last,
-    ]
-    return build_trainer(build_step(pipeline, parts), handlers)
-
-
-@contextmanager
-def _saving(checkpointer: Checkpointer, trainer: Engine) -> Iterator[None]:
-    """Save the state of a training that is interrupted."""
-    try:
-        yield
-    except Interrupted:
-        checkpointer.save(trainer)
-        raise
+    before = run.before.epochs
+    return stage_trainer(
+        Learning(run.pipeline, run.seed, parts, run.averages, run.selector, checkpointer, before, run.initial),
+        publish=[] if before else [partial(keep_routing, journal=run.journal)],
+        record=[MetricsRecorder(run.journal, system, context.device)],
+        last=[*([Watcher(context.screen)] if context.screen else []), interruption, *last],
+    )

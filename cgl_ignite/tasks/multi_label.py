@@ -37,8 +37,9 @@ def pairwise_diversity(logits: Tensor, targets: Tensor) -> Tensor:
     Each class counts as the distance of its predictions as two classes, yes and no. Shape: result (B, K, K).
     """
     probabilities = logits.sigmoid().transpose(0, 1)
-    distances = torch.cdist(probabilities, probabilities, compute_mode="donot_use_mm_for_euclid_dist")
-    return distances * (2 / logits.shape[-1]) ** 0.5
+    distances: Tensor = torch.cdist(probabilities, probabilities, compute_mode="donot_use_mm_for_euclid_dist")
+    scale: float = (2 / logits.shape[-1]) ** 0.5
+    return distances * scale
 
 
 def _decide(logits: Tensor) -> Tensor:

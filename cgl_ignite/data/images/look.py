@@ -31,7 +31,8 @@ def look_at_images(options: Mapping[str, Any], *, files: bool) -> Look:
     if not files or not folder.is_dir():
         return Look(shape=None if sides is None else (_COLOURS, *sides), certain=False)
     separator = label_separator_of(options.get("task"), options.get("label_separator"))
-    columns = ImageColumns(*(options.get(name) for name in ("table", "image", "label", "split")), separator)
+    table, image, label, split = (options.get(name) for name in ("table", "image", "label", "split"))
+    columns = ImageColumns(table, image, label, split, separator)
     layout = find_images(folder, columns, skip_bad=bool(options.get("skip_bad")))
     found = layout.files
     train, holdout, test = (len(found.get(part, ())) for part in ("train", "holdout", "test"))

@@ -1,0 +1,102 @@
+"""What several processes cannot divide is refused by name, and one process is as it was."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from cgl_ignite.catalogue import load_pipeline
+from cgl_ignite.cli.main import cgl
+from cgl_ignite.distributed.launch import launched, processes
+from cgl_ignite.distributed.limits import faults, reduction_of, refuse_undivided
+from cgl_ignite.errors import InputError
+from cgl_ignite.pipeline.processes import adds_in_order
+from tests.distributed.pools import PIPELINE
+
+REFUSED = {
+    'method.preset="dml"': "method.subsets",
+    'method.statistics="shared"': "method.statistics",
+    'method.update="in turn"': "method.update",
+    'method.teachers=["student.pt"]': "method.teachers",
+    "distil={epochs=1}": "distil",
+    "method.students=2": "method.students",
+}
+
+
+@pytest.mark.parametrize("change", REFUSED)
+def test_what_cannot_be_divided_is_named(change: str) -> None:
+    pipeline = load_pipeline(PIPELINE, [change])
+    assert [key for key, _ in faults(pipeline, 3)] == [REFUSED[change]]
+    with pytest.raises(InputError, match=f"^{REFUSED[change]}: "):
+        refuse_undivided(pipeline, 8, 3)
+
+
+def test_groups_for_every_process() -> None:
+    pipeline = load_pipeline(PIPELINE)
+    refuse_undivided(pipeline, 8, 8)
+    with pytest.raises(InputError, match="2 data groups are too few for 3 processes"):
+        refuse_undivided(pipeline, 2, 3)
+
+
+def test_check_judges_for_many_processes() -> None:
+    arguments = ["check", str(PIPELINE), "--set", 'method.preset="one"', "--processes"]
+    assert CliRunner().invoke(cgl, [*arguments, "1"]).exit_code == 0
+    result = CliRunner().invoke(cgl, [*arguments, "2"])
+    assert result.exit_code == 2
+    assert "method.subsets: with 'whole' all students read the same batch" in result.output
+
+
+def test_how_gradients_are_added_up() -> None:
+    pipeline, ordered = (load_pipeline(PIPELINE, change) for change in ([], ['run.reduce="ordered"']))
+    assert [reduction_of(pipeline, device, 2) for device in ("cpu", "cuda")] == ["ordered", "fast"]
+    assert reduction_of(pipeline, "cpu", 1) == "fast"
+    assert reduction_of(ordered, "cuda", 2) == reduction_of(ordered, "cpu", 1) == "ordered"
+    cpu = torch.device("cpu")
+    assert adds_in_order(ordered, cpu, None) and not adds_in_order(pipeline, cpu, None)
+    with pytest.raises(InputError, match=r"^run\.batches_per_chunk: "):
+        adds_in_order(load_pipeline(PIPELINE, ['run.reduce="ordered"', "run.batches_per_chunk=2"]), cpu, None)
+
+
+def test_other_verbs_refuse_torchrun(monkeypatch: pytest.MonkeyPatch) -> None:
+    torchrun = {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}
+    for name, value in torchrun.items():
+        monkeypatch.setenv(name, value)
+    first = CliRunner().invoke(cgl, ["check", str(PIPELINE)])
+    assert first.exit_code == 2
+    assert "cgl check runs in one process" in first.output
+    monkeypatch.setenv("RANK", "1")
+    other = CliRunner().invoke(cgl, ["check", str(PIPELINE)])
+    assert other.exit_code == 2
+    assert other.output == ""
+
+
+def test_the_environment_of_torchrun(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not launched()
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert processes() == 1  # another program's variable
+    for name, value in {"RANK": "3", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}.items():
+        monkeypatch.setenv(name, value)
+    assert processes() == 4
+
+
+def test_one_process_imports_and_starts_nothing(tmp_path: Path) -> None:
+    program = (
+        "import sys, torch.distributed as dist\n"
+        "from cgl_ignite.pipeline import run\n"
+        "from cgl_ignite.tracking.memory import MemoryTracker\n"
+        "from cgl_ignite.catalogue import load_pipeline\n"
+        f"changes = ['run.epochs=1', 'data.limit=64', 'data.holdout=20', 'backbone.width=2', "
+        f"'tracking.folder={tmp_path}']\n"
+        f"run(load_pipeline({str(PIPELINE)!r}, changes), tracker=MemoryTracker())\n"
+        "loaded = {name for name in sys.modules if name.startswith('cgl_ignite.distributed.')}\n"
+        "assert loaded <= {'cgl_ignite.distributed.launch', 'cgl_ignite.distributed.limits'}, loaded\n"
+        "assert not dist.is_initialized()\n"
+    )
+    command, place = [sys.executable, "-c", program], PIPELINE.parents[1]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=place)
+    assert done.returncode == 0, done.stderr
