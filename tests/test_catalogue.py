@@ -146,7 +146,7 @@ def test_everything_wrong_is_reported_at_once_in_the_order_of_the_file(path: Pat
         "trial.toml:12: method.ramp: start = 0.5 must not be after end = 0.2",
         "trial.toml:21: run.epochs_: unknown key; did you mean 'epochs'?"
         " (allowed here: epochs, passes_per_epoch, average, precision, device, threads, graphs, batches_per_chunk,"
-        " checkpoint_every, metrics)",
+        " reduce, checkpoint_every, metrics)",
         "--set method.choose.probabilty=0.5: method.choose.probabilty: unknown key;"
         " did you mean 'probability'? (allowed here: kind, probability)",
         "--set optim.learning_rate=-1: optim.learning_rate: must be a number of more than 0, not -1",

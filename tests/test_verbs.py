@@ -19,9 +19,11 @@ from tests.texts import without_models
 
 each_kind = pytest.mark.parametrize("kind", KINDS)
 SHIPPED = sorted((Path(__file__).resolve().parents[1] / "pipelines").glob("*.toml"))
-SMALL = {"resnet": ["backbone.width=2"], "vdcnn": ["backbone.width=2", "backbone.embedding=4"]} | {
-    "transformer": [f"backbone.{name}" for name in ("width=8", "embedding=8", "heads=2", "feed_forward=8")]
-}
+SMALL = {
+    "resnet": ["backbone.width=2"],
+    "recommended": ["backbone.width=2"],
+    "vdcnn": ["backbone.width=2", "backbone.embedding=4"],
+} | {"transformer": [f"backbone.{name}" for name in ("width=8", "embedding=8", "heads=2", "feed_forward=8")]}
 """Changes that make the backbone of a shipped pipeline small, by a part of the pipeline's name."""
 
 

@@ -81,20 +81,21 @@ def _write(text: str, output: str, *, force: bool) -> None:
 
 
 def _size(dataset: str, path: str | None) -> DataSize:
-    """Look at the data: at the names of files, headers and labels, if they are the user's own.
+    """Look at the user's own data: at the names of files, headers and labels.
 
     Raises:
         InputError: there is nothing at the path, it cannot be read as this data set, or the data set takes none.
     """
+    if path is None:
+        return DataSize(DATASETS[dataset].rows)
+    if "path" not in DATASETS[dataset].sections.get("data", {}):
+        raise InputError(f"--path {path}: {dataset!r} has its own files; for yours take local_images or local_text")
+    if not Path(path).expanduser().exists():
+        raise InputError(f"--path {path}: there is no such file or folder")
     from cgl_ignite.data import look_at
 
-    own = "path" in DATASETS[dataset].sections.get("data", {})
-    if path is not None and not own:
-        raise InputError(f"--path {path}: {dataset!r} has its own files; for yours take local_images or local_text")
-    if path is not None and not Path(path).expanduser().exists():
-        raise InputError(f"--path {path}: there is no such file or folder")
-    look = look_at(dataset, {} if path is None else {"path": path}, files=path is not None)
-    side = min(look.shape[1:]) if look.shape and own else None
+    look = look_at(dataset, {"path": path}, files=True)
+    side = min(look.shape[1:]) if look.shape else None
     return DataSize(look.train, look.classes, look.each, look.holdout, side)
 
 

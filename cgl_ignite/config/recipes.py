@@ -19,11 +19,13 @@ class Recipe:
         modality: what it holds or reads.
         sections: values by section.
         comments: what the user has to know of a value, by its dotted key.
+        rows: of the training part of a data set, with its holdout; None for the user's own.
     """
 
     modality: str
     sections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     comments: Mapping[str, str] = field(default_factory=dict)
+    rows: int | None = None
 
 
 _HALVED = {"kind": "milestones", "at": [0.3, 0.6, 0.8], "factor": 0.5}
@@ -34,7 +36,7 @@ _PAPER_VDCNN = Recipe(
     "text",
     {"data": {"encoding": {"kind": "characters", "length": 1024}}, "optim": _CONSTANT, "run": {"epochs": 20}},
 )
-_CIFAR = Recipe("image", {"data": {"holdout": 5000, "augment": {"kind": "crop_flip"}}})
+_CIFAR = Recipe("image", {"data": {"holdout": 5000, "augment": {"kind": "crop_flip"}}}, rows=50_000)
 
 BACKBONES: Mapping[str, Recipe] = {
     "resnet8": Recipe("image", {"optim": _ADAM, "run": {"epochs": 60}}),
@@ -73,16 +75,17 @@ DATASETS: Mapping[str, Recipe] = {
             "optim": {"learning_rate": 4e-3, "batch_size": 16},
             "run": {"epochs": 40, "threads": 1},
         },
+        rows=1_437,
     ),
     "cifar10": _CIFAR,
     "cifar100": _CIFAR,
     "local_images": Recipe(
         "image", {"data": {"path": "images", "size": 32, "holdout": 500, "augment": {"kind": "crop_flip"}}}
     ),
-    "imdb": Recipe("text", {"data": {"holdout": 2000}}),
-    "yelp_review_full": Recipe("text", {"data": {"holdout": 20_000}}),
-    "yahoo_answers": Recipe("text", {"data": {"holdout": 50_000}}),
-    "amazon_review_full": Recipe("text", {"data": {"holdout": 100_000}}),
+    "imdb": Recipe("text", {"data": {"holdout": 2000}}, rows=25_000),
+    "yelp_review_full": Recipe("text", {"data": {"holdout": 20_000}}, rows=650_000),
+    "yahoo_answers": Recipe("text", {"data": {"holdout": 50_000}}, rows=1_400_000),
+    "amazon_review_full": Recipe("text", {"data": {"holdout": 100_000}}, rows=3_000_000),
     "local_text": Recipe(
         "text",
         {"data": {"path": "texts", "label": "label", "text": ["text"], "header": True, "holdout": 500}},

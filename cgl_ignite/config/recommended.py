@@ -30,7 +30,7 @@ class DataSize:
     Attributes:
         rows: of the training part, with those that a holdout is cut from.
         classes: their number.
-        each: training rows of the rarest and of the most frequent class.
+        each: rows of the rarest and of the most frequent class, before a test part is cut.
         holdout: rows of a validation part.
         side: the shorter side of its images.
     """
@@ -69,7 +69,7 @@ def recommended(tree: Tree, dataset: Recipe, size: DataSize) -> tuple[Tree, Comm
     if size.each and size.each[1] >= _UNEQUAL * size.each[0]:
         data["balance"] = "loss"
         method["selection"] = {"kind": "last", "by": "balanced_accuracy"}
-        comments["data.balance"] = "rare classes count more; the selection goes by balanced accuracy"
+        comments["data.balance"] = "classes have {:,} to {:,} rows: rare ones count more".format(*size.each)
     return {**tree, "data": data, "method": method, "optim": optim, "run": run}, comments
 
 
@@ -110,5 +110,4 @@ def _epochs(rows: int | None, bounds: tuple[int, int, int]) -> int:
 def _in_classes(size: DataSize) -> str:
     if size.classes is None:
         return ""
-    each = "" if size.each is None else f", {size.each[0]:,} to {size.each[1]:,} each"
-    return f" in {size.classes:,} classes{each}"
+    return f" in {size.classes:,} classes"

@@ -27,7 +27,7 @@ class Look:
         shape: of one input; of texts their encoding tells it.
         classes: their number.
         train: rows of the training part, with those that a holdout is cut from.
-        each: rows of the rarest and of the most frequent class there.
+        each: rows of the rarest and of the most frequent class, before a test part is cut from those of training.
         holdout: rows of a validation part.
         test: rows of the test part.
         certain: whether ``shape`` comes from the files, or from a data set that has only one.

@@ -98,7 +98,9 @@ def test_the_recipe_is_fitted_to_a_folder_of_images(workdir: Path) -> None:
     assert (data["path"], data["size"], pipeline.backbone.model_dump()["stem"]) == ("photos", 96, "imagenet")
     # a fifth of 108 images is the test part, so 86 are left
     assert data["holdout"] == 21
-    assert "holdout = 21  # of 86 rows in 2 classes, 8 to 100 each" in Path("mine.toml").read_text()
+    text = Path("mine.toml").read_text()
+    assert "holdout = 21  # of 86 rows in 2 classes\n" in text
+    assert "classes have 8 to 100 rows: rare ones count more" in text
     assert (data["balance"], pipeline.method.selection.by) == ("loss", "balanced_accuracy")
     assert (pipeline.run.epochs, pipeline.optim.batch_size) == (400, 32)
 

@@ -74,3 +74,9 @@ def test_a_backbone_for_other_inputs_is_refused(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(recipes.BACKBONES, "reader", Recipe("text"))
     with pytest.raises(InputError, match=r"'reader' reads text, but 'digits' holds image; .* 'resnet8'"):
         recipe("digits", "reader", "cgl")
+
+
+@pytest.mark.parametrize("kind", recipes.DATASETS)
+def test_the_rows_of_a_data_set_are_those_that_it_tells(kind: str) -> None:
+    rows = REGISTRIES["dataset"].facts(kind)["rows"]
+    assert recipes.DATASETS[kind].rows == (rows and rows[0])

@@ -164,7 +164,7 @@ def test_a_run_that_ends_while_it_is_set_up_ends_truly(
 
 
 def test_a_group_is_closed_when_its_run_cannot_be_assembled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stopped(*_: Any) -> None:
+    def stopped(*_: Any, **__: Any) -> None:
         signal.raise_signal(signal.SIGTERM)
 
     monkeypatch.setattr("cgl_ignite.pipeline.train.assemble", stopped)

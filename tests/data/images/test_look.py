@@ -31,6 +31,7 @@ def test_what_a_look_tells_is_what_is_read(
         train=len(source.train),
         holdout=len(source.holdout()) if source.holdout else None,
         test=len(source.test()),
+        each=(3, 4),
     )
 
 
