@@ -14,7 +14,7 @@ import torch
 
 from cgl_ignite.analysis.chance import certainty
 from cgl_ignite.data import Examples
-from cgl_ignite.errors import InputError, RunFailed
+from cgl_ignite.errors import InputError, RunFailed, shortage
 from cgl_ignite.handlers.checkpoint import all_finite
 from cgl_ignite.handlers.state import TrainerState
 from cgl_ignite.pipeline.active import ActiveRun
@@ -114,7 +114,7 @@ def student_model(folder: RunFolder, name: str, workshop: Path) -> StudentModel:
     try:
         write_student(program, student, card, "pt2")
     except InputError as error:
-        if isinstance(error.__cause__, OSError):
+        if isinstance(error.__cause__, OSError) or shortage(error):
             raise
         raise ModelRefused(str(error)) from error
     pixels = np.random.default_rng(0).integers(0, 256, (2, *card.shape), np.uint8)

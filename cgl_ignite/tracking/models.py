@@ -29,7 +29,7 @@ from mlflow.types.schema import Array
 from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 from torch.export import ExportedProgram
 
-from cgl_ignite.errors import first_line
+from cgl_ignite.errors import first_line, shortage
 from cgl_ignite.tracking.base import ModelRefused, StudentModel
 from cgl_ignite.tracking.entities import DESCRIPTION, description
 from cgl_ignite.tracking.keys import STUDENTS
@@ -101,9 +101,9 @@ def _upload(client: MlflowClient, run: Run, model: StudentModel, begun: LoggedMo
         try:
             _save(model, place, written)
             _try_out(model, place)
-        except OSError:
-            raise
         except Exception as error:
+            if isinstance(error, OSError) or shortage(error):
+                raise
             raise ModelRefused(first_line(error)) from error
         entry = begun or client.create_logged_model(
             run.info.experiment_id,

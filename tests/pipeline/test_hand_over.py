@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from cgl_ignite.catalogue import load_pipeline
 from cgl_ignite.pipeline import abandoned, artifacts, hand_over, read_result, record, run, session
@@ -78,6 +79,23 @@ def test_what_fails_after_the_result_is_a_note_and_the_run_is_finished(setting, 
     assert read_result(folder_of(result) / "result.json") == result
     assert Path(result.student).is_file()
     assert (result.model is None) == (broken == "student_model")
+
+
+def test_a_student_is_stored_later_if_memory_is_short_now(setting, notes, monkeypatch, programs):
+    def short(*_, **__):
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory")
+
+    tracker = MemoryTracker()
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.export, "export", short)
+        [result] = run(setting, tracker=tracker, screen=notes)
+    [note] = notes.told
+    assert note.startswith("the student is not stored as a model in memory:: ")
+    assert note.endswith("; --resume tries again")
+    assert (result.model, result.tracked) == (None, False)
+    [again] = run(setting, tracker=tracker, screen=notes, resume=True)
+    assert again.run_id == result.run_id
+    assert again.tracked and again.model is not None
 
 
 def test_the_pictures_are_drawn(setting, pictures):
