@@ -67,9 +67,9 @@ def recommended(tree: Tree, dataset: Recipe, size: DataSize) -> tuple[Tree, Comm
     run = {**length, **dataset.sections.get("run", {}), "average": {"kind": "ema", "decay": 0.998}}
     comments = {"method.preset": _ONE_NETWORK}
     if size.each and size.each[1] >= _UNEQUAL * size.each[0]:
-        data["balance"] = "loss"
-        method["selection"] = {"kind": "last", "by": "balanced_accuracy"}
-        comments["data.balance"] = "classes have {:,} to {:,} rows: rare ones count more".format(*size.each)
+        data["balance"] = "sampling"
+        method["selection"] = {"kind": "last", "by": "macro_f1"}
+        comments["data.balance"] = "classes have {:,} to {:,} rows".format(*size.each)
     return {**tree, "data": data, "method": method, "optim": optim, "run": run}, comments
 
 

@@ -100,8 +100,8 @@ def test_the_recipe_is_fitted_to_a_folder_of_images(workdir: Path) -> None:
     assert data["holdout"] == 21
     text = Path("mine.toml").read_text()
     assert "holdout = 21  # of 86 rows in 2 classes\n" in text
-    assert "classes have 8 to 100 rows: rare ones count more" in text
-    assert (data["balance"], pipeline.method.selection.by) == ("loss", "balanced_accuracy")
+    assert "classes have 8 to 100 rows" in text
+    assert (data["balance"], pipeline.method.selection.by) == ("sampling", "macro_f1")
     assert (pipeline.run.epochs, pipeline.optim.batch_size) == (400, 32)
 
 
