@@ -141,11 +141,13 @@ def find_cell(
     cell: Cell,
     comparison: str,
     data: Mapping[str, str] | None = None,
+    files: Mapping[str, str] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> RunFolder | None:
     """Find the run of a cell: its own, finished or not, or a finished one of another comparison.
 
-    ``data``: only one that has read these (:func:`cgl_ignite.data.identity.identify_data`).
+    ``data``: only one that has read these (:func:`cgl_ignite.data.identity.identify_data`); ``files``: only one whose
+    teachers and weights came from these (:func:`cgl_ignite.pipeline.teachers.identify_files`).
 
     Raises:
         InputError: another process works on it.
@@ -153,10 +155,10 @@ def find_cell(
     deadline = clock() + ORPHAN_SECONDS
     while True:
         try:
-            own = unfinished_run(runs, pipeline, cell.seed, data, comparison=comparison, method=cell.method)
+            own = unfinished_run(runs, pipeline, cell.seed, data, files, comparison=comparison, method=cell.method)
         except InputError:
             if clock() > deadline:
                 raise
             time.sleep(0.2)
             continue
-        return own or finished_run(runs, pipeline, cell.seed, data)
+        return own or finished_run(runs, pipeline, cell.seed, data, files)

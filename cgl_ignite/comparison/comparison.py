@@ -29,6 +29,7 @@ from cgl_ignite.pipeline.device import find_device
 from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.hand_over import sync_run
 from cgl_ignite.pipeline.result import RunResult, read_result
+from cgl_ignite.pipeline.teachers import identify_files
 from cgl_ignite.tracking import Group, RunInfo, Status, Tracker, provenance
 
 __all__ = ["Comparison"]
@@ -89,7 +90,7 @@ class Comparison:
         self.cells = [Cell(name, seed) for group in groups for seed in self.seeds for name in group]
         for cell in self.cells:
             pipeline = self.pipelines[cell.method]
-            run = find_cell(self.runs, pipeline, cell, self.folder.id, self._identity(cell))
+            run = self._found(cell)
             if run is not None and run.complete:
                 cell.status, cell.run_id, cell.share = "finished", run.run_id, 1.0
                 cell.accuracy = read_result(run.result).test_accuracy
@@ -105,6 +106,17 @@ class Comparison:
             self.report().write(self.folder.path)
         self.board.stop()
         return self.report()
+
+    def _found(self, cell: Cell) -> RunFolder | None:
+        """Find the run of a cell, unless its teachers or weights have changed since; a note says so."""
+        pipeline, data = self.pipelines[cell.method], self._identity(cell)
+        files = identify_files(pipeline)
+        run = find_cell(self.runs, pipeline, cell, self.folder.id, data, files)
+        if run is None and files and (before := find_cell(self.runs, pipeline, cell, self.folder.id, data)):
+            changed = [name for name, digest in files.items() if before.facts["files"].get(name) != digest]
+            since = f"has changed since run {before.run_id[:8]}; trained anew"
+            self.board.note(f"{cell.label}: {', '.join(changed)} {since}")
+        return run
 
     def report(self) -> ComparisonReport:
         """Read what the finished runs have left."""

@@ -21,6 +21,7 @@ from cgl_ignite.pipeline.data import RunData, refuse_changed_data
 from cgl_ignite.pipeline.device import cpu_threads, find_device
 from cgl_ignite.pipeline.find import take_run
 from cgl_ignite.pipeline.result import RunResult, read_result
+from cgl_ignite.pipeline.teachers import identify_files
 from cgl_ignite.pipeline.train import run_seed
 from cgl_ignite.tracking import Tracker
 
@@ -93,7 +94,8 @@ class Task:
         device = find_device(pipeline.run.device)
         context = RunContext(pipeline, data, device, runs, tracker, self.group, screen, warn, self.tags, self.source)
         with ExitStack() as held, cpu_threads(pipeline.run.threads):
-            again = take_run(held, runs, pipeline, self.seed, data.identity, **self.tags)
+            files = identify_files(pipeline)
+            again = take_run(held, runs, pipeline, self.seed, data.identity, files, **self.tags)
             return read_result(again.result) if again and again.complete else run_seed(context, self.seed, again)
 
 

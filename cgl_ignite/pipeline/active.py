@@ -21,7 +21,7 @@ from cgl_ignite.pipeline.assemble import Parts
 from cgl_ignite.pipeline.data import RunData
 from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.stage import selector_of
-from cgl_ignite.pipeline.teachers import identify_teachers
+from cgl_ignite.pipeline.teachers import identify_files, identify_teachers
 from cgl_ignite.pretrained import identify_weights
 from cgl_ignite.tracking import Journal, Tracker, provenance
 
@@ -60,7 +60,8 @@ class RunContext:
     @property
     def facts(self) -> dict[str, Any]:
         """What the folder of a run says about it."""
-        return {"group": self.group, "data": self.data.identity, "source": dict(self.source), **self.tags}
+        told = {"group": self.group, "data": self.data.identity, "source": dict(self.source), **self.tags}
+        return {**told, "files": files} if (files := identify_files(self.pipeline)) else told
 
     @property
     def method(self) -> str:

@@ -16,17 +16,22 @@ __all__ = ["all_runs", "find_run", "finished_run", "take_run", "unfinished_run"]
 
 
 def unfinished_run(
-    runs: Path, pipeline: Pipeline, seed: int, data: Mapping[str, str] | None = None, **tags: str
+    runs: Path,
+    pipeline: Pipeline,
+    seed: int,
+    data: Mapping[str, str] | None = None,
+    files: Mapping[str, str] | None = None,
+    **tags: str,
 ) -> RunFolder | None:
     """Find the run that ``--resume`` goes on with: the newest unfinished one, else the newest of all.
 
-    ``data``: only one that has read these; ``tags``: only one that was started with these.
+    ``data``, ``files``: only one that has read these; ``tags``: only one that was started with these.
 
     Raises:
         InputError: that run is being worked on by another process.
     """
     same = [run for run in all_runs(runs) if tags.items() <= run.facts.items() and run.has_read(data)]
-    same = [run for run in same if run.facts["seed"] == seed and _has_settings(run, pipeline)]
+    same = [run for run in same if run.facts["seed"] == seed and run.has_used(files) and _has_settings(run, pipeline)]
     same = [run for run in same if run.result.exists() or run.checkpoint.exists()]
     found = next((run for run in same if not run.complete), same[0] if same else None)
     if found is not None and not found.complete and found.alive:
@@ -35,16 +40,28 @@ def unfinished_run(
 
 
 def take_run(
-    held: ExitStack, runs: Path, pipeline: Pipeline, seed: int, data: Mapping[str, str] | None = None, **tags: str
+    held: ExitStack,
+    runs: Path,
+    pipeline: Pipeline,
+    seed: int,
+    data: Mapping[str, str] | None = None,
+    files: Mapping[str, str] | None = None,
+    **tags: str,
 ) -> RunFolder | None:
     """Find the run to go on with, as :func:`unfinished_run`, and keep other processes out of it while ``held``."""
-    found = unfinished_run(runs, pipeline, seed, data, **tags)
+    found = unfinished_run(runs, pipeline, seed, data, files, **tags)
     return found if found is None or found.complete else held.enter_context(found.locked())
 
 
-def finished_run(runs: Path, pipeline: Pipeline, seed: int, data: Mapping[str, str] | None = None) -> RunFolder | None:
-    """Find the newest finished run of any comparison with these numbers and data."""
-    same = [run for run in all_runs(runs) if "comparison" in run.facts and run.has_read(data)]
+def finished_run(
+    runs: Path,
+    pipeline: Pipeline,
+    seed: int,
+    data: Mapping[str, str] | None = None,
+    files: Mapping[str, str] | None = None,
+) -> RunFolder | None:
+    """Find the newest finished run of any comparison with these numbers, data and files."""
+    same = [run for run in all_runs(runs) if "comparison" in run.facts and run.has_read(data) and run.has_used(files)]
     same = [run for run in same if run.facts["seed"] == seed and _has_settings(run, pipeline)]
     return next((run for run in same if run.complete), None)
 

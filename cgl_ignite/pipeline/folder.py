@@ -90,6 +90,10 @@ class RunFolder:
         """Whether it has read these data, as far as it is known."""
         return None in (data, self.facts.get("data")) or self.facts["data"] == data
 
+    def has_used(self, files: Mapping[str, str] | None) -> bool:
+        """Whether its teachers and weights came from these files, as far as it is known."""
+        return None in (files, self.facts.get("files")) or self.facts["files"] == files
+
     def read_setting(self) -> dict[str, Any]:
         """Read the effective values that the run was started with, as a tree.
 

@@ -21,6 +21,7 @@ from cgl_ignite.pool import ModularNetwork
 from cgl_ignite.pool.cost import LayerCost, plan_cost
 from cgl_ignite.pool.plan import RouteTable
 from cgl_ignite.pool.probe import inputs_for
+from cgl_ignite.pretrained import identify_weights
 from cgl_ignite.spec import InputSpec
 from cgl_ignite.student import Card, read_student, tokenizer_of
 from cgl_ignite.tasks import Task, task_of
@@ -30,6 +31,7 @@ __all__ = [
     "distil_teachers_work",
     "ensemble_work",
     "frozen_work",
+    "identify_files",
     "identify_teachers",
     "load_teachers",
     "teacher_file",
@@ -189,6 +191,17 @@ def identify_teachers(pipeline: Pipeline) -> dict[str, str]:
     names = [name for name in names if name != AVERAGE]
     files = {name: teacher_file(name, pipeline) for name in names}
     return {name: file_hash(path) for name, path in files.items()}
+
+
+def identify_files(pipeline: Pipeline) -> dict[str, str] | None:
+    """Digest all files besides the data that decide what a run learns, by their names: of teachers, and of weights.
+
+    None if one of them is not there: nothing is known then.
+    """
+    try:
+        return {**identify_teachers(pipeline), **identify_weights(pipeline.backbone)}
+    except InputError:
+        return None
 
 
 def _unfit(student: nn.Module, card: Card, splits: Splits, task: Task) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,30 @@ def test_a_finished_comparison_repeats_nothing(whole: Any) -> None:
     again = start(folder, tracker=tracker, board=board)
     assert again.tree() == report.tree()
     assert (tracker.calls, board.told) == ([], [])
+
+
+def test_cells_of_a_teacher_that_has_changed_are_trained_anew(whole: Any, tmp_path: Path) -> None:
+    first, second = (Path(run.student) for run in whole[0].runs[:2])
+    teacher = tmp_path / "teacher.pt"
+    taught = [f"methods.taught.teachers=['{teacher}']", "methods.taught.preset=baseline"]
+    notes: list[str] = []
+    board, tracker = SilentBoard(), OtherTracker()
+    board.note = notes.append  # type: ignore[attr-defined]
+
+    def trained() -> list[str]:
+        report = start(tmp_path / "mlruns", *taught, names=("taught",), seeds=(1,), board=board, tracker=tracker)
+        return [run.run_id for run in report.runs]
+
+    shutil.copy(first, teacher)
+    before = trained()
+    assert trained() == before and not notes
+    shutil.copy(second, teacher)
+    after = trained()
+    assert after != before
+    assert notes == [f"taught seed 1: {teacher} has changed since run {before[0][:8]}; trained anew"]
+    assert trained() == after
+    teacher.unlink()
+    assert trained() == after  # nothing is known of a file that is gone
 
 
 def test_another_seed_takes_over_what_is_finished(whole: Any) -> None:
