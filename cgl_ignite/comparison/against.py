@@ -9,15 +9,17 @@ from typing import Any
 
 from cgl_ignite.analysis.comparison import Cost, MethodRow, TableRow, compare_methods
 from cgl_ignite.analysis.tables import as_json
-from cgl_ignite.catalogue import bind, bind_methods
+from cgl_ignite.catalogue import bind
 from cgl_ignite.comparison.budget import budget, with_epochs
 from cgl_ignite.comparison.datasets import DataStore
 from cgl_ignite.comparison.report import read_predictions
 from cgl_ignite.config.dump import fingerprint
 from cgl_ignite.config.load import Document
+from cgl_ignite.config.presets import METHODS
 from cgl_ignite.config.schema import Pipeline
+from cgl_ignite.config.variants import entries, variant
 from cgl_ignite.display import Screen
-from cgl_ignite.errors import InputError
+from cgl_ignite.errors import InputError, choices, nearest
 from cgl_ignite.pipeline import RunResult, run
 
 __all__ = ["Opponents", "Outcome", "opponents"]
@@ -94,10 +96,15 @@ def opponents(document: Document, method: str) -> Opponents:
 
     Raises:
         ConfigError: everything that is wrong with the document or with the other method.
-        InputError: data that cannot be read, or a method that is the pipeline's own.
+        InputError: data that cannot be read, an unknown method, or one that is the pipeline's own.
     """
+    known = {*METHODS, *entries(document)}
+    if method not in known:
+        raise InputError(
+            f"--against {method}: there is no such method{nearest(method, known)} (known: {choices(known)})"
+        )
     pipeline = bind(document)
-    other = bind_methods(document, [method])[method].model_copy(update={"distil": None})
+    other = bind(variant(document, method)).model_copy(update={"distil": None})
     if fingerprint(pipeline) == fingerprint(other):
         raise InputError(f"--against {method}: this pipeline is that already; name another method")
     data = DataStore()
