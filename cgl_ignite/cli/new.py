@@ -48,7 +48,8 @@ def new(
     added = _added(plugins)
     data, size = DATASETS[dataset], _size(dataset, path)
     tree = recipe(dataset, backbone, method or REFERENCE, added)
-    comments = {**data.comments, **{**BACKBONES, **added}[backbone].comments}
+    placeholders = data.comments if path is None else {}
+    comments = {**placeholders, **{**BACKBONES, **added}[backbone].comments}
     if method is None:
         tree, more = recommended(tree, data, size)
     else:
@@ -128,5 +129,5 @@ def _on_method(method: str, modality: str) -> dict[str, str]:
 
 
 def _commented(tree: Mapping[str, Any], comments: Mapping[str, str]) -> str:
-    lines = [f"{line}  # {comments[key]}" if comments.get(key) else line for key, line in toml_lines(tree)]
+    lines = [f"{line}  # {comments[key]}" if key in comments else line for key, line in toml_lines(tree)]
     return "\n".join(lines) + "\n"

@@ -10,7 +10,7 @@ from typing import Any
 from cgl_ignite.analysis.comparison import Cost, MethodRow, TableRow, compare_methods
 from cgl_ignite.analysis.tables import as_json
 from cgl_ignite.catalogue import bind
-from cgl_ignite.comparison.budget import budget, with_epochs
+from cgl_ignite.comparison.budget import budget, budgets, with_cost
 from cgl_ignite.comparison.datasets import DataStore
 from cgl_ignite.comparison.report import read_predictions
 from cgl_ignite.config.dump import fingerprint
@@ -109,8 +109,8 @@ def opponents(document: Document, method: str) -> Opponents:
         raise InputError(f"--against {method}: this pipeline is that already; name another method")
     data = DataStore()
     source = data.read(pipeline).source
-    cost, alone = budget(pipeline, source), budget(other, source)
-    other = with_epochs(other, max(1, round(other.run.epochs * cost.work / alone.work)))
+    cost, alone = budgets({"own": pipeline, "other": other}, source).values()
+    other = with_cost(other, alone, cost.work)
     return Opponents(method, pipeline, other, cost, budget(other, source), data)
 
 

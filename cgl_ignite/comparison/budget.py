@@ -21,7 +21,7 @@ from cgl_ignite.pool.plan import RouteTable
 from cgl_ignite.seeding import stream
 from cgl_ignite.spec import InputSpec
 
-__all__ = ["DataForm", "Equal", "budget", "budgets", "steps_of_a_pass", "with_epochs", "with_passes"]
+__all__ = ["DataForm", "Equal", "budget", "budgets", "steps_of_a_pass", "with_cost", "with_epochs", "with_passes"]
 
 Equal = Literal["epochs", "steps", "cost"]
 """What all methods of a comparison have the same amount of."""
@@ -107,9 +107,9 @@ def budgets(pipelines: Mapping[str, Pipeline], data: DataSource | DataForm, equa
     if equal != "cost":
         return found
     dearest = max(cost.work for cost in found.values())
-    epochs = {name: max(1, round(pipelines[name].run.epochs * dearest / cost.work)) for name, cost in found.items()}
     return {
-        name: budget(with_epochs(one, epochs[name]), form, costs[_backbone(one)]) for name, one in pipelines.items()
+        name: budget(with_cost(one, found[name], dearest), form, costs[_backbone(one)])
+        for name, one in pipelines.items()
     }
 
 
@@ -120,6 +120,11 @@ def _backbone(pipeline: Pipeline) -> str:
 def with_passes(pipeline: Pipeline, passes: int) -> Pipeline:
     """Return the pipeline with another number of passes per epoch."""
     return pipeline.model_copy(update={"run": pipeline.run.model_copy(update={"passes_per_epoch": passes})})
+
+
+def with_cost(pipeline: Pipeline, cost: Cost, work: float) -> Pipeline:
+    """Return the pipeline, which costs this much, with the epochs whose multiply-adds come nearest to ``work``."""
+    return with_epochs(pipeline, max(1, round(pipeline.run.epochs * work / cost.work)))
 
 
 def with_epochs(pipeline: Pipeline, epochs: int) -> Pipeline:

@@ -80,7 +80,7 @@ def fitted(tree: Tree, path: str, size: DataSize) -> tuple[Tree, Comments]:
     """
     data = {key: value for key, value in tree["data"].items() if key not in _FOUND_OUT}
     data, backbone = {**data, "path": path}, dict(tree["backbone"])
-    comments: Comments = {"data.path": ""}
+    comments: Comments = {}
     if size.holdout is not None:
         del data["holdout"]
     elif size.rows is not None:

@@ -57,7 +57,7 @@ class RunContext:
     source: Mapping[str, str] = field(default_factory=provenance)
     peers: Peers | None = None
 
-    @property
+    @cached_property
     def facts(self) -> dict[str, Any]:
         """What the folder of a run says about it."""
         told = {"group": self.group, "data": self.data.identity, "source": dict(self.source), **self.tags}

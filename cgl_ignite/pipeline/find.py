@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -30,9 +30,10 @@ def unfinished_run(
     Raises:
         InputError: that run is being worked on by another process.
     """
-    same = [run for run in all_runs(runs) if tags.items() <= run.facts.items() and run.has_read(data)]
-    same = [run for run in same if run.facts["seed"] == seed and run.has_used(files) and _has_settings(run, pipeline)]
-    same = [run for run in same if run.result.exists() or run.checkpoint.exists()]
+    tagged = (run for run in all_runs(runs) if tags.items() <= run.facts.items())
+    same = [
+        run for run in _alike(tagged, pipeline, seed, data, files) if run.result.exists() or run.checkpoint.exists()
+    ]
     found = next((run for run in same if not run.complete), same[0] if same else None)
     if found is not None and not found.complete and found.alive:
         raise InputError(still_busy(found))
@@ -61,9 +62,8 @@ def finished_run(
     files: Mapping[str, str] | None = None,
 ) -> RunFolder | None:
     """Find the newest finished run of any comparison with these numbers, data and files."""
-    same = [run for run in all_runs(runs) if "comparison" in run.facts and run.has_read(data) and run.has_used(files)]
-    same = [run for run in same if run.facts["seed"] == seed and _has_settings(run, pipeline)]
-    return next((run for run in same if run.complete), None)
+    compared = (run for run in all_runs(runs) if "comparison" in run.facts)
+    return next((run for run in _alike(compared, pipeline, seed, data, files) if run.complete), None)
 
 
 def find_run(runs: Path, which: str) -> RunFolder:
@@ -101,6 +101,19 @@ def _described(folder: Path, warn: Callable[[str], None] | None) -> RunFolder | 
         if warn is not None:
             warn(f"{error}; this run is passed over")
         return None
+
+
+def _alike(
+    runs: Iterable[RunFolder],
+    pipeline: Pipeline,
+    seed: int,
+    data: Mapping[str, str] | None,
+    files: Mapping[str, str] | None,
+) -> Iterator[RunFolder]:
+    """Keep the runs that give the numbers of a pipeline with a seed."""
+    for run in runs:
+        if run.facts["seed"] == seed and run.has_read(data) and run.has_used(files) and _has_settings(run, pipeline):
+            yield run
 
 
 def _has_settings(run: RunFolder, pipeline: Pipeline) -> bool:
