@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -129,7 +130,7 @@ def gather(which: Sequence[str], folder: Path) -> Page:
         statement=STATEMENT,
         deviations=Grid(("method", "not in the paper's setting"), deviations),
         commands=list(_commands(source)),
-        pipelines={_file(name): portable_toml(run) for name, run in _first_runs(source).items()},
+        pipelines={file: portable_toml(_first_runs(source)[name]) for name, file in _files(source).items()},
         runs=Grid(("method", "seed", "run", "test accuracy, %"), [_run(run) for run in source.finished]),
         surroundings=list(_surroundings(source)),
         source=source,
@@ -206,15 +207,21 @@ def _first_runs(source: Source) -> dict[str, PageRun]:
     return {name: done[0] for name, runs in source.methods.items() if (done := [run for run in runs if run.folder])}
 
 
-def _file(name: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "._-" else "_" for letter in name) + ".toml"
+def _files(source: Source) -> dict[str, str]:
+    """Name a pipeline file for each method; names that differ in special characters alone get numbers."""
+    files: dict[str, str] = {}
+    for name in _first_runs(source):
+        plain = "".join(letter if letter.isalnum() or letter in "._-" else "_" for letter in name)
+        numbered = (f"{plain}_{number}.toml" for number in count(2))
+        files[name] = next(file for file in chain([f"{plain}.toml"], numbered) if file not in files.values())
+    return files
 
 
 def _commands(source: Source) -> Iterator[str]:
     """Write one command for each method: its runs with the same seeds give the same numbers on the same machine."""
-    for name in _first_runs(source):
+    for name, file in _files(source).items():
         seeds = [part for run in source.methods[name] for part in ("--seed", str(run.seed))]
-        yield shlex.join(["cgl", "run", _file(name), *seeds])
+        yield shlex.join(["cgl", "run", file, *seeds])
 
 
 def _run(run: PageRun) -> tuple[str, ...]:

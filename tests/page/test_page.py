@@ -117,6 +117,22 @@ def test_the_commands_repeat_the_runs(home: Path, compared: ComparisonReport, tm
     assert result.test_accuracy == compared.methods[1].runs[2].test_accuracy
 
 
+def test_each_pipeline_has_a_file_of_its_own(home: Path, compared: ComparisonReport, tmp_path: Path) -> None:
+    file = damaged(home, compared, tmp_path)
+    facts = json.loads(file.read_text())
+    names = {"baseline": "lr=1e-3", "cgl": "lr:1e-3"}
+    facts["cells"] = [cell | {"method": names[cell["method"]]} for cell in facts["cells"]]
+    facts["rows"] = {names[name]: row for name, row in facts["rows"].items()}
+    file.write_text(json.dumps(facts))
+    page = gather([compared.folder.name], tmp_path)
+    assert [command.split()[2] for command in page.commands] == ["lr_1e-3.toml", "lr_1e-3_2.toml"]
+    students = []
+    for text in page.pipelines.values():
+        (tmp_path / "one.toml").write_text(text)
+        students.append(load_pipeline(tmp_path / "one.toml").method.students)
+    assert students == [1, 3]
+
+
 def test_markdown_says_the_same(home: Path, compared: ComparisonReport) -> None:
     page = gather([compared.folder.name], home)
     text = as_markdown(page, "report_files")
