@@ -150,7 +150,9 @@ def has_loops(pipeline: Pipeline) -> bool:
     method, optim = pipeline.method, pipeline.optim
     if optim.kind != "adam" or optim.options["weight_decay"] or optim.clip_norm is not None:
         return False
-    if method.teachers or pipeline.run.average.kind != "none" or pipeline.data.balance == "loss":
+    if method.teachers or pipeline.run.average.kind != "none":
+        return False
+    if pipeline.data.balance == "loss" or pipeline.data.options.get("weight") is not None:
         return False
     if pipeline.backbone.weights is not None or optim.layer_decay != 1:
         return False

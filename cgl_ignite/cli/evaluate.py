@@ -79,7 +79,7 @@ def _student(
     from cgl_ignite.analysis.label_evaluation import EVALUATIONS
     from cgl_ignite.cli.notes import show_notes
     from cgl_ignite.cli.reading import reading
-    from cgl_ignite.page.evaluation import MOST_MISTAKES
+    from cgl_ignite.page.evaluation_page import MOST_MISTAKES
     from cgl_ignite.runs import load_student
     from cgl_ignite.student import read_test_part, tokenizer_of
     from cgl_ignite.student.score import judge, logits

@@ -27,7 +27,8 @@ class Examples:
 
     Shape: inputs uint8 (N, C, H, W), or token ids of N texts; targets int64 (N,); hashes int64 (N,) on the CPU, of
     the texts before they were encoded. Where rows have several labels, targets are numbers of sets of labels, and
-    ``label_sets`` tells which classes are in each, bool (sets, classes).
+    ``label_sets`` tells which classes are in each, bool (sets, classes). ``weights`` (N,) tell how much each row counts
+    in the loss with its label; without them all count alike.
 
     Raises:
         ValueError: inputs and targets differ in length.
@@ -37,6 +38,7 @@ class Examples:
     targets: Tensor
     hashes: Tensor | None = None
     label_sets: Tensor | None = None
+    weights: Tensor | None = None
 
     def __post_init__(self) -> None:
         if len(self.inputs) != len(self.targets):
@@ -76,12 +78,15 @@ class Examples:
             inputs=self.inputs.index_select(0, chosen),
             targets=self.targets.index_select(0, there),
             hashes=hashes,
+            weights=None if self.weights is None else self.weights.index_select(0, there),
         )
 
     def to(self, device: torch.device | str) -> Examples:
         """Hold the rows on a device; nothing is copied if they are there."""
         there = None if self.label_sets is None else self.label_sets.to(device)
-        return replace(self, inputs=self.inputs.to(device), targets=self.targets.to(device), label_sets=there)
+        weights = None if self.weights is None else self.weights.to(device)
+        inputs, targets = self.inputs.to(device), self.targets.to(device)
+        return replace(self, inputs=inputs, targets=targets, label_sets=there, weights=weights)
 
 
 def class_counts(targets: Tensor, classes: int, label_sets: Tensor | None) -> Tensor:

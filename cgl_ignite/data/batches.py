@@ -27,12 +27,14 @@ class Batch:
 
     Shape: inputs float32 (rows, C, H, W), normalised, or token ids int64 (rows, T); targets int64 (rows,);
     ``sizes[g]`` rows belong to group g, none if it sits the iteration out. Where an augmentation mixes samples, targets
-    are the shares of the classes, float32 (rows, classes); where rows have several labels, 1 for each of them.
+    are the shares of the classes, float32 (rows, classes); where rows have several labels, 1 for each of them. weights
+    float32 (rows,) of the loss with the label, None if all rows count alike.
     """
 
     inputs: Tensor
     targets: Tensor
     sizes: tuple[int, ...]
+    weights: Tensor | None = None
 
 
 class Batches:
@@ -125,14 +127,15 @@ class Batches:
 
     def _batch(self, rows: Tensor, sizes: tuple[int, ...], iteration: int, passed: int) -> Batch:
         examples = self._examples.take(rows)
-        samples = Samples(loaded(examples.inputs), examples.labels, self._classes, sizes, rows, passed)
+        inputs, labels = loaded(examples.inputs), examples.labels
+        samples = Samples(inputs, labels, self._classes, sizes, rows, passed, examples.weights)
         draws = (stream(self._seed, "augment", iteration, *([number] if number else [])) for number in count())
         for augment in self._augment:
             samples = augment(samples, next(draws))
         samples = replace(samples, inputs=self._normaliser(samples.inputs))
         for augment in self._augment_normalised:
             samples = augment(samples, next(draws))
-        return Batch(samples.inputs, samples.targets, sizes)
+        return Batch(samples.inputs, samples.targets, sizes, samples.weights)
 
 
 def iterations_of_a_pass(rows: int, batch_size: int) -> int:

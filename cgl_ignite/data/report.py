@@ -14,6 +14,7 @@ from cgl_ignite.data.hashing import BLANK, hash_rows
 from cgl_ignite.data.splits import Splits
 from cgl_ignite.data.stored import StoredImages
 from cgl_ignite.data.text.ragged import Ragged
+from cgl_ignite.data.weights import describe_weights
 
 __all__ = ["DataReport", "FrequentLabels", "PartReport", "describe_data"]
 
@@ -178,6 +179,8 @@ def describe_data(splits: Splits, notes: Sequence[str] = ()) -> DataReport:
         hashes = _hashes(examples)
         parts.append(_part(name, examples, hashes, known, len(splits.classes)))
         known = hashes if known is None else known
+    if splits.train.weights is not None:
+        notes = [*notes, describe_weights(splits.train.weights)]
     return DataReport(splits.spec.modality, splits.classes, tuple(parts), tuple(notes), _frequent(splits))
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from cgl_ignite.data.base import DataSource, Examples, InputSpec, Rows
 from cgl_ignite.data.encoding import Preprocessing, Tokenizer, as_they_are
 from cgl_ignite.data.normalise import Normaliser, PadTokens
+from cgl_ignite.data.weights import scale_weights
 from cgl_ignite.errors import InputError
 from cgl_ignite.seeding import stream
 
@@ -22,7 +23,8 @@ __all__ = ["Splits", "choose_stratified", "prepare", "rows_held_out"]
 class Splits:
     """The three parts of a data set; ``test`` reads its rows when called first.
 
-    ``normaliser`` is measured on ``train`` alone; ``tokenizer``, for texts, has learned from it alone.
+    ``normaliser`` is measured on ``train`` alone; ``tokenizer``, for texts, has learned from it alone. Weights of rows,
+    if the data set has some, are those of ``train``, with the mean 1.
     """
 
     train: Examples
@@ -68,9 +70,11 @@ def prepare(
     preprocessor = encoding.fit(source, train_rows)
 
     def read(part: Rows, rows: Tensor) -> Examples:
-        return replace(preprocessor.read(part, rows), label_sets=source.label_sets)
+        return replace(preprocessor.read(part, rows), label_sets=source.label_sets, weights=None)
 
     train = read(source.train, train_rows)
+    if source.train.weights is not None:
+        train = replace(train, weights=scale_weights(source.train.weights[train_rows]))
 
     def whole(part: Rows, name: str, limit: int | None = limit) -> Examples:
         return read(part, _limited(encoding.targets(part), limit, seed, name))

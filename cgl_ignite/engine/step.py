@@ -39,7 +39,8 @@ class CollaborativeStep:
     with β = ``label_weight``, γ = ``imitation_weight`` (both 1 in Eq. 6) and τ = ``teacher_label_weight`` (0 there, 1
     in ONE). An iteration has one turn with all students, or one for each student; every turn runs its units with the
     weights that the turn before has left, and ends with one optimizer step. Batches of different students are
-    independent, so the sum is worked off in chunks of batches: forward and backward per chunk, gradients added up.
+    independent, so the sum is worked off in chunks of batches: forward and backward per chunk, gradients added up. In
+    both :math:`L_{ce}` a sample counts by the weight of its row, if rows have weights.
 
     Args:
         pool: the modular network with its students established.
@@ -162,28 +163,34 @@ class CollaborativeStep:
         outputs = ForwardOutputs(work.plan, output, work.learners, work.batches, tables.imitated, tables.members)
         sizes = tuple(work.sizes[batch] for batch in work.batches)
         own = padded([output.logits[node] for node in outputs.own])
-        targets = padded([given.labels[self.group_of[k]] for k in work.learners])
-        ce = batch_mean(self.task.loss(own, targets, self.loss.label_smoothing, self.class_weights), sizes)
+        ce = batch_mean(self._label_loss(own, work, given), sizes)
         if not work.imitates and self.teachers is None:
             return ce, torch.zeros_like(ce), 0.0
-        kl, teacher_ce = self._imitate(outputs, own, targets, given.rows)
+        kl, teacher_ce = self._imitate(outputs, own, work, given)
         mask = tables.imitated.any(dim=1).to(ce) if self.teachers is None else torch.ones_like(ce)
         return ce, batch_mean(kl, sizes) * mask, batch_mean(teacher_ce, sizes) * mask
 
-    def _imitate(
-        self, outputs: ForwardOutputs, own: Tensor, targets: Tensor, rows: Sequence[Tensor]
-    ) -> tuple[Tensor, Tensor]:
+    def _label_loss(self, logits: Tensor, work: Work, given: OnDevice) -> Tensor:
+        """Return the loss of each sample with its label, by its weight. Shape: logits (S, B, C); result (S, B)."""
+        groups = [self.group_of[k] for k in work.learners]
+        targets = padded([given.labels[group] for group in groups])
+        losses = self.task.loss(logits, targets, self.loss.label_smoothing, self.class_weights)
+        if given.weights is None:
+            return losses
+        return losses * padded([given.weights[group] for group in groups]).to(losses)
+
+    def _imitate(self, outputs: ForwardOutputs, own: Tensor, work: Work, given: OnDevice) -> tuple[Tensor, Tensor]:
         """Return each sample's divergence from its teacher, and the teacher's cross-entropy."""
         loss, logits = self.loss, padded(outputs.output.logits)
         weights = self.aggregator(outputs).to(logits)
         teacher_ce = torch.zeros_like(own[..., 0])
         if loss.teacher_label_weight:
             teacher = teacher_logits(weights, logits)
-            teacher_ce = self.task.loss(teacher, targets, loss.label_smoothing, self.class_weights)
+            teacher_ce = self._label_loss(teacher, work, given)
         kept = weights.detach() if loss.teacher_gradient == "stopped" else weights
         mixed = logits if loss.teacher_gradient == "flows" else logits.detach()
         if self.teachers is not None:
-            kept, mixed = self._with_teachers(self.teachers, kept, mixed, outputs, rows)
+            kept, mixed = self._with_teachers(self.teachers, kept, mixed, outputs, given.rows)
         divergence = self.task.mixes[loss.mixes]
         return divergence(kept, mixed, own, loss.temperature, loss.temperature_squared), teacher_ce
 

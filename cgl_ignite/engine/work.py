@@ -69,12 +69,14 @@ class OnDevice(NamedTuple):
         labels: of these rows.
         ramp: the weight of imitation, a scalar.
         tables: of each chunk.
+        weights: of these rows in the loss with their labels; None if all count alike.
     """
 
     rows: Sequence[Tensor]
     labels: Sequence[Tensor]
     ramp: Tensor
     tables: Sequence[Tables]
+    weights: Sequence[Tensor] | None = None
 
 
 @dataclass(frozen=True)
@@ -98,14 +100,18 @@ class Turn:
     def tensors(self, batch: Batch, ramp: float) -> tuple[Tensor, ...]:
         """List what changes between turns of an equal key: everything that is sent to the device."""
         weight = torch.tensor(ramp, dtype=torch.float64)
-        return (batch.inputs, batch.targets, weight, *(table for work in self.works for table in work.tables))
+        of_rows = () if batch.weights is None else (batch.weights,)
+        tables = [table for work in self.works for table in work.tables]
+        return (batch.inputs, batch.targets, weight, *of_rows, *tables)
 
     def on_device(self, tensors: Sequence[Tensor]) -> OnDevice:
         """Read what :meth:`tensors` has listed."""
         inputs, targets, ramp, *rest = tensors
         width = len(Tables._fields)
-        tables = [Tables(*rest[start : start + width]) for start in range(0, len(rest), width)]
-        return OnDevice(inputs.split(self.sizes), targets.split(self.sizes), ramp, tables)
+        first = len(rest) - width * len(self.works)
+        tables = [Tables(*rest[start : start + width]) for start in range(first, len(rest), width)]
+        weights = rest[0].split(self.sizes) if first else None
+        return OnDevice(inputs.split(self.sizes), targets.split(self.sizes), ramp, tables, weights)
 
 
 def lay_out(

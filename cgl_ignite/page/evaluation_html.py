@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cgl_ignite.analysis.canvas import DPI
-from cgl_ignite.analysis.evaluation import Evaluation, Mistake
 from cgl_ignite.page.content import Grid
 from cgl_ignite.page.render import render
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from cgl_ignite.page.evaluation_page import EvaluationPage, ShownMistake
 
 __all__ = ["evaluation_html"]
 
@@ -24,51 +25,42 @@ _CSS_DPI = 96
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A mistake as the page shows it: a picture as a data URL, or a text; either may be empty."""
+class _Shown:
+    """A mistake with its picture as a data URL, or its text; either may be empty."""
 
-    row: int
-    right: str
-    predicted: str
-    confidence: str
+    mistake: ShownMistake
     picture: str
     text: str
 
 
 def evaluation_html(
-    evaluation: Evaluation,
-    mistakes: Sequence[Mistake],
+    title: str,
+    page: EvaluationPage,
     pictures: Mapping[str, bytes],
     images: Sequence[NDArray[Any]],
     texts: Sequence[str],
-    facts: Mapping[str, Any],
 ) -> str:
     """Write the page.
 
     Args:
-        evaluation: the answers of the student.
-        mistakes: the surest ones.
-        pictures: ``confusion.png`` and ``reliability.png``.
+        title: which student was evaluated on what.
+        page: what it says.
+        pictures: ``reliability.png``, and ``confusion.png`` if the task has one.
         images: of the mistakes, uint8 (H, W, 3) or (H, W) each; or none.
         texts: of the mistakes; empty where there is none.
-        facts: which student was evaluated on what.
     """
-    urls = [_url(_thumbnail(image)) for image in images] or [""] * len(mistakes)
-    shown = [
-        Shown(one.row, evaluation.classes[one.right], evaluation.classes[one.predicted], f"{one.confidence:.1f}", *more)
-        for one, *more in zip(mistakes, urls, texts, strict=True)
-    ]
+    urls = [_url(_thumbnail(image)) for image in images] or [""] * len(page.mistakes)
+    matrix = pictures.get("confusion.png")
     return render(
         "evaluation.html.j2",
-        title=f"Student {facts['student']} of run {facts['run_id']} on {facts['data']}",
-        rows=f"{facts['n']:,}",
-        measures=list(evaluation.lines()),
-        classes=_grid(list(evaluation.table())),
-        confusions=_grid(list(evaluation.confusions())),
-        confusion=_url(pictures["confusion.png"]),
-        confusion_width=_width(pictures["confusion.png"]),
+        title=title,
+        page=page,
+        classes=_grid(page.table),
+        confusions=None if page.confusions is None else _grid(page.confusions),
+        confusion=None if matrix is None else _url(matrix),
+        confusion_width=None if matrix is None else _width(matrix),
         reliability=_url(pictures["reliability.png"]),
-        mistakes=shown,
+        mistakes=[_Shown(*one) for one in zip(page.mistakes, urls, texts, strict=True)],
     )
 
 

@@ -8,12 +8,19 @@ from torch import Tensor
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import Batches, Splits, Subsets, build_augmentations
 from cgl_ignite.data.balance import BETA, class_weights, refuse_missing_classes
+from cgl_ignite.data.weights import refuse_zero_weights
 
 __all__ = ["build_batches", "weights_of_classes"]
 
 
 def build_batches(pipeline: Pipeline, splits: Splits, subsets: Subsets, seed: int, device: torch.device) -> Batches:
-    """Build the batches of a seed."""
+    """Build the batches of a seed.
+
+    Raises:
+        InputError: a student without a row whose weight is above 0.
+    """
+    if splits.train.weights is not None:
+        refuse_zero_weights(splits.train.weights, subsets)
     augment, augment_normalised = build_augmentations(pipeline.data.augmentations, splits.spec)
     return Batches(
         splits.train,

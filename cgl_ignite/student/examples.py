@@ -115,7 +115,7 @@ def _undivided(path: Path, card: Card, options: dict[str, Any]) -> dict[str, Any
         return {"split": False}
     if "table" not in options or (path / str(options["table"])).is_file():
         return {}
-    return dict.fromkeys(("table", "image", "label", "split"))
+    return dict.fromkeys(("table", "image", "label", "split", "weight"))
 
 
 def _check_modality(which: str, card: Card) -> None:

@@ -37,6 +37,7 @@ class Samples:
         sizes: how many of the rows belong to each data group, in order.
         rows: their indices in the training part, int64 (B,), on the CPU.
         passed: how many passes over the data went before.
+        weights: how much each row counts in the loss with its label, float32 (B,); None if all count alike.
     """
 
     inputs: Any
@@ -45,6 +46,7 @@ class Samples:
     sizes: tuple[int, ...]
     rows: Tensor
     passed: int
+    weights: Tensor | None = None
 
     @property
     def shares(self) -> Tensor:

@@ -106,11 +106,26 @@ def _mixing(mix: Mix, alpha: float, probability: float, partners: Partners) -> A
         sizes = samples.sizes if partners == "group" else (count,)
         other = send(_partners(sizes, generator), images.device)
         mixed, own = mix(images, images.index_select(0, other), wanted, generator)
-        shares = samples.shares
-        targets = torch.lerp(shares.index_select(0, other), shares, own.to(shares.dtype).unsqueeze(1))
-        return replace(samples, inputs=mixed, targets=targets)
+        targets, weights = _mixed_targets(samples, other, own)
+        return replace(samples, inputs=mixed, targets=targets, weights=weights)
 
     return augment
+
+
+def _mixed_targets(samples: Samples, other: Tensor, own: Tensor) -> tuple[Tensor, Tensor | None]:
+    r"""Mix the shares of the classes and the weights so that both labels count by the weight of their row.
+
+    .. math:: w = \lambda w_1 + (1 - \lambda) w_2, \quad y = (\lambda w_1 y_1 + (1 - \lambda) w_2 y_2) / w
+
+    Shape: other, own (B,); result (B, classes) and (B,).
+    """
+    shares, weights = samples.shares, samples.weights
+    own = own.to(shares.dtype)
+    if weights is not None:
+        kept, taken = own * weights, (1 - own) * weights.index_select(0, other)
+        weights = kept + taken
+        own = torch.where(weights > 0, kept / weights, own)
+    return torch.lerp(shares.index_select(0, other), shares, own.unsqueeze(1)), weights
 
 
 def _beta(alpha: float, count: int, generator: torch.Generator) -> Tensor:

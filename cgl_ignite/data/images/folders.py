@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -15,9 +15,18 @@ from cgl_ignite.data.images.files import ENDINGS, SkippedFiles, contents, images
 from cgl_ignite.data.part_names import PART_NAMES, Part
 from cgl_ignite.errors import InputError, choices, nearest
 
-__all__ = ["Files", "FolderLayout", "find_layout"]
+__all__ = ["Files", "FolderLayout", "ImageFile", "find_layout"]
 
-Files: TypeAlias = "list[tuple[Path, int]]"
+
+class ImageFile(NamedTuple):
+    """A file, the number of its class, and how much it counts in the loss with its label."""
+
+    path: Path
+    target: int
+    weight: float = 1.0
+
+
+Files: TypeAlias = "list[ImageFile]"
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,7 @@ class FolderLayout:
         tables: the files that list the images, if there are some; they are then the ``folders``.
         label_sets: where images have several labels, which classes are in each set of labels, bool (sets, classes);
             the numbers in ``files`` are those of these sets.
+        weighted: whether a table tells the weights of the training images.
     """
 
     classes: tuple[str, ...]
@@ -40,10 +50,11 @@ class FolderLayout:
     notes: tuple[str, ...]
     tables: tuple[Path, ...] = ()
     label_sets: Tensor | None = None
+    weighted: bool = False
 
     def classes_of(self, files: Files) -> set[int]:
         """Return the classes that some files have."""
-        targets = torch.tensor([target for _, target in files], dtype=torch.int64)
+        targets = torch.tensor([file.target for file in files], dtype=torch.int64)
         return {*class_counts(targets, len(self.classes), self.label_sets).nonzero().flatten().tolist()}
 
 
@@ -139,7 +150,7 @@ def _files(place: Path, folders: Sequence[Path], classes: Sequence[str], skipped
         images = images_below(child, skipped)
         if not images:
             raise InputError(f"{child} holds no image ({', '.join(ENDINGS)})")
-        found += [(path, classes.index(child.name)) for path in images]
+        found += [ImageFile(path, classes.index(child.name)) for path in images]
     return found
 
 

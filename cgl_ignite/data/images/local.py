@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
 import torch
 from pydantic import Field
 
-from cgl_ignite.data.base import DATASETS, DataSource, InputSpec
+from cgl_ignite.data.base import DATASETS, DataSource, Examples, InputSpec
 from cgl_ignite.data.digest import content_digest, listing_digest
 from cgl_ignite.data.images.decode import BACKGROUND, Decoding, Resize, check_background
 from cgl_ignite.data.images.files import printable
@@ -58,6 +59,7 @@ def local_images(
     store: Literal["memory", "disk"] | None = None,
     task: LabelTask = "single_label",
     label_separator: Separator | None = None,
+    weight: int | str | None = None,
 ) -> DataSource:
     """Read a folder of images, ``<path>/<class>/*``, or divided into ``<path>/{train,val,test}/<class>/*``.
 
@@ -86,23 +88,24 @@ def local_images(
         task: ``multi_label`` if an image may have several labels, or none, as in :func:`local_text`; they stand in a
             table.
         label_separator: what separates the labels of an image; ``";"`` if it is left out.
+        weight: the table's column that tells how much a training image counts, as that of :func:`local_text`.
 
     Raises:
         InputError: a folder that is missing or laid out otherwise, a class without images, images that cannot be
             read, all of them together, images of different sizes, or an unknown colour.
     """
-    check_background(background)
-    sides = height_and_width(size)
-    wanted = None if sides is None else (sides[1], sides[0])
+    decoding = _decoding(size, background, resize)
     folder, separator = Path(path).expanduser(), label_separator_of(task, label_separator)
-    layout = find_images(folder, ImageColumns(table, image, label, split, separator), skip_bad=skip_bad)
-    pixels = read_pixels(root, layout, Decoding(wanted, background, resize), store, skip_bad=skip_bad)
+    columns = ImageColumns(table, image, label, split, separator, weight, weighs=test_fraction < 1)
+    layout = find_images(folder, columns, skip_bad=skip_bad)
+    pixels = read_pixels(root, layout, decoding, store, skip_bad=skip_bad)
     parts = _readable(layout, pixels.good)
     notes = [*layout.notes, *_notes(layout, pixels.bad), *_changes(pixels, background), *pixels.notes]
     if "test" not in parts and test_fraction < 1:
         notes.append(_cut_test(layout, parts, test_fraction))
     examples = pixels.examples(parts)
-    train, holdout, test = examples["train"], examples.get("holdout"), examples.get("test", examples["train"])
+    train = _weighted(examples["train"], parts["train"]) if layout.weighted else examples["train"]
+    holdout, test = examples.get("holdout"), examples.get("test", train)
     return DataSource(
         train,
         lambda: test,
@@ -115,8 +118,18 @@ def local_images(
     )
 
 
+def _decoding(size: Side | tuple[Side, Side] | None, background: str, resize: Resize) -> Decoding:
+    check_background(background)
+    sides = height_and_width(size)
+    return Decoding(None if sides is None else (sides[1], sides[0]), background, resize)
+
+
+def _weighted(examples: Examples, files: Files) -> Examples:
+    return replace(examples, weights=torch.tensor([file.weight for file in files], dtype=torch.float64))
+
+
 def _digest(folder: Path, layout: FolderLayout) -> dict[str, str]:
-    listed_files = {file for files in layout.files.values() for file, _ in files}
+    listed_files = {file.path for files in layout.files.values() for file in files}
     digest = listing_digest("images", folder, filter(Path.is_file, listed_files))
     for table in layout.tables:
         digest |= content_digest(table.name if len(layout.tables) == 1 else f"{table.parent.name}/{table.name}", table)
@@ -127,7 +140,7 @@ def _readable(layout: FolderLayout, good: Collection[Path]) -> dict[Part, Files]
     """Keep the files of each part that could be decoded, of each class at least one."""
     parts: dict[Part, Files] = {}
     for part, files in layout.files.items():
-        parts[part] = [(file, target) for file, target in files if file in good]
+        parts[part] = [file for file in files if file.path in good]
         if empty := layout.classes_of(files) - layout.classes_of(parts[part]):
             place = layout.folders[part] / layout.classes[min(empty)]
             raise InputError(f"{place}: no image of this class is left by data.skip_bad")
@@ -159,7 +172,7 @@ def _images(count: int) -> str:
 def _cut_test(layout: FolderLayout, parts: dict[Part, Files], test_fraction: float) -> str:
     """Move the test set out of the training part, with every class keeping its share, and say so."""
     files = parts["train"]
-    targets = torch.tensor([target for _, target in files])
+    targets = torch.tensor([file.target for file in files])
     rows = rows_of_test(len(files), test_fraction)
     chosen = set(choose_stratified(targets, rows, stream(0, "local_images test")).tolist())
     parts["train"] = [file for row, file in enumerate(files) if row not in chosen]

@@ -31,15 +31,15 @@ def look_at_images(options: Mapping[str, Any], *, files: bool) -> Look:
     if not files or not folder.is_dir():
         return Look(shape=None if sides is None else (_COLOURS, *sides), certain=False)
     separator = label_separator_of(options.get("task"), options.get("label_separator"))
-    table, image, label, split = (options.get(name) for name in ("table", "image", "label", "split"))
-    columns = ImageColumns(table, image, label, split, separator)
+    table, image, label, split, weight = map(options.get, ("table", "image", "label", "split", "weight"))
+    columns = ImageColumns(table, image, label, split, separator, weight)
     layout = find_images(folder, columns, skip_bad=bool(options.get("skip_bad")))
     found = layout.files
     train, holdout, test = (len(found.get(part, ())) for part in ("train", "holdout", "test"))
-    headers = [read_header(path) for path, _ in found["train"][:: -(-train // _HEADERS)]]
+    headers = [read_header(file.path) for file in found["train"][:: -(-train // _HEADERS)]]
     height, width = sides or headers[0][1:]
     cut = 0 if test else rows_of_test(train, options.get("test_fraction", TEST_FRACTION))
-    counts = Counter(target for _, target in found["train"]).values()
+    counts = Counter(file.target for file in found["train"]).values()
     return Look(
         shape=(max(channels for channels, _, _ in headers), height, width),
         classes=len(layout.classes),

@@ -59,8 +59,8 @@ def read_pixels(
     Raises:
         InputError: files that cannot be decoded, all of them together, or no room in the data root.
     """
-    files = list(dict.fromkeys(file for part in layout.files.values() for file, _ in part))
-    training = [file for file, _ in layout.files["train"]]
+    files = list(dict.fromkeys(file.path for part in layout.files.values() for file in part))
+    training = [file.path for file in layout.files["train"]]
     form = None if store == "memory" else _form(files, training, decoding)
     if form is None or (store is None and fits(len(files), form)):
         return _Resident(*decode(files, *decoding), decoding, skip_bad=skip_bad)
@@ -99,20 +99,20 @@ class _Resident(Pixels):
 
     def examples(self, parts: Mapping[Part, Files]) -> dict[Part, Examples]:
         self._check_sizes(parts)
-        channels = max(len(self._images[file].pixels) for file, _ in parts["train"])
+        channels = max(len(self._images[file.path].pixels) for file in parts["train"])
         return {part: self._examples(files, channels) for part, files in parts.items()}
 
     def _check_sizes(self, parts: Mapping[Part, Files]) -> None:
-        first = self._images[parts["train"][0][0]].pixels.shape[1:]
-        for file, _ in (file for files in parts.values() for file in files):
+        first = self._images[parts["train"][0].path].pixels.shape[1:]
+        for file in (file.path for files in parts.values() for file in files):
             height, width = self._images[file].pixels.shape[1:]
             if (height, width) != first:
                 sizes = f"{width} x {height}, others {first[1]} x {first[0]}"
                 raise InputError(f"{printable(file)} is {sizes}: set data.size to bring all images to one size")
 
     def _examples(self, files: Files, channels: int) -> Examples:
-        inputs = torch.stack([self._converted(file, channels) for file, _ in files])
-        return Examples(inputs, torch.tensor([target for _, target in files]))
+        inputs = torch.stack([self._converted(file.path, channels) for file in files])
+        return Examples(inputs, torch.tensor([file.target for file in files]))
 
     def _converted(self, file: Path, channels: int) -> Tensor:
         pixels, (size, background, resize) = self._images[file].pixels, self._decoding
@@ -139,5 +139,5 @@ class _OnDisk(Pixels):
         return {part: self._examples(files) for part, files in parts.items()}
 
     def _examples(self, files: Files) -> Examples:
-        rows = torch.tensor([self._places[file] for file, _ in files])
-        return Examples(self._images.index_select(0, rows), torch.tensor([target for _, target in files]))
+        rows = torch.tensor([self._places[file.path] for file in files])
+        return Examples(self._images.index_select(0, rows), torch.tensor([file.target for file in files]))

@@ -11,7 +11,7 @@ import torch
 
 from cgl_ignite.data.balance import classes_without_rows
 from cgl_ignite.data.images.files import SkippedFiles, contents, printable
-from cgl_ignite.data.images.folders import Files, FolderLayout, find_layout
+from cgl_ignite.data.images.folders import Files, FolderLayout, ImageFile, find_layout
 from cgl_ignite.data.part_names import PART_NAMES, Part
 from cgl_ignite.data.text.tables.columns import Columns, find_column
 from cgl_ignite.data.text.tables.files import TableFiles
@@ -32,7 +32,8 @@ _USUAL = ("file_name", "filename", "image", "image_path", "path", "file", "img",
 class ImageColumns:
     """What a pipeline says of a table of images; None is found out.
 
-    With ``label_separator`` images have several labels.
+    With ``label_separator`` images have several labels. ``weighs`` as that of
+    :class:`~cgl_ignite.data.text.tables.table.Request`.
     """
 
     table: str | None = None
@@ -40,6 +41,8 @@ class ImageColumns:
     label: int | str | None = None
     split: int | str | Literal[False] | None = None
     label_separator: str | None = None
+    weight: int | str | None = None
+    weighs: bool = True
 
 
 def find_images(folder: Path, columns: ImageColumns, *, skip_bad: bool = False) -> FolderLayout:
@@ -71,7 +74,8 @@ def find_images(folder: Path, columns: ImageColumns, *, skip_bad: bool = False) 
     request = Request(
         columns.label, [_image(found, columns.image)], None, None, None, None, False, None, None, columns.split
     )
-    request = replace(request, label_separator=columns.label_separator)
+    separator, weight = columns.label_separator, columns.weight
+    request = replace(request, label_separator=separator, weight=weight, weighs=columns.weighs)
     opened = open_tables(found, request)
     return _layout(folder if columns.table is not None else None, opened, skip_bad=skip_bad)
 
@@ -126,7 +130,7 @@ def _image(found: TableFiles, image: int | str | None) -> int | str:
 
 
 def _refuse_columns(columns: ImageColumns) -> None:
-    given = [name for name in ("image", "label", "split") if getattr(columns, name) not in (None, False)]
+    given = [name for name in ("image", "label", "split", "weight") if getattr(columns, name) not in (None, False)]
     if given:
         raise InputError(f"data.{given[0]} names a column of a table, but there is none: data.table names it")
 
@@ -137,7 +141,8 @@ def _layout(folder: Path | None, opened: OpenTables, *, skip_bad: bool) -> Folde
     for part, tables in opened.parts.items():
         targets = targets_of(tables, naming).tolist()
         paths = [path for table in tables for path in _paths(folder, table, opened, missing)]
-        files[part] = list(zip(paths, targets, strict=True))
+        weights = [1.0] * len(targets) if opened.weights is None or part != "train" else opened.weights.tolist()
+        files[part] = list(map(ImageFile, paths, targets, weights))
     if missing and not skip_bad:
         raise InputError(f"{listed(missing)}\ndata.skip_bad = true leaves out what cannot be read")
     if opened.rows:
@@ -147,7 +152,7 @@ def _layout(folder: Path | None, opened: OpenTables, *, skip_bad: bool) -> Folde
     places = {part: opened.parts.get(part, opened.parts["train"])[0].path for part in files}
     listing = tuple(table.path for part in opened.parts.values() for table in part)
     notes = tuple(note.replace(", text = column", ", image = column") for note in opened.notes)
-    return FolderLayout(naming.classes, places, files, notes, listing, naming.members)
+    return FolderLayout(naming.classes, places, files, notes, listing, naming.members, opened.weights is not None)
 
 
 def _paths(folder: Path | None, table: TextTable, opened: OpenTables, missing: list[Unreadable]) -> Iterator[Path]:
@@ -166,7 +171,7 @@ def _paths(folder: Path | None, table: TextTable, opened: OpenTables, missing: l
 
 
 def _check_taught(opened: OpenTables, files: dict[Part, Files]) -> None:
-    targets = torch.tensor([target for _, target in files["train"]])
+    targets = torch.tensor([file.target for file in files["train"]])
     if untaught := classes_without_rows(targets, opened.naming.classes, opened.naming.members):
         table = opened.parts["train"][0].path
         raise InputError(f"{table}: no row of the class {choices(untaught[:1])} is of the training part")

@@ -37,19 +37,22 @@ class Corpus:
         identity: changes when the files change, or the way they are read.
         cache: the folder for what is computed from it.
         read: opens the files and yields all rows in order; each call starts anew.
+        weights: how much each row counts, float64 (N,); None if all count alike.
     """
 
     title: str
     identity: str
     cache: Path
     read: Callable[[], Iterator[Block]]
+    weights: Tensor | None = None
 
     def only(self, rows: Tensor) -> Corpus:
         """Keep the rows at these indices, sorted and each once."""
         chosen = rows.numpy()
         identity = blake2b(chosen.tobytes(), digest_size=16).hexdigest()
         read = partial(_filtered, self.read, chosen)
-        return replace(self, identity=f"{self.identity} rows {identity}", read=read)
+        weights = None if self.weights is None else self.weights[rows]
+        return replace(self, identity=f"{self.identity} rows {identity}", read=read, weights=weights)
 
 
 def _filtered(read: Callable[[], Iterator[Block]], chosen: NDArray[np.int64]) -> Iterator[Block]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cgl_ignite.data.images.folders import FolderLayout, find_layout
+from cgl_ignite.data.images.folders import FolderLayout, ImageFile, find_layout
 from cgl_ignite.errors import InputError
 
 
@@ -34,7 +34,10 @@ def test_parts_by_their_names(tmp_path: Path, train: str, test: str, holdout: st
     assert layout.classes == ("a", "b")
     assert layout.folders == {part: tmp_path / name for part, name in parts.items()}
     for part, name in parts.items():
-        assert layout.files[part] == [(tmp_path / name / "a" / "1.png", 0), (tmp_path / name / "b" / "1.png", 1)]
+        assert layout.files[part] == [
+            ImageFile(tmp_path / name / "a" / "1.png", 0),
+            ImageFile(tmp_path / name / "b" / "1.png", 1),
+        ]
     assert layout.notes == ()
 
 
@@ -124,4 +127,4 @@ def test_a_class_whose_name_is_not_utf8(tmp_path: Path, place: str) -> None:
 
 def test_a_file_whose_name_is_not_utf8_is_read(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9.png")
-    assert found(tmp_path, f"a/{name}", "b/1.png").files["train"][0] == (tmp_path / "a" / name, 0)
+    assert found(tmp_path, f"a/{name}", "b/1.png").files["train"][0] == ImageFile(tmp_path / "a" / name, 0)

@@ -10,6 +10,7 @@ from pyarrow import parquet
 
 from cgl_ignite.data import DataSource, local_images
 from cgl_ignite.data.images.look import look_at_images
+from cgl_ignite.data.stored import loaded
 from cgl_ignite.errors import InputError
 from tests.data.images.paint import BLUE, RED, paint
 
@@ -142,3 +143,44 @@ def test_a_table_without_a_usual_name_of_images(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"data\.image names the column"):
         local_images(NOWHERE, path=str(tmp_path), table="labels.csv")
     assert local_images(NOWHERE, path=str(tmp_path), table="labels.csv", image="which").classes == ("rose", "violet")
+
+
+def weighted_photos(folder: Path) -> dict[str, Any]:
+    """Photos with the weights 0 to 19, the last of them twice with weights of its own, and a table of them."""
+    rows = [row | {"trust": number} for number, row in enumerate(photos(folder))]
+    write([*rows, {**rows[-1], "trust": 90}], folder / "labels.csv")
+    return {"path": str(folder), "table": "labels.csv", "label": "species", "weight": "trust"}
+
+
+@pytest.mark.parametrize("store", ["memory", "disk"])
+def test_weights_go_with_their_images(tmp_path: Path, store: str) -> None:
+    """A photo that cannot be read and the test set take rows away; the others keep their weights."""
+    options = weighted_photos(tmp_path / "photos")
+    for number in range(20):
+        paint(tmp_path / "photos" / f"{number}.png", (number, 0, 0))
+    (tmp_path / "photos" / "5.png").write_bytes(b"no image")
+    source = local_images(tmp_path, **options, store=store, skip_bad=True)
+    weights = source.train.weights
+    assert weights is not None
+    found = list(zip(loaded(source.train.inputs)[:, 0, 0, 0].tolist(), weights.tolist(), strict=True))
+    judged = loaded(source.test().inputs)[:, 0, 0, 0].tolist()
+    expected = [(number, number) for number in range(20) if number != 5] + [(19, 90)]
+    assert {*found} <= {*expected}
+    assert sorted([number for number, _ in found] + judged) == sorted(number for number, _ in expected)
+    assert source.test().weights is None
+    assert any("weight = column 3 (trust), from 0 to 90" in note for note in source.notes)
+
+
+def test_weights_of_images_that_stand_in_no_table(tmp_path: Path) -> None:
+    for name in ("a/1.png", "b/1.png"):
+        paint(tmp_path / name, RED)
+    with pytest.raises(InputError, match=r"data\.weight names a column of a table, but there is none"):
+        local_images(NOWHERE, path=str(tmp_path), weight="trust")
+
+
+def test_a_weight_that_is_none(tmp_path: Path) -> None:
+    options = weighted_photos(tmp_path / "photos")
+    table = tmp_path / "photos" / "labels.csv"
+    table.write_text(table.read_text().replace(",12", ",-12"))
+    with pytest.raises(InputError, match=r"labels\.csv, row 14: the weight '-12' is below 0; column 3 \(trust\)"):
+        local_images(NOWHERE, **options)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from cgl_ignite.data.base import DATASETS, DataSource, InputSpec, class_counts
 from cgl_ignite.data.look import Look
+from cgl_ignite.data.part_names import Part
 from cgl_ignite.data.separator import LabelTask, Separator, label_separator_of
 from cgl_ignite.data.splits import choose_stratified
 from cgl_ignite.data.text.cache.files import cache_folder, digest_of
@@ -40,7 +41,7 @@ def look_at_tables(options: Mapping[str, Any], *, files: bool) -> Look:
     path = options["path"]
     if isinstance(path, str) and not _is_there(path):
         return Look()
-    given: dict[str, Any] = {option.name: options.get(option.name) for option in fields(Request)}
+    given: dict[str, Any] = {option.name: options.get(option.name) for option in fields(Request)} | {"weighs": True}
     given["label_separator"] = label_separator_of(options.get("task"), options.get("label_separator"))
     tables = open_tables(find_tables(path), Request(**given))
     rows = tables.counts()
@@ -86,6 +87,7 @@ def local_text(
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2,
     task: LabelTask = "single_label",
     label_separator: Separator | None = None,
+    weight: int | str | None = None,
 ) -> DataSource:
     """Read tables of labelled texts: CSV, TSV, Parquet, Arrow or JSON Lines, one file, several, or one for each part.
 
@@ -121,20 +123,21 @@ def local_text(
         task: ``multi_label`` if a row may have several labels, or none: in Parquet, Arrow and JSON Lines as a list,
             else as texts with a separator between them.
         label_separator: what separates the labels of a row; ``";"`` if it is left out.
+        weight: the column that tells how much a training row counts in the loss with its label, from 0 on; by default
+            all count alike.
 
     Raises:
-        InputError: a file or column that is missing, a damaged row, an unknown class, or fewer than two classes.
+        InputError: a file or column that is missing, a damaged row, an unknown class, a weight that is none, or fewer
+            than two classes.
     """
     if escape == "\\" and escaped_newlines:
         raise InputError("data.escaped_newlines = true reads \\n as a new line, data.escape reads it as n: choose one")
     request = Request(label, text, header, delimiter, quotes, escape, escaped_newlines, classes, charset, split)
-    request = replace(request, label_separator=label_separator_of(task, label_separator))
+    separator = label_separator_of(task, label_separator)
+    request = replace(request, label_separator=separator, weight=weight, weighs=test_fraction < 1)
     tables = open_tables(find_tables(path), request)
     naming, cache = tables.naming, cache_folder(root)
-    parts = {part: _corpus(files, naming, cache) for part, files in tables.parts.items()}
-    if tables.rows:
-        whole = parts["train"]
-        parts = {part: whole.only(rows) for part, rows in tables.rows.items()}
+    parts = _corpora(tables, cache)
     source = DataSource(
         train=parts["train"],
         test=lambda: parts["test"],
@@ -148,12 +151,19 @@ def local_text(
     return source if "test" in parts else _with_test(source, tables, cache, test_fraction)
 
 
+def _corpora(tables: OpenTables, cache: Path) -> dict[Part, Corpus]:
+    """Make the parts of the data out of their tables, or out of the rows of one."""
+    parts = {part: _corpus(files, tables.naming, cache) for part, files in tables.parts.items()}
+    whole = parts["train"] = replace(parts["train"], weights=tables.weights)
+    return {part: whole.only(rows) for part, rows in tables.rows.items()} or parts
+
+
 def _with_test(source: DataSource, tables: OpenTables, cache: Path, test_fraction: float) -> DataSource:
     """Cut the test set off the training part; with 1, all rows are both."""
     if test_fraction == 1:
         return replace(source, test=lambda: source.train)
     training, judged = _divided(tables, test_fraction)
-    whole = _corpus(tables.parts["train"], tables.naming, cache)
+    whole = replace(_corpus(tables.parts["train"], tables.naming, cache), weights=tables.weights)
     return replace(source, train=whole.only(training), test=lambda: whole.only(judged))
 
 

@@ -10,7 +10,10 @@ from pathlib import Path
 from cgl_ignite.data.text.tables.header import label_column, parts_of
 from cgl_ignite.errors import InputError, choices, nearest
 
-__all__ = ["Columns", "find_column", "find_label", "find_text", "left_out", "same_columns"]
+__all__ = ["WEIGHT", "Columns", "find_column", "find_label", "find_text", "left_out", "same_columns", "weight_columns"]
+
+WEIGHT = "data.weight"
+"""The key of the column of the weights."""
 
 _FEWEST = 3
 _LONGEST = 40
@@ -87,6 +90,22 @@ def find_label(columns: Columns, label: int | str | None, text: Sequence[int | s
         raise InputError(f"data.text = {list(text or ())}: {columns.path} has no column left for data.label")
     usual = None if columns.names is None else label_column([columns.names[place] for place in left])
     return left[usual or 0]
+
+
+def weight_columns(columns: Columns, weight: int | str | None, *, needed: bool = True) -> list[int]:
+    """Find the column of the weights, if there is one, counted from 0.
+
+    Raises:
+        InputError: it is needed, and :func:`find_column` does not find it.
+    """
+    if weight is None:
+        return []
+    try:
+        return [find_column(columns, WEIGHT, weight)]
+    except InputError:
+        if needed:
+            raise
+        return []
 
 
 def find_text(

@@ -21,6 +21,7 @@ from cgl_ignite.data.text.tables.rows import read_rows
 from cgl_ignite.data.text.tables.table import Request, TextTable, open_like, open_table
 from cgl_ignite.data.text.tables.typed import is_typed
 from cgl_ignite.data.text.tables.typed_table import open_typed
+from cgl_ignite.data.text.tables.weights import read_weights
 from cgl_ignite.errors import InputError
 
 __all__ = ["OpenTables", "open_tables", "read_tables", "targets_of"]
@@ -35,12 +36,14 @@ class OpenTables:
         naming: the names of the classes.
         rows: the rows of each part among those of ``parts["train"]``, sorted, if a column tells the parts.
         notes: what was found out, for the user.
+        weights: of all rows of ``parts["train"]``, float64 (N,), if a column tells them.
     """
 
     parts: Mapping[Part, tuple[TextTable, ...]]
     naming: Naming
     rows: Mapping[Part, Tensor]
     notes: tuple[str, ...]
+    weights: Tensor | None = None
 
     def counts(self) -> dict[Part, int]:
         """Count the rows of each part."""
@@ -69,8 +72,13 @@ def open_tables(found: TableFiles, request: Request) -> OpenTables:
     else:
         naming = name_label_sets(train, tables, given, request.label_separator)
     rows = _divided(parts, naming, request)
-    notes = (*found.notes, *(note for table in tables for note in table.notes), *naming.notes, *missing)
-    return OpenTables(parts, naming, rows, notes)
+    notes = [*found.notes, *(note for table in tables for note in table.notes), *naming.notes, *missing]
+    weights = None
+    if request.weight is not None and request.weighs:
+        training = rows["train"].numpy() if rows else None
+        values, note = read_weights(parts["train"], request.weight, training)
+        weights, notes = torch.from_numpy(values), [*notes, note]
+    return OpenTables(parts, naming, rows, tuple(notes), weights)
 
 
 def read_tables(tables: Sequence[TextTable], labels: Mapping[str, int]) -> Iterator[Block]:

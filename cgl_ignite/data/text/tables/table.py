@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from cgl_ignite.data.text.tables.columns import Columns, find_column, find_label, find_text, same_columns
+from cgl_ignite.data.text.tables.columns import (
+    Columns,
+    find_column,
+    find_label,
+    find_text,
+    same_columns,
+    weight_columns,
+)
 from cgl_ignite.data.text.tables.division import Division, find_division
 from cgl_ignite.data.text.tables.head import Format, find_format, first_rows
 from cgl_ignite.data.text.tables.header import are_column_words, are_numbers, is_header, may_be_names
@@ -30,7 +37,8 @@ _FEW_ROWS = 3
 class Request:
     """What a pipeline says of its tables; None is found out.
 
-    With ``label_separator`` rows have several labels, which it separates where they are no list.
+    With ``label_separator`` rows have several labels, which it separates where they are no list. Without ``weighs``
+    nothing is learned: the column of the weights may be missing, and is not read.
     """
 
     label: int | str | None
@@ -44,10 +52,13 @@ class Request:
     charset: str | None = None
     split: int | str | Literal[False] | None = None
     label_separator: str | None = None
+    weight: int | str | None = None
+    weighs: bool = True
 
     def by_name(self) -> bool:
         """Whether a column is given by its name."""
-        return any(isinstance(column, str) for column in (self.label, self.split, *(self.text or ())))
+        weight = self.weight if self.weighs else None
+        return any(isinstance(column, str) for column in (self.label, self.split, weight, *(self.text or ())))
 
 
 @dataclass(frozen=True)
@@ -86,7 +97,7 @@ def open_table(path: Path, request: Request) -> TextTable:
     header, label, labels = _find_header(path, form, rows, request)
     columns = Columns(path, rows[0], header)
     division = _division(path, form, rows, columns, label, request)
-    used = [] if division is None else [division.place]
+    used = [*([] if division is None else [division.place]), *_weight(columns, request)]
     text, left = find_text(columns, rows[header:], label, request.text, used)
     layout = _layout(form, columns, label, text, request)
     read = f"label = {columns.shown(label)}, text = {columns.shown(*text)}"
@@ -139,6 +150,10 @@ def _division(
     )
 
 
+def _weight(columns: Columns, request: Request) -> list[int]:
+    return weight_columns(columns, request.weight, needed=request.weighs)
+
+
 def _given_header(request: Request) -> bool | None:
     """Tell whether there is a header if that was said, or follows from columns given by name."""
     if request.header is None and request.by_name():
@@ -154,7 +169,9 @@ def _find_header(
     ways = [header] if header is not None else [True, False] if may_be_names(rows[0]) else [False]
     labels: dict[int, _Labels] = {}
     for way in ways:
-        label = find_label(Columns(path, rows[0], way), request.label, request.text)
+        columns = Columns(path, rows[0], way)
+        others = [place + 1 for place in _weight(columns, request)]
+        label = find_label(columns, request.label, [*(request.text or ()), *others])
         if label not in labels:
             labels[label] = _read_labels(path, form, rows, label, header is True)
         found, codes = labels[label]

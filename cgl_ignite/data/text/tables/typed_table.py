@@ -8,7 +8,14 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cgl_ignite.data.text.tables.columns import Columns, find_column, find_label, find_text, same_columns
+from cgl_ignite.data.text.tables.columns import (
+    Columns,
+    find_column,
+    find_label,
+    find_text,
+    same_columns,
+    weight_columns,
+)
 from cgl_ignite.data.text.tables.division import Division, find_division
 from cgl_ignite.data.text.tables.rows import BLOCK_BYTES, labels_of
 from cgl_ignite.data.text.tables.table import Request, TextTable, division_notes, named
@@ -38,6 +45,7 @@ def open_typed(path: Path, request: Request, train: TextTable | None = None) -> 
     columns = Columns(path, schema.names, header=True, typed=True)
     label, division = _label(path, columns, request, train)
     used = [] if division is None else [division.place]
+    used += weight_columns(columns, request.weight, needed=request.weighs) if train is None else []
     text, left = _text(path, columns, schema, label, request, used, train)
     classes, several = class_names(schema, schema.names[label]), request.label_separator is not None
     layout = TypedLayout(tuple(schema.names), label, text, classes, escaped=request.escaped_newlines, lists=several)
@@ -69,8 +77,9 @@ def _label(path: Path, columns: Columns, request: Request, train: TextTable | No
         label = find_column(columns, "data.label", request.label)
         return label, divided([label])
     division = divided([])
-    others = [] if division is None else [division.place + 1]
-    return find_label(columns, None, [*(request.text or ()), *others]), division
+    others = [] if division is None else [division.place]
+    others += weight_columns(columns, request.weight, needed=request.weighs)
+    return find_label(columns, None, [*(request.text or ()), *(place + 1 for place in others)]), division
 
 
 def _text(
