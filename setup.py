@@ -34,6 +34,7 @@ EXTRAS = {
     "transformers": ["transformers>=4.48,<6"],
     "onnx": ["onnx>=1.18", "onnxscript>=0.5", "onnxruntime>=1.20"],
     "safetensors": ["safetensors>=0.5"],
+    "slurm": ["submitit>=1.5,<2"],
     "test": [
         "pytest>=8",
         "pytest-benchmark>=4",
@@ -45,6 +46,7 @@ EXTRAS = {
         "onnxscript>=0.5",
         "onnxruntime>=1.20",
         "safetensors>=0.5",
+        "submitit>=1.5,<2",
     ],
     "docs": ["pdoc>=15"],
 }

@@ -53,7 +53,7 @@ def test_the_command_is_cgl() -> None:
     assert callable(command.load())
 
 
-@pytest.mark.parametrize("extra", ["", "gpu", "timm", "onnx", "safetensors", "test", "docs"])
+@pytest.mark.parametrize("extra", ["", "gpu", "timm", "onnx", "safetensors", "slurm", "test", "docs"])
 def test_what_is_required_is_constrained_to_a_version_that_fits(extra: str) -> None:
     pins = constraints()
     for need in requirements(extra):

@@ -79,7 +79,7 @@ class PlainBoard(QuietBoard):
         """Show the data that all runs read."""
         show_data(report, self.console)
 
-    def start(self, folder: Path, cells: Sequence[CellState], work: Mapping[str, float], jobs: int) -> None:
+    def start(self, folder: Path, cells: Sequence[CellState], work: Mapping[str, float], jobs: int | None) -> None:
         """Say what is compared, and what is done already."""
         self.cells, self.work, self.started = cells, work, time.monotonic()
         self.before = self.done_work()
@@ -88,7 +88,7 @@ class PlainBoard(QuietBoard):
         done = self.count("finished")
         text = f"{', '.join(methods)} · {seeds} {'seed' if seeds == 1 else 'seeds'} each · {len(cells)} runs"
         text += f", {done} finished before" if done else ""
-        text += f" · {jobs} at a time" if jobs > 1 else ""
+        text += f" · {jobs} at a time" if jobs not in (None, 1) else ""
         self.line(Text.assemble(("comparison ", "bold"), text))
 
     def update(self, cell: CellState) -> None:
@@ -139,7 +139,7 @@ class LiveBoard(PlainBoard):
         self.whole = TaskID(0)
         self.tasks: dict[str, TaskID] = {}
 
-    def start(self, folder: Path, cells: Sequence[CellState], work: Mapping[str, float], jobs: int) -> None:
+    def start(self, folder: Path, cells: Sequence[CellState], work: Mapping[str, float], jobs: int | None) -> None:
         """Open the live part."""
         super().start(folder, cells, work, jobs)
         total = sum(work[cell.method] for cell in cells)

@@ -18,6 +18,7 @@ from cgl_ignite.errors import InputError, Interrupted, RunFailed
 
 if TYPE_CHECKING:
     from cgl_ignite.comparison.budget import Equal
+    from cgl_ignite.comparison.executor import MakeExecutor
     from cgl_ignite.comparison.report import ComparisonReport
     from cgl_ignite.comparison.rows import Tuning
     from cgl_ignite.config.rows import Place
@@ -68,7 +69,20 @@ def _read_tuning(context: click.Context, parameter: click.Parameter, text: str |
 @click.option("--methods", metavar="all|A,B", help="Which methods are compared; else those of [compare], or all.")
 @click.option("--small", is_flag=True, help="Run the small trial that [small] of the pipeline describes.")
 @click.option("--seeds", metavar="1,2,3", callback=_read_seeds, help="Seeds; else the pipeline's, else 1,2,3.")
-@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at a time.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Runs at a time; else 1, or as many as SLURM starts.")
+@click.option(
+    "--executor",
+    type=click.Choice(["local", "slurm"]),
+    default="local",
+    show_default=True,
+    help="Where runs are trained: on this machine, or as jobs of a SLURM cluster.",
+)
+@click.option(
+    "--slurm",
+    metavar="KEY=VALUE,...",
+    multiple=True,
+    help="What each job asks for, such as partition=gpu,time=60,gpus_per_node=1; time is in minutes.",
+)
 @click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Change a value of the pipeline.")
 @click.option("--metric", "metrics", metavar="NAME", multiple=True, help="Measure and show this metric, too.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to train.")
@@ -94,7 +108,9 @@ def compare(
     methods: str | None,
     small: bool,
     seeds: tuple[int, ...] | None,
-    jobs: int,
+    jobs: int | None,
+    executor: str,
+    slurm: tuple[str, ...],
     overrides: tuple[str, ...],
     metrics: tuple[str, ...],
     device: str | None,
@@ -119,7 +135,7 @@ def compare(
     rows = read_rows(pipeline, changes, methods=methods, small=small, equal=equal)
     rows.refuse(tuning=tune is not None, lengths=lengths is not None)
     chosen_seeds = seeds or (rows.first.seeds if rows.seeded else SEEDS)
-    run = partial(_run, equal=rows.equal, jobs=jobs, quiet=quiet)
+    run = partial(_run, equal=rows.equal, jobs=jobs, executor=_executor(executor, slurm, jobs), quiet=quiet)
     with reading(quiet=quiet), _told_how_to_go_on():
         if tune is not None:
             best = tune.choose(rows.methods, rows.bind_methods, lambda tried: run(tried, chosen_seeds[:1]))
@@ -147,7 +163,8 @@ def _run(
     paper: str | None = None,
     *,
     equal: Equal,
-    jobs: int,
+    jobs: int | None,
+    executor: MakeExecutor | None,
     quiet: bool,
 ) -> ComparisonReport:
     """Compare rows, with a board for all of them and a screen for the one that trains."""
@@ -155,9 +172,26 @@ def _run(
     from cgl_ignite.cli.render import make_screen
     from cgl_ignite.comparison.compare import compare
 
-    board, screen = make_board(quiet=quiet, live=jobs > 1), make_screen(quiet=quiet, brief=True)
+    several = executor is not None or (jobs or 1) > 1
+    board, screen = make_board(quiet=quiet, live=several), make_screen(quiet=quiet, brief=True)
     more: dict[str, Any] = {"deviations": deviations, "places": places, "paper": paper}
-    return compare(rows, seeds, board, equal=equal, jobs=jobs, screen=screen, **more)
+    return compare(rows, seeds, board, equal=equal, jobs=jobs, executor=executor, screen=screen, **more)
+
+
+def _executor(name: str, slurm: Sequence[str], jobs: int | None) -> MakeExecutor | None:
+    """Return what makes the executor that was asked for; None works the cells off on this machine.
+
+    Raises:
+        InputError: options of jobs that do not exist, or are for another executor; submitit is not installed.
+    """
+    if name == "local":
+        if slurm:
+            raise InputError(f"--slurm {shlex.quote(slurm[0])} describes jobs of a cluster; add --executor slurm")
+        return None
+    from cgl_ignite.comparison.cluster import cluster_executor
+    from cgl_ignite.comparison.cluster_options import read_options
+
+    return cluster_executor(read_options(slurm), jobs)
 
 
 def _conclude(report: ComparisonReport, output: Path | None, *, as_json: bool, quiet: bool) -> None:

@@ -9,7 +9,9 @@ from cgl_ignite.catalogue import try_weights
 from cgl_ignite.comparison.budget import Equal
 from cgl_ignite.comparison.cells import ComparisonFolder, identify
 from cgl_ignite.comparison.comparison import Comparison
+from cgl_ignite.comparison.executor import MakeExecutor
 from cgl_ignite.comparison.report import ComparisonReport
+from cgl_ignite.comparison.workers import worker_pool
 from cgl_ignite.config.rows import Place
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.display import Board, NoBoard, Screen
@@ -26,7 +28,8 @@ def compare(
     board: Board | None = None,
     *,
     equal: Equal = "epochs",
-    jobs: int = 1,
+    jobs: int | None = None,
+    executor: MakeExecutor | None = None,
     screen: Screen | None = None,
     deviations: Mapping[str, Mapping[str, Any]] | None = None,
     places: Mapping[str, Place] | None = None,
@@ -44,26 +47,33 @@ def compare(
         seeds: of the runs of each row.
         board: shows how far it is; None shows nothing.
         equal: what all methods have the same amount of; ``cost`` counts multiply-adds of the training.
-        jobs: runs at a time; more than one run in child processes.
+        jobs: runs at a time; more than one run in child processes. None is one, or as many as the executor allows.
+        executor: makes what works off the runs elsewhere (:func:`cgl_ignite.comparison.cluster.cluster_executor`).
         screen: shows a single run, with ``jobs = 1``.
         deviations: what a method changes in the settings that all share, for the table.
         places: where each row stands, if rows are more than methods (:func:`cgl_ignite.catalogue.bind_rows`).
         paper: the table or figure of the paper whose numbers stand beside the measured ones.
-        tracker: where runs are recorded, with ``jobs = 1``; None opens the store of ``[tracking]``, as each child
-            process does.
+        tracker: where runs are recorded, with ``jobs = 1`` and without an executor; None opens the store of
+            ``[tracking]``, as each other process does.
 
     Raises:
         InputError: something that the user gave is wrong, such as a ``tracker`` for several jobs.
         Interrupted: Ctrl-C or SIGTERM; the state is saved, and the same call goes on.
     """
-    if tracker is not None and jobs > 1:
+    if tracker is not None and (executor is not None or (jobs or 1) > 1):
+        where = (
+            f"the {jobs} child processes; take jobs = 1" if executor is None else "other machines; leave out executor"
+        )
         raise InputError(
-            f"a tracker of your own does not reach the {jobs} child processes; take jobs = 1, or leave the tracker "
-            "out: each process then records in the store of [tracking]"
+            f"a tracker of your own does not reach {where}, or leave the tracker out: each process then records in the"
+            " store of [tracking]"
         )
     first = next(iter(pipelines.values()))
     home = first.tracking.folder.expanduser().absolute()
-    find_device(first.run.device)
+    if executor is None:
+        device, cells = find_device(first.run.device), len(pipelines) * len(seeds)
+        executor = worker_pool(min(jobs or 1, cells), device) if (jobs or 1) > 1 else None
+        jobs = jobs or 1
     for pipeline in pipelines.values():
         try_weights(pipeline, fetch=True)
     board = board or NoBoard()
@@ -71,4 +81,4 @@ def compare(
     with ComparisonFolder.opened(home / "comparisons", identify(pipelines, seeds, equal)) as folder:
         comparison = Comparison(dict(pipelines), list(seeds), equal, home / "runs", folder, board, tracker)
         comparison.deviations, comparison.places, comparison.paper = deviations or {}, places or {}, paper
-        return comparison.run(jobs, screen)
+        return comparison.run(jobs, screen, executor)

@@ -12,9 +12,9 @@ from cgl_ignite.analysis.comparison import Cost, MethodRow
 from cgl_ignite.comparison.budget import Equal, budgets, with_epochs, with_passes
 from cgl_ignite.comparison.cells import Cell, ComparisonFolder, find_cell, record_rows
 from cgl_ignite.comparison.datasets import DataStore, data_key, rows_by_data
+from cgl_ignite.comparison.executor import Executor, MakeExecutor
 from cgl_ignite.comparison.report import ComparisonReport, read_paths, read_predictions
 from cgl_ignite.comparison.task import Task, finished, reason_of
-from cgl_ignite.comparison.workers import WorkerPool, child_environments
 from cgl_ignite.config.dump import values
 from cgl_ignite.config.presets import REFERENCE
 from cgl_ignite.config.rows import Place, common_reference
@@ -25,7 +25,6 @@ from cgl_ignite.handlers.interruption import terminable
 from cgl_ignite.pipeline.abandoned import close_abandoned
 from cgl_ignite.pipeline.data import refuse_changed_data
 from cgl_ignite.pipeline.describe import describe_dataset, run_info
-from cgl_ignite.pipeline.device import find_device
 from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.hand_over import sync_run
 from cgl_ignite.pipeline.result import RunResult, read_result
@@ -77,8 +76,13 @@ class Comparison:
             return common_reference(self.places)
         return REFERENCE if REFERENCE in self.pipelines else next(iter(self.pipelines))
 
-    def run(self, jobs: int, screen: Screen | None) -> ComparisonReport:
+    def run(self, jobs: int | None, screen: Screen | None, make: MakeExecutor | None = None) -> ComparisonReport:
         """Work off the cells that are left and draw up the report.
+
+        Args:
+            jobs: so many at a time, for the board; None if nobody knows.
+            screen: shows a run in this process.
+            make: makes the executor of the cells; None works them off in this process.
 
         Raises:
             InputError: data that cannot be read, or others than the comparison began with.
@@ -88,9 +92,11 @@ class Comparison:
         self._read()
         groups = rows_by_data(self.pipelines).values()
         self.cells = [Cell(name, seed) for group in groups for seed in self.seeds for name in group]
+        executor = make(self.folder.path, self._tell) if make else None
+        going_on = executor.going_on(self.cells) if executor else ()
         for cell in self.cells:
             pipeline = self.pipelines[cell.method]
-            run = self._found(cell)
+            run = None if cell in going_on else self._found(cell)
             if run is not None and run.complete:
                 cell.status, cell.run_id, cell.share = "finished", run.run_id, 1.0
                 cell.accuracy = read_result(run.result).test_accuracy
@@ -101,7 +107,7 @@ class Comparison:
         work = {name: cost.work for name, cost in self.costs.items()}
         self.board.start(self.folder.path, self.cells, work, jobs)
         if left or self.folder.facts.get("status") != "FINISHED":
-            self._work_off(left, jobs, screen)
+            self._work_off(left, executor, screen)
         else:
             self.report().write(self.folder.path)
         self.board.stop()
@@ -166,7 +172,7 @@ class Comparison:
     def _identity(self, cell: Cell) -> Mapping[str, str]:
         return self.identities[data_key(self.pipelines[cell.method])]
 
-    def _work_off(self, left: Sequence[Cell], jobs: int, screen: Screen | None) -> None:
+    def _work_off(self, left: Sequence[Cell], executor: Executor | None, screen: Screen | None) -> None:
         costs = {name: asdict(cost) for name, cost in self.costs.items()}
         data: dict[str, Any] = {"data": next(iter(self.identities.values()))}
         data |= {"datasets": self.identities} if len(self.identities) > 1 else {}
@@ -174,10 +180,11 @@ class Comparison:
         group = Group(self.tracker, self._info(), self.folder.facts.get("group"), self.board.note)
         self.folder.note(self.cells, group=group.id)
         with self._ending(group):
-            if jobs > 1:
-                self._side_by_side(left, group, jobs)
-            else:
+            if executor is None:
                 self._one_by_one(left, group, screen)
+            else:
+                self.data.forget()
+                executor.work_off((cell, self._task(cell, group)) for cell in left)
 
     def _one_by_one(self, left: Sequence[Cell], group: Group, screen: Screen | None) -> None:
         """Run the cells in this process."""
@@ -194,13 +201,6 @@ class Comparison:
                 self._tell(cell, {"event": "failed", "reason": reason})
             else:
                 self._tell(cell, finished(result))
-
-    def _side_by_side(self, left: Sequence[Cell], group: Group, jobs: int) -> None:
-        """Run the cells in child processes, each with its share of the threads, or a GPU of its own."""
-        self.data.forget()
-        environments = child_environments(min(jobs, len(left)), find_device(self._first.run.device))
-        pool = WorkerPool(environments, self.folder.path / "logs", self._tell)
-        pool.work_off([(cell, self._task(cell, group)) for cell in left])
 
     def _task(self, cell: Cell, group: Group) -> Task:
         tags = {"method": cell.method, "comparison": self.folder.id}

@@ -19,17 +19,23 @@ if TYPE_CHECKING:
     from cgl_ignite.display import Summary
     from cgl_ignite.display.screen import Progress
 
-__all__ = ["Reporter", "main"]
+__all__ = ["Reporter", "Workplace", "main"]
 
 SECONDS = 0.5
-"""Progress is told at most so often."""
+"""How often a child process tells its progress at most."""
 
 
 class Reporter(NoScreen):
-    """A screen that tells the parent; when the parent is gone, the run is stopped and saved."""
+    """A screen that tells the parent; when the parent is gone, the run is stopped and saved.
 
-    def __init__(self, file: TextIO) -> None:
+    Args:
+        file: gets one event a line.
+        seconds: progress is told at most so often.
+    """
+
+    def __init__(self, file: TextIO, seconds: float = SECONDS) -> None:
         self.file = file
+        self.seconds = seconds
         self._next = 0.0
         self._later = 0
 
@@ -52,7 +58,7 @@ class Reporter(NoScreen):
         """Tell how far it is, now and then."""
         now = time.monotonic()
         if now >= self._next:
-            self._next = now + SECONDS
+            self._next = now + self.seconds
             epochs = (state.max_epochs or 1) + self._later
             self.say("progress", share=state.iteration / ((state.epoch_length or 1) * epochs))
 

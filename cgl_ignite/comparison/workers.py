@@ -8,8 +8,7 @@ import selectors
 import signal
 import subprocess
 import sys
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,16 +16,15 @@ from typing import Any
 import torch
 
 from cgl_ignite.comparison.cells import Cell
+from cgl_ignite.comparison.executor import Event, MakeExecutor, Tell
 from cgl_ignite.comparison.task import Task
 from cgl_ignite.errors import Interrupted
 from cgl_ignite.handlers.interruption import Interruption
 
-__all__ = ["WorkerPool", "child_environments"]
+__all__ = ["WorkerPool", "child_environments", "worker_pool"]
 
 POLL_SECONDS, PATIENCE_SECONDS = 0.25, 20.0
 """How often signals are looked for, and how long a second signal lets the children end by themselves."""
-
-Event = Mapping[str, Any]
 
 
 class Worker:
@@ -87,22 +85,24 @@ class WorkerPool:
         tell: gets every event of a cell: ``progress``, ``note``, ``finished``, ``failed``, ``interrupted``.
     """
 
-    def __init__(
-        self, environments: Sequence[Mapping[str, str]], logs: Path, tell: Callable[[Cell, Event], None]
-    ) -> None:
+    def __init__(self, environments: Sequence[Mapping[str, str]], logs: Path, tell: Tell) -> None:
         self.slots = [(variables, logs / f"worker-{slot}.txt") for slot, variables in enumerate(environments)]
         self.tell = tell
-        self._waiting: deque[tuple[Cell, Task]] = deque()
+        self._waiting: Iterator[tuple[Cell, Task]] = iter(())
         self._interruption = Interruption()
         self._selector = selectors.DefaultSelector()
 
+    def going_on(self, cells: Sequence[Cell]) -> Sequence[Cell]:
+        """Return none: without its parent, a child stops."""
+        return ()
+
     def work_off(self, tasks: Iterable[tuple[Cell, Task]]) -> None:
-        """Work off tasks in their order.
+        """Work off tasks in their order; each is taken when a child is free.
 
         Raises:
             Interrupted: Ctrl-C or SIGTERM; every child has saved its state.
         """
-        self._waiting = deque(tasks)
+        self._waiting = iter(tasks)
         told = False
         with self._interruption.listening(), self._selector:
             try:
@@ -113,7 +113,7 @@ class WorkerPool:
                         self._serve(key)
                     if self._interruption.received is not None and not told:
                         told = True
-                        self._waiting.clear()
+                        self._waiting = iter(())
                         self._terminate()
             finally:
                 self._end()
@@ -122,19 +122,18 @@ class WorkerPool:
 
     def _start(self, slot: tuple[Mapping[str, str], Path]) -> None:
         """Start a child in a slot, if there is something to do."""
-        if self._waiting:
+        if (following := next(self._waiting, None)) is not None:
             worker = Worker(*slot)
             self._selector.register(worker, selectors.EVENT_READ, slot)
-            self._give(worker)
+            self._give(worker, following)
 
-    def _give(self, worker: Worker) -> None:
-        if not self._waiting:
+    def _give(self, worker: Worker, following: tuple[Cell, Task] | None) -> None:
+        if following is None:
             worker.cell = None
             worker.close()
             return
-        cell, task = self._waiting.popleft()
-        worker.give(cell, task)
-        self.tell(cell, {"event": "started"})
+        worker.give(*following)
+        self.tell(following[0], {"event": "started"})
 
     def _serve(self, key: selectors.SelectorKey) -> None:
         """Pass the events of a child on; one that has ended is replaced."""
@@ -144,7 +143,7 @@ class WorkerPool:
             if worker.cell is not None:
                 self.tell(worker.cell, event)
             if event["event"] in ("finished", "failed"):
-                self._give(worker)
+                self._give(worker, next(self._waiting, None))
         if events is None:
             self._selector.unregister(worker)
             how = worker.ended()
@@ -169,6 +168,12 @@ class WorkerPool:
                 worker.process.wait(PATIENCE_SECONDS)
             except subprocess.TimeoutExpired:
                 worker.process.kill()
+
+
+def worker_pool(jobs: int, device: torch.device) -> MakeExecutor:
+    """Return what makes a pool of so many children, each with its share of the threads, or a GPU of its own."""
+    environments = child_environments(jobs, device)
+    return lambda folder, tell: WorkerPool(environments, folder / "logs", tell)
 
 
 def child_environments(jobs: int, device: torch.device) -> list[dict[str, str]]:

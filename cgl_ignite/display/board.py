@@ -39,8 +39,8 @@ class Board(Protocol):
         """Show what all runs read."""
         ...
 
-    def start(self, folder: Path, cells: Sequence[CellState], work: Mapping[str, float], jobs: int) -> None:
-        """Show what begins; ``work``: multiply-adds of a run, by method."""
+    def start(self, folder: Path, cells: Sequence[CellState], work: Mapping[str, float], jobs: int | None) -> None:
+        """Show what begins; ``work``: multiply-adds of a run, by method; ``jobs``: runs at a time, if it is known."""
         ...
 
     def update(self, cell: CellState) -> None:
@@ -62,7 +62,7 @@ class NoBoard:
     def data(self, report: DataReport) -> None:
         """Say nothing."""
 
-    def start(self, folder: Path, cells: Sequence[CellState], work: Mapping[str, float], jobs: int) -> None:
+    def start(self, folder: Path, cells: Sequence[CellState], work: Mapping[str, float], jobs: int | None) -> None:
         """Say nothing."""
 
     def update(self, cell: CellState) -> None:

@@ -21,14 +21,15 @@ __all__ = ["Interruption", "terminable"]
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 SAME = 5.0
-"""Seconds: ``torchrun`` passes on a signal that the terminal has sent to its processes already."""
+"""Seconds: ``torchrun`` passes on what the terminal has sent already, and a scheduler sends SIGTERM more than once."""
 
 
 class Interruption:
     """Turn the first signal into an exception after the running iteration; a second one acts at once.
 
-    With several processes the wish to stop goes to all of them with the next gradients or scores, and all stop after
-    the same iteration. A second signal within :data:`SAME` seconds is then taken for the first one.
+    A SIGTERM within :data:`SAME` seconds of the first signal is taken for the same one. With several processes the wish
+    to stop goes to all of them with the next gradients or scores, and all stop after the same iteration; any second
+    signal within that time is then taken for the first one.
 
     Args:
         peers: the processes of the run, if there are several.
@@ -62,7 +63,8 @@ class Interruption:
                 signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.received is not None and (self.peers is None or time.monotonic() - self._since > SAME):
+        repeated = self.peers is not None or number == signal.SIGTERM
+        if self.received is not None and not (repeated and time.monotonic() - self._since <= SAME):
             raise KeyboardInterrupt
         if self.received is None:
             self.received, self._since = number, time.monotonic()

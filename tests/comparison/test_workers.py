@@ -73,11 +73,10 @@ def test_progress_is_told_now_and_then() -> None:
     assert others[-1] == {"event": "note", "text": "careful"} and len(others) < 5
 
 
-def test_a_distillation_at_the_end_is_a_part_of_the_whole(monkeypatch) -> None:
+def test_a_distillation_at_the_end_is_a_part_of_the_whole() -> None:
     """Three epochs of the pool, one of the distillation: after two epochs half is done, and the last begins at 3/4."""
-    monkeypatch.setattr("cgl_ignite.comparison.worker.SECONDS", 0.0)
     file = io.StringIO()
-    reporter = Reporter(file)
+    reporter = Reporter(file, seconds=0.0)
     pool = SimpleNamespace(distil=SimpleNamespace(epochs=1))
     reporter.start(SimpleNamespace(pipeline=pool, resumed=0, epochs=3, distillation=False))
     reporter.iteration(SimpleNamespace(iteration=20, epoch_length=10, max_epochs=3))

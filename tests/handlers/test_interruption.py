@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import itertools
 import signal
+import time
 
 import pytest
 from ignite.engine import Engine, Events
 
 from cgl_ignite.errors import Interrupted
-from cgl_ignite.handlers.interruption import SIGNALS, Interruption
+from cgl_ignite.handlers.interruption import SAME, SIGNALS, Interruption
 
 each_signal = pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 
@@ -38,12 +40,25 @@ def test_the_first_signal_ends_the_run_after_the_iteration(number: signal.Signal
 
 @each_signal
 @pytest.mark.parametrize("first", SIGNALS, ids=lambda number: number.name)
-def test_a_second_signal_acts_at_once(first: signal.Signals, number: signal.Signals) -> None:
+def test_a_second_signal_acts_at_once(
+    first: signal.Signals, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if number == signal.SIGTERM:
+        monkeypatch.setattr(time, "monotonic", itertools.count(0.0, SAME + 1).__next__)
     interruption = Interruption()
     engine, completed = trainer(interruption, 2, first, number)
     with interruption.listening(), pytest.raises(KeyboardInterrupt):
         engine.run([0, 1, 2], max_epochs=2)
     assert completed == [1]
+
+
+def test_sigterm_twice_within_seconds_is_one_signal() -> None:
+    """A scheduler that preempts a job sends it more than once, and the state has still to be saved."""
+    interruption = Interruption()
+    engine, completed = trainer(interruption, 2, signal.SIGTERM, signal.SIGTERM)
+    with interruption.listening(), pytest.raises(Interrupted, match=r"^interrupted by SIGTERM$"):
+        engine.run([0, 1, 2], max_epochs=2)
+    assert completed == [1, 2]
 
 
 def test_evaluation_is_interrupted_as_well() -> None:
