@@ -18,6 +18,7 @@ _NO_MATHEMATICS = (
     "plugins",
     "seeds",
     "data.root",
+    "data.workers",
     "run.batches_per_chunk",
     "run.checkpoint_every",
     "run.device",

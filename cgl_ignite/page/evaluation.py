@@ -9,7 +9,8 @@ from typing import Any
 from cgl_ignite.analysis.evaluation import Evaluation, Mistake
 from cgl_ignite.analysis.evaluation_figures import confusion_figure
 from cgl_ignite.data import Examples, Tokenizer
-from cgl_ignite.page.evaluation_page import MOST_MISTAKES, EvaluationPage, ShownMistake, files_of
+from cgl_ignite.page.evaluation_files import files_of
+from cgl_ignite.page.evaluation_page import MOST_MISTAKES, EvaluationPage, ShownMistake
 
 __all__ = ["report_files"]
 

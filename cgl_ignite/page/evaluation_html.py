@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from cgl_ignite.analysis.canvas import DPI
 from cgl_ignite.page.content import Grid
+from cgl_ignite.page.evaluation_page import EvaluationPage, ShownMistake
 from cgl_ignite.page.render import render
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from cgl_ignite.page.evaluation_page import EvaluationPage, ShownMistake
 
 __all__ = ["evaluation_html"]
 

@@ -8,7 +8,8 @@ from typing import Any
 from cgl_ignite.analysis.label_evaluation import LabelEvaluation, LabelMistake
 from cgl_ignite.data import Examples, Tokenizer
 from cgl_ignite.page.evaluation import report_files
-from cgl_ignite.page.evaluation_page import MOST_MISTAKES, EvaluationPage, ShownMistake, files_of
+from cgl_ignite.page.evaluation_files import files_of
+from cgl_ignite.page.evaluation_page import MOST_MISTAKES, EvaluationPage, ShownMistake
 from cgl_ignite.tasks import MULTI_LABEL, SINGLE_LABEL
 
 __all__ = ["REPORTS", "label_report_files"]

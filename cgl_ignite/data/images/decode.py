@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 __all__ = [
+    "AHEAD",
     "BACKGROUND",
     "THREADS",
     "Decoding",
@@ -27,6 +28,7 @@ __all__ = [
     "Resize",
     "check_background",
     "decode",
+    "decode_in_order",
     "read_header",
     "read_image",
 ]
@@ -36,6 +38,9 @@ BACKGROUND = "white"
 
 THREADS = min(32, os.cpu_count() or 1)
 """That decode at the same time; more of them than cores would take address space and no less time."""
+
+AHEAD = 128
+"""Decoded images that wait for the caller."""
 
 _GREY = ("1", "L", "LA", "I;16", "I;16B")
 _COLOUR = ("RGB", "RGBA", "P", "PA", "CMYK", "YCbCr", "LAB", "HSV", "RGBX")
@@ -185,26 +190,44 @@ def read_header(path: Path) -> tuple[int, int, int]:
 
 
 def decode(
-    paths: Sequence[Path], size: tuple[int, int] | None, background: str = BACKGROUND, resize: Resize = "crop"
+    paths: Sequence[Path], decoding: Decoding, workers: int = THREADS
 ) -> tuple[dict[Path, ReadImage], list[Unreadable]]:
     """Decode images in grey or colour as they are, several at a time; those that cannot be read are returned apart.
 
     Args:
         paths: the files, each once.
-        size: bring the images to this width and height.
-        background: the colour of transparent pixels.
-        resize: as :func:`read_image` has it.
+        decoding: how.
+        workers: how many threads decode.
     """
-    read = partial(_attempt, size=size, background=background, resize=resize)
-    with ThreadPoolExecutor(THREADS) as pool:
-        results = list(pool.map(read, paths))
+    results = list(decode_in_order(paths, decoding, workers))
     images = {path: one for path, one in zip(paths, results, strict=True) if not isinstance(one, Unreadable)}
     return images, [one for one in results if isinstance(one, Unreadable)]
 
 
-def _attempt(path: Path, size: tuple[int, int] | None, background: str, resize: Resize) -> ReadImage | Unreadable:
+def decode_in_order(
+    paths: Iterable[Path], decoding: Decoding, workers: int = THREADS
+) -> Generator[ReadImage | Unreadable, None, None]:
+    """Yield the image of each file, or what is wrong with it, in the order of the files.
+
+    Threads decode while the caller works, at most :data:`AHEAD` images ahead. PIL lets go of the interpreter's lock
+    while it decodes and scales.
+    """
+    waiting: deque[Future[ReadImage | Unreadable]] = deque()
+    pool = ThreadPoolExecutor(workers)
     try:
-        return read_image(path, size, None, background, resize)
+        for path in paths:
+            waiting.append(pool.submit(_attempt, path, decoding))
+            if len(waiting) > AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _attempt(path: Path, decoding: Decoding) -> ReadImage | Unreadable:
+    try:
+        return read_image(path, decoding.size, None, decoding.background, decoding.resize)
     except Unreadable as fault:
         return fault
 

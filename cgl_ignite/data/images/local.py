@@ -60,6 +60,7 @@ def local_images(
     task: LabelTask = "single_label",
     label_separator: Separator | None = None,
     weight: int | str | None = None,
+    workers: Annotated[int, Field(ge=1, le=64)] | None = None,
 ) -> DataSource:
     """Read a folder of images, ``<path>/<class>/*``, or divided into ``<path>/{train,val,test}/<class>/*``.
 
@@ -88,6 +89,7 @@ def local_images(
         task: ``multi_label`` if an image may have several labels, or none, as in :func:`local_text`; they stand in a
             table.
         label_separator: what separates the labels of an image; ``";"`` if it is left out.
+        workers: how many threads decode; by default as many as there are cores. It changes no pixel.
         weight: the table's column that tells how much a training image counts, as that of :func:`local_text`.
 
     Raises:
@@ -98,11 +100,10 @@ def local_images(
     folder, separator = Path(path).expanduser(), label_separator_of(task, label_separator)
     columns = ImageColumns(table, image, label, split, separator, weight, weighs=test_fraction < 1)
     layout = find_images(folder, columns, skip_bad=skip_bad)
-    pixels = read_pixels(root, layout, decoding, store, skip_bad=skip_bad)
+    pixels = read_pixels(root, layout, decoding, store, skip_bad=skip_bad, workers=workers)
     parts = _readable(layout, pixels.good)
     notes = [*layout.notes, *_notes(layout, pixels.bad), *_changes(pixels, background), *pixels.notes]
-    if "test" not in parts and test_fraction < 1:
-        notes.append(_cut_test(layout, parts, test_fraction))
+    notes += _cut_test(layout, parts, test_fraction)
     examples = pixels.examples(parts)
     train = _weighted(examples["train"], parts["train"]) if layout.weighted else examples["train"]
     holdout, test = examples.get("holdout"), examples.get("test", train)
@@ -169,8 +170,10 @@ def _images(count: int) -> str:
     return "1 image" if count == 1 else f"{count:,} images"
 
 
-def _cut_test(layout: FolderLayout, parts: dict[Part, Files], test_fraction: float) -> str:
-    """Move the test set out of the training part, with every class keeping its share, and say so."""
+def _cut_test(layout: FolderLayout, parts: dict[Part, Files], test_fraction: float) -> list[str]:
+    """Move a test set out of the training part if there is none, with every class keeping its share, and say so."""
+    if "test" in parts or test_fraction == 1:
+        return []
     files = parts["train"]
     targets = torch.tensor([file.target for file in files])
     rows = rows_of_test(len(files), test_fraction)
@@ -183,4 +186,4 @@ def _cut_test(layout: FolderLayout, parts: dict[Part, Files], test_fraction: flo
             f"{place / layout.classes[min(missing)]} has too few images to train and test: "
             f"none is left to learn from after data.test_fraction = {test_fraction:g}"
         )
-    return f"there is no test part: {rows:,} of {len(files):,} images of {printable(place)} are the test set"
+    return [f"there is no test part: {rows:,} of {len(files):,} images of {printable(place)} are the test set"]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from cgl_ignite.data.base import Examples
-from cgl_ignite.data.images.decode import Decoding, ReadImage, decode, read_image
+from cgl_ignite.data.images.decode import THREADS, Decoding, ReadImage, decode, read_image
 from cgl_ignite.data.images.files import printable
 from cgl_ignite.data.images.folders import Files, FolderLayout
 from cgl_ignite.data.images.store import Stored, fits, headers_of, store_images
@@ -45,7 +45,13 @@ class Pixels(Protocol):
 
 
 def read_pixels(
-    root: Path, layout: FolderLayout, decoding: Decoding, store: Literal["memory", "disk"] | None, *, skip_bad: bool
+    root: Path,
+    layout: FolderLayout,
+    decoding: Decoding,
+    store: Literal["memory", "disk"] | None,
+    *,
+    skip_bad: bool,
+    workers: int | None = None,
 ) -> Pixels:
     """Decode all images of a folder, into memory, or into a file below the data root.
 
@@ -55,16 +61,18 @@ def read_pixels(
         decoding: how they are decoded.
         store: where the pixels are kept; by default in memory, if the forecast says that they fit.
         skip_bad: whether files that cannot be decoded are left out.
+        workers: how many threads decode; by default as many as there are cores.
 
     Raises:
         InputError: files that cannot be decoded, all of them together, or no room in the data root.
     """
+    threads = workers or THREADS
     files = list(dict.fromkeys(file.path for part in layout.files.values() for file in part))
     training = [file.path for file in layout.files["train"]]
     form = None if store == "memory" else _form(files, training, decoding)
     if form is None or (store is None and fits(len(files), form)):
-        return _Resident(*decode(files, *decoding), decoding, skip_bad=skip_bad)
-    images, stored = store_images(cache_folder(root), files, form, decoding, skip_bad=skip_bad)
+        return _Resident(*decode(files, decoding, threads), decoding, skip_bad=skip_bad)
+    images, stored = store_images(cache_folder(root), files, form, decoding, skip_bad=skip_bad, workers=threads)
     return _OnDisk(files, images, stored)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cgl_ignite.data.images.decode import THREADS, Decoding, ReadImage, decode, read_header, read_image
+from cgl_ignite.data.images.decode import THREADS, Decoding, ReadImage, decode_in_order, read_header, read_image
 from cgl_ignite.data.images.files import printable
 from cgl_ignite.data.room import memory_left
 from cgl_ignite.data.stored import StoredImages
@@ -25,7 +26,8 @@ from cgl_ignite.errors import InputError, Unreadable, listed
 __all__ = ["Stored", "fits", "headers_of", "store_images"]
 
 _VERSION = 1
-_FILES_AT_ONCE = 128
+_REPORTED = 128
+"""After so many images it is told how many are decoded."""
 _COPIES = 3
 """How often all pixels are in memory while resident images are decoded, put together and divided into parts."""
 _USABLE = 0.8
@@ -73,7 +75,13 @@ def fits(files: int, form: tuple[int, int, int]) -> bool:
 
 
 def store_images(
-    cache: Path, files: Sequence[Path], form: tuple[int, int, int], decoding: Decoding, *, skip_bad: bool
+    cache: Path,
+    files: Sequence[Path],
+    form: tuple[int, int, int],
+    decoding: Decoding,
+    *,
+    skip_bad: bool,
+    workers: int = THREADS,
 ) -> tuple[StoredImages, Stored]:
     """Return the images of all files that can be decoded; they are decoded only if nobody has done so before.
 
@@ -83,32 +91,34 @@ def store_images(
         form: channels, height and width of all images.
         decoding: how they are brought to it.
         skip_bad: whether files that cannot be decoded are left out.
+        workers: how many threads decode; the file is the same for any number.
 
     Raises:
         InputError: files that cannot be decoded, an image of another size if none is asked for, or no room.
     """
     key = key_of("images", _VERSION, files_identity(*filter(Path.is_file, files)), len(files), form, decoding, skip_bad)
-    entry = kept(cache, key, partial(_write, files, form, decoding, skip_bad))
+    entry = kept(cache, key, partial(_write, files, form, decoding, skip_bad, workers))
     facts = json.loads((entry / FACTS).read_text("utf-8"))
     stored = Stored(**facts)
     return StoredImages(entry / PIXELS, form, torch.arange(len(stored.good))), stored
 
 
-def _write(files: Sequence[Path], form: tuple[int, int, int], decoding: Decoding, skip_bad: bool, folder: Path) -> None:
-    stored = Stored([], [], 0, [])
-    transparent = 0
-    with (folder / PIXELS).open("wb") as file:
-        for first in range(0, len(files), _FILES_AT_ONCE):
-            some = files[first : first + _FILES_AT_ONCE]
-            images, bad = decode(some, *decoding)
-            stored.bad.extend((one.name, one.fault) for one in bad)
-            for place, path in enumerate(some, start=first):
-                if (image := images.get(path)) is not None:
-                    file.write(_pixels(path, image, form, decoding).numpy().tobytes())
-                    stored.good.append(place)
-                    transparent += image.transparent
-                    stored.deep.extend([] if image.brightest is None else [image.brightest])
-            report("decoding images", first + len(some), min(0.999, (first + len(some)) / len(files)))
+def _write(
+    files: Sequence[Path], form: tuple[int, int, int], decoding: Decoding, skip_bad: bool, workers: int, folder: Path
+) -> None:
+    stored, transparent = Stored([], [], 0, []), 0
+    images = decode_in_order(files, decoding, workers)
+    with (folder / PIXELS).open("wb") as file, closing(images):
+        for place, (path, image) in enumerate(zip(files, images, strict=True)):
+            if place % _REPORTED == 0:
+                report("decoding images", place, place / len(files))
+            if isinstance(image, Unreadable):
+                stored.bad.append((image.name, image.fault))
+                continue
+            file.write(_pixels(path, image, form, decoding).numpy().tobytes())
+            stored.good.append(place)
+            transparent += image.transparent
+            stored.deep.extend([] if image.brightest is None else [image.brightest])
     report("decoding images", len(files), 1.0)
     if stored.bad and not skip_bad:
         raise InputError(f"{listed(stored.faults())}\ndata.skip_bad = true leaves out what cannot be read")

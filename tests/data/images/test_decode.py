@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cgl_ignite.data.images.decode import check_background, decode, read_header, read_image
+from cgl_ignite.data.images.decode import Decoding, check_background, decode, read_header, read_image
 from cgl_ignite.errors import InputError, Unreadable
 from tests.data.images.paint import BLUE, RED, paint
 
@@ -42,7 +42,7 @@ def test_no_damage_ends_in_another_error(tmp_path: Path) -> None:
         content[draw.integers(0, len(content), 4)] = draw.integers(0, 256, 4)
         path = tmp_path / f"{number}.{ending}"
         path.write_bytes(content.tobytes())
-        _, bad = decode([path], (4, 4))
+        _, bad = decode([path], Decoding((4, 4)))
         assert all(isinstance(one, Unreadable) for one in bad)
 
 
@@ -57,7 +57,7 @@ def test_good_and_bad_are_returned_apart(tmp_path: Path) -> None:
     good = [paint(tmp_path / "1.png", RED), paint(tmp_path / "2.png", BLUE)]
     bad = tmp_path / "3.png"
     bad.write_bytes(b"hello")
-    images, faults = decode([good[0], bad, good[1]], (2, 2))
+    images, faults = decode([good[0], bad, good[1]], Decoding((2, 2)))
     assert [*images] == good
     assert torch.equal(images[good[1]].pixels, torch.tensor(BLUE, dtype=torch.uint8).view(3, 1, 1).expand(3, 2, 2))
     assert [fault.name for fault in faults] == [str(bad)]

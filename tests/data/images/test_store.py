@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ from PIL import Image
 
 from cgl_ignite.data import Examples, local_images, prepare
 from cgl_ignite.data.batches import Batches, evaluation_batches
+from cgl_ignite.data.images import decode as decoding
 from cgl_ignite.data.images import store as stores
+from cgl_ignite.data.images.decode import Decoding
 from cgl_ignite.data.report import describe_data
 from cgl_ignite.data.room import memory_left
-from cgl_ignite.data.stored import StoredImages
+from cgl_ignite.data.stored import StoredImages, loaded
 from cgl_ignite.data.subsets import SUBSETS
 from cgl_ignite.errors import InputError
 from tests.data.images.paint import paint
@@ -66,7 +69,7 @@ def test_stored_images_are_those_in_memory(photos: Path, tmp_path: Path, resize:
 def test_images_are_decoded_once(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = {"path": str(photos), "size": 6, "store": "disk"}
     first = local_images(tmp_path / "root", **options)
-    monkeypatch.setattr(stores, "decode", None)
+    monkeypatch.setattr(stores, "decode_in_order", None)
     again = local_images(tmp_path / "root", **options)
     assert again.train.inputs.load().equal(first.train.inputs.load())
     with pytest.raises(TypeError):
@@ -153,3 +156,63 @@ def test_a_control_group_limits_the_memory(
     (place / files[0]).write_text("max\n")
     assert memory_left(tmp_path, tmp_path / "cgroup") > 2**20
     assert memory_left(tmp_path, tmp_path / "nowhere") > 2**20
+
+
+@pytest.mark.parametrize("store", ["memory", "disk"])
+@pytest.mark.parametrize("workers", [1, 2, 7])
+def test_any_number_of_workers_decodes_the_same(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int, store: str
+) -> None:
+    """The first images take longest, two are no images, and more wait than may be decoded ahead."""
+    for name in ("rose/1.png", "violet/3.png"):
+        (photos / name).write_bytes(b"no image")
+    read, first = decoding.read_image, []
+
+    def slowly(path: Path, *options: Any) -> Any:
+        first.append(path)
+        time.sleep(0.02 if len(first) < 4 else 0)
+        return read(path, *options)
+
+    options = {"path": str(photos), "size": 6, "skip_bad": True, "store": store}
+    expected = local_images(tmp_path / "one", **options)
+    monkeypatch.setattr(decoding, "read_image", slowly)
+    monkeypatch.setattr(decoding, "AHEAD", 3)
+    found = local_images(tmp_path / "many", **options, workers=workers)
+    assert len(first) == 30
+    for part, other in ((found.train, expected.train), (found.test(), expected.test())):
+        assert loaded(part.inputs).equal(loaded(other.inputs))
+        assert part.targets.equal(other.targets)
+    assert [note for note in found.notes if "left out" in note] == [
+        note for note in expected.notes if "left out" in note
+    ]
+    if store == "disk":
+        one, many = ((next((tmp_path / name).rglob("pixels.bin"))).read_bytes() for name in ("one", "many"))
+        assert one == many
+
+
+def test_threads_decode_no_more_than_may_wait(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever takes one image finds that and five more decoded at most."""
+    started: list[Path] = []
+    monkeypatch.setattr(decoding, "AHEAD", 5)
+    monkeypatch.setattr(decoding, "_attempt", lambda path, how: started.append(path) or path)
+    files = sorted(photos.rglob("*.png"))
+    images = decoding.decode_in_order(files, Decoding(), 2)
+    assert next(images) == files[0]
+    time.sleep(0.05)
+    assert len(started) <= 6
+    assert [*images] == files[1:]
+
+
+def test_a_decoding_that_is_stopped_leaves_nothing(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*given: Any) -> Any:
+        raise KeyboardInterrupt
+
+    options = {"path": str(photos), "size": 6, "store": "disk"}
+    with monkeypatch.context() as patched:
+        patched.setattr(stores, "_pixels", stop)
+        with pytest.raises(KeyboardInterrupt):
+            local_images(tmp_path / "root", **options)
+    assert not [place for place in (tmp_path / "root").rglob("*") if place.suffix != ".lock" and place.is_file()]
+    assert len(local_images(tmp_path / "root", **options).train) == 24
