@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from torch import nn
 
-from cgl_ignite.errors import InputError
-from cgl_ignite.formats import EXPORT_FORMATS
-from cgl_ignite.runs import RunFiles, take_student
+from cgl_ignite.data import Splits
+from cgl_ignite.errors import InputError, choices
+from cgl_ignite.formats import EXPORT_FORMATS, check_name, import_needed, names_with
+from cgl_ignite.pipeline.data import read_data
+from cgl_ignite.runs import RunFiles, design_of, refuse_other_data, take_student
 from cgl_ignite.student import Card, read_student
 from cgl_ignite.student.compare import TOLERANCE, Difference, compare
 from cgl_ignite.student.file import content_of, usage_of, write_content
 from cgl_ignite.student.readme import readme
 
-__all__ = ["Exported", "export_student"]
+__all__ = ["MOST_DROP", "Exported", "Int8", "export_student"]
+
+MOST_DROP = 1.0
+"""How many points of accuracy on the holdout int8 may cost."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +33,8 @@ class Exported:
     Attributes:
         path: the file; ``<path>.md`` is its README.
         card: of the student.
-        difference: between the file, as it is read back, and the student; None for formats that hold no program.
+        difference: between the program in float32, as it is read back, and the student; None for formats that hold no
+            program.
     """
 
     path: Path
@@ -34,12 +42,30 @@ class Exported:
     difference: Difference | None
 
 
+@dataclass(frozen=True)
+class Int8:
+    """What a program in int8 takes.
+
+    Attributes:
+        root: the folder of the data sets, if it is not where the run had it.
+        most_drop: how many points of accuracy on the holdout it may cost.
+    """
+
+    root: Path | None = None
+    most_drop: float = MOST_DROP
+
+
 def export_student(
-    run: RunFiles, student: int | None = None, form: str = "state", target: Path | None = None
+    run: RunFiles,
+    student: int | None = None,
+    form: str = "state",
+    target: Path | None = None,
+    int8: Int8 | None = None,
 ) -> Exported:
     """Write a student of a run at the selected epoch to a file, and a README beside it.
 
-    A program is read back and compared with the student before it is written.
+    A program is read back and compared with the student before it is written. One in int8 is calibrated on training
+    rows of the run, and measured on its holdout.
 
     Args:
         run: an opened run.
@@ -47,22 +73,69 @@ def export_student(
         form: a name of :data:`cgl_ignite.formats.EXPORT_FORMATS`; the plugins of the run are imported first, as they
             may add some.
         target: a file or a folder; ``student`` with the suffix of the format, in the current folder, if left out.
+        int8: whether the program is quantised, and what that takes; float32 if left out.
 
     Raises:
         InputError: a plugin that cannot be imported, an unknown format or one whose packages are not installed, a
-            student that is not there or cannot be written in the format, or a file that cannot be written.
+            student that is not there or cannot be written in the format, or a file that cannot be written; for int8 a
+            format without it, data that are not those of the run, or a loss of accuracy above the bound.
     """
     run.import_plugins()
-    name = f"student{EXPORT_FORMATS.facts(form)['suffix']}"
+    facts = EXPORT_FORMATS.facts(form)
+    name = f"student{facts['suffix']}"
     path = Path(name) if target is None else target / name if target.is_dir() else target
     if path.exists() and path.samefile(run.path):
         raise InputError(f"{path} is the checkpoint that the student is taken from; choose another file")
+    splits = None if int8 is None else _data_for_int8(run, path, form, int8.root)
     network, card = take_student(run, student)
     content = content_of(path, network, card, form)
-    difference = _compared(content, form, network, card) if EXPORT_FORMATS.facts(form).get("program") else None
+    difference = _compared(content, form, network, card) if facts.get("program") else None
+    if int8 is not None:
+        content, card = import_module(facts["int8"]).quantise(content, network, card, splits)
+        _refuse_drop(card, int8.most_drop)
     write_content(path, content)
     write_content(path.with_name(f"{path.name}.md"), readme(card, usage_of(form, path.name, card)).encode())
     return Exported(path, card, difference)
+
+
+def _data_for_int8(run: RunFiles, path: Path, form: str, root: Path | None) -> Splits:
+    """Read the data of a run that calibrate its student, after all that takes no time is checked.
+
+    Raises:
+        InputError: a format without int8, packages that are not installed, or data that are not those of the run.
+    """
+    if form not in (able := names_with("int8")):
+        raise InputError(f"format {form!r} has no int8; it is for {choices(able)}")
+    check_name(path, form)
+    import_needed(form, "needs")
+    return _splits(run, root)
+
+
+def _splits(run: RunFiles, root: Path | None) -> Splits:
+    """Read the data of a run again, divided as it had them; its relative paths are those of the folder it began in."""
+    pipeline, started = design_of(run)[0], Path(run.facts.get("folder") or "")
+    given = run.card(run.selected[1]).dataset.options
+    changes: dict[str, Any] = {name: given[name] for name in ("path", "table") if given.get(name) is not None}
+    if root is not None or pipeline.data.root is not None:
+        changes["root"] = root or started / Path(pipeline.data.root or "")
+    data = read_data(pipeline.model_copy(update={"data": pipeline.data.model_copy(update=changes)}))
+    splits = data.splits(run.facts["seed"])
+    refuse_other_data(run, data, splits)
+    return splits
+
+
+def _refuse_drop(card: Card, most: float) -> None:
+    """Refuse a student that loses too much accuracy on the holdout in int8.
+
+    Raises:
+        InputError: it does.
+    """
+    found = card.quantised
+    if found is not None and not found.drop <= most:
+        raise InputError(
+            f"int8 costs {found.drop:.2f} points of accuracy on the holdout ({found.float_accuracy:.2f} % ->"
+            f" {found.accuracy:.2f} %), more than {most:g}; keep float32, or allow more with --max-drop"
+        )
 
 
 def _compared(content: bytes, form: str, student: nn.Module, card: Card) -> Difference:

@@ -24,7 +24,9 @@ Facts of each: ``suffix`` of its files; ``help``, what they are good for in a fe
   such a file from all others, and ``read(path, device)``. By ``usage(file, card)`` it shows how to load a file without
   this package (:class:`cgl_ignite.student.readme.Usage`).
 - ``program``: True if it holds what the student computes, not weights for a backbone that must be known. Then it is
-  compared with the student when it is exported, and it may be quantised.
+  compared with the student when it is exported.
+- ``int8``: the module that quantises such a program, by its function ``quantise(content, student, card, splits)``
+  (:func:`cgl_ignite.student.int8.quantise`); it takes the same packages.
 - ``needs``: the packages that writing takes, and ``extra``, the one of this package that installs them;
   ``reads_with``, the packages that reading takes.
 """
@@ -85,6 +87,7 @@ _register(
     "cgl_ignite.student.onnx",
     suffix=".onnx",
     program=True,
+    int8="cgl_ignite.student.int8",
     needs=("onnx", "onnxscript", "onnxruntime"),
     reads_with=("onnxruntime",),
     extra="onnx",

@@ -13,11 +13,12 @@ from cgl_ignite.backbones import Backbone
 from cgl_ignite.catalogue import bind
 from cgl_ignite.config.load import Document, within_limits
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.data import Normaliser, PadTokens, Tokenizer, parse_tokenizer
+from cgl_ignite.data import Normaliser, PadTokens, Splits, Tokenizer, dump_tokenizer, parse_tokenizer
 from cgl_ignite.errors import CglError, InputError, first_line
 from cgl_ignite.handlers.contents import read_run_checkpoint
 from cgl_ignite.metrics import PREDICTION_METRICS
 from cgl_ignite.pipeline.assemble import blueprint
+from cgl_ignite.pipeline.data import RunData, refuse_changed_data
 from cgl_ignite.pipeline.find import find_run
 from cgl_ignite.plugins import import_plugins, require_plugins
 from cgl_ignite.pool import ModularNetwork, Routing, follow, modular_layers
@@ -33,6 +34,7 @@ __all__ = [
     "open_pool",
     "open_run",
     "rebuild_pool",
+    "refuse_other_data",
     "take_student",
 ]
 
@@ -143,15 +145,31 @@ def open_run(which: str, folder: Path) -> RunFiles:
         folder: the tracking folder, whose ``runs`` are looked through.
 
     Raises:
-        InputError: no such run, or one without a checkpoint.
+        InputError: no such run, one without a checkpoint, or the file of a student.
     """
     path = Path(which)
     alone = path.is_file() and not (path.parent / "run.json").exists()
     path = path if alone else find_run(folder / "runs", which).checkpoint
-    checkpoint = read_run_checkpoint(path)
+    checkpoint = _read_alone(path) if alone else read_run_checkpoint(path)
     rows = [] if alone else read_rows(path.parent / "metrics.jsonl")
     own = path.resolve().is_relative_to((folder / "runs").resolve())
     return RunFiles(path, checkpoint, {0 if row.final else row.epoch: dict(row.values) for row in rows}, own)
+
+
+def _read_alone(path: Path) -> dict[str, Any]:
+    """Read a checkpoint that lies outside of its run's folder.
+
+    Raises:
+        InputError: a file that is none; of a student, it names its run.
+    """
+    try:
+        return read_run_checkpoint(path)
+    except InputError as error:
+        try:
+            card = read_student(path)[1]
+        except InputError:
+            raise error from error.__cause__
+        raise InputError(f"{path} holds a student, not its run; give the run, {card.run_id[:8]}") from error
 
 
 def open_pool(which: str, folder: Path) -> RunFiles:
@@ -219,6 +237,18 @@ def rebuild_pool(run: RunFiles) -> ModularNetwork:
             f"{run.path}: its weights do not fit backbone {pipeline.backbone.kind!r} as it is registered now"
         ) from error
     return pool
+
+
+def refuse_other_data(run: RunFiles, data: RunData, splits: Splits) -> None:
+    """Make sure that data are those that a run was trained on.
+
+    Raises:
+        InputError: they are not.
+    """
+    named = f"run {run.facts['run_id']}"
+    refuse_changed_data(run.facts.get("data"), data.identity, named, "give the folder that holds them (--root)")
+    if splits.tokenizer is not None and dump_tokenizer(splits.tokenizer) != run.facts["encoder"]:
+        raise InputError(f"the texts are not encoded as {named} has encoded them; restore its data")
 
 
 def take_student(run: RunFiles, student: int | None = None) -> tuple[Student, Card]:

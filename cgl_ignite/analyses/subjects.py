@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from cgl_ignite.comparison.datasets import data_key
 from cgl_ignite.comparison.finished import comparison_runs, names_of_runs
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.data import Examples, Splits, choose_stratified, dump_tokenizer, evaluation_batches
+from cgl_ignite.data import Examples, Splits, choose_stratified, evaluation_batches
 from cgl_ignite.engine.evaluate import ROWS, pool_logits
 from cgl_ignite.errors import InputError
-from cgl_ignite.pipeline.data import RunData, read_data, refuse_changed_data
+from cgl_ignite.pipeline.data import RunData, read_data
 from cgl_ignite.pipeline.folder import read_run_folder
 from cgl_ignite.pool import ModularNetwork, extract_student
-from cgl_ignite.runs import RunFiles, design_of, open_run, rebuild_pool
+from cgl_ignite.runs import RunFiles, design_of, open_run, rebuild_pool, refuse_other_data
 from cgl_ignite.seeding import stream
 from cgl_ignite.student.score import finite
 from cgl_ignite.tasks import task_of
@@ -75,10 +75,7 @@ class Subject:
             InputError: data that cannot be read, or are not those of the run.
         """
         data, splits = self.read()
-        recorded = _facts(self.run.path.parent).get("data")
-        refuse_changed_data(recorded, data.identity, f"run {self.id}", "give the folder that holds them (--root)")
-        if splits.tokenizer is not None and dump_tokenizer(splits.tokenizer) != self.run.facts["encoder"]:
-            raise InputError(f"the texts are not encoded as run {self.id} has encoded them; restore its data")
+        refuse_other_data(self.run, data, splits)
         return splits
 
     def pool(self) -> ModularNetwork:

@@ -25,6 +25,8 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 """Colours of operations, by what their names contain; the first that fits."""
 OTHER = "#dfe3ea"
+UNSHOWN = frozenset({"getattr", "getitem", "dim", "size", "eq", "ne", "floordiv", "_assert"})
+"""What reads or checks the form of a tensor, or takes one of several results, and computes nothing."""
 
 LEFT, CHIPS, RIGHT, BAR = 0.5, 2.5, 8.9, 1.1
 """Inches from the left: names of modules, operations, figures; and the length of the longest bar."""
@@ -79,12 +81,15 @@ def layers_figure(layers: Sequence[CutLayer], title: str) -> Figure:
 def lines_of(operations: Sequence[tuple[str, str]]) -> list[tuple[str, list[str]]]:
     """Gather the operations of a layer by their modules; neighbours with one operation each share a line.
 
+    What computes nothing is left out, such as checks of the form.
+
     Example:
-        >>> lines_of([("conv1", "Conv2d"), ("relu", "ReLU"), ("layer1", "Conv2d"), ("layer1", "add")])
+        >>> lines_of([("conv1", "Conv2d"), ("relu", "ReLU"), ("layer1", "Conv2d"), ("layer1", "eq"), ("layer1", "add")])
         [('conv1 to relu', ['Conv2d', 'ReLU']), ('layer1', ['Conv2d', 'add'])]
     """
     found: list[tuple[list[str], list[str]]] = []
-    for module, group in groupby(operations, key=lambda each: each[0]):
+    shown = [each for each in operations if each[1] not in UNSHOWN]
+    for module, group in groupby(shown, key=lambda each: each[0]):
         names = [name for _, name in group]
         if found and len(names) == 1 and len(found[-1][0]) == len(found[-1][1]):
             found[-1][0].append(module)

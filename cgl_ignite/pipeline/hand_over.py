@@ -14,7 +14,7 @@ import torch
 
 from cgl_ignite.analysis.chance import certainty
 from cgl_ignite.data import Examples
-from cgl_ignite.errors import InputError, RunFailed, shortage
+from cgl_ignite.errors import InputError, RunFailed
 from cgl_ignite.handlers.checkpoint import all_finite
 from cgl_ignite.handlers.state import TrainerState
 from cgl_ignite.pipeline.active import ActiveRun
@@ -106,6 +106,7 @@ def student_model(folder: RunFolder, name: str, workshop: Path) -> StudentModel:
     Raises:
         ModelRefused: a student that cannot be made a program.
         InputError: a student that cannot be read or written now.
+        RunFailed: memory or disk space that is short.
     """
     student, card = read_student(folder.student)
     if not isinstance(student, Student):
@@ -114,7 +115,7 @@ def student_model(folder: RunFolder, name: str, workshop: Path) -> StudentModel:
     try:
         write_student(program, student, card, "pt2")
     except InputError as error:
-        if isinstance(error.__cause__, OSError) or shortage(error):
+        if isinstance(error.__cause__, OSError):
             raise
         raise ModelRefused(str(error)) from error
     pixels = np.random.default_rng(0).integers(0, 256, (2, *card.shape), np.uint8)

@@ -16,6 +16,7 @@ from cgl_ignite.errors import InputError
 from cgl_ignite.formats import EXPORT_FORMATS, names_with
 from cgl_ignite.metrics.predictions import unit_of
 from cgl_ignite.spec import InputSpec
+from cgl_ignite.student.quantisation import Quantisation
 from cgl_ignite.tasks import SINGLE_LABEL, TASKS, Task, task_of
 
 __all__ = ["FORMAT", "Card", "Chosen", "foreign"]
@@ -70,6 +71,7 @@ class Card(Table):
         plugins: the modules that registered parts for it.
         version: of this package, when the card was written.
         torch: the version of PyTorch then.
+        quantised: how the student was quantised; None in float32. Accuracies and ``metrics`` are those in float32.
     """
 
     dataset: Chosen
@@ -95,6 +97,7 @@ class Card(Table):
     metrics: dict[str, float] = Field(default_factory=dict)
     path: tuple[Index, ...] | None = None
     task: Annotated[str, AfterValidator(_known_task)] = SINGLE_LABEL.name
+    quantised: Quantisation | None = None
 
     @classmethod
     def of(
@@ -194,12 +197,18 @@ class Card(Table):
         return f"the path {', '.join(map(str, self.path))}, {known}"
 
     def _rows(self) -> dict[str, str]:
-        return {
-            "student": self._student(),
-            "task": self.task.replace("_", " "),
+        measured = {
             "holdout accuracy": _percent(self.holdout_accuracy),
             "test accuracy": _percent(self.test_accuracy),
             **{f"test {name.replace('_', ' ')}": _metric(name, value) for name, value in self.metrics.items()},
+        }
+        if self.quantised is not None:
+            in_float = {f"{name} in float32": value for name, value in measured.items()}
+            measured = {**self.quantised.rows(), **in_float}
+        return {
+            "student": self._student(),
+            "task": self.task.replace("_", " "),
+            **measured,
             "weights of epoch": str(self.epoch),
             "data set": _words(self.dataset),
             "backbone": _words(self.backbone),

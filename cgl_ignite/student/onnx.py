@@ -18,17 +18,18 @@ from cgl_ignite.errors import InputError, first_line
 from cgl_ignite.student.card import Card, foreign
 from cgl_ignite.student.extra import CARD, extra_files, parse_extra
 from cgl_ignite.student.network import Program
-from cgl_ignite.student.program import export, silent
+from cgl_ignite.student.program import export, refusal, silent
 from cgl_ignite.student.readme import Usage
 from cgl_ignite.student.seal import PLACE, check_seal, seal
 
-__all__ = ["is_one", "read", "usage", "write"]
+__all__ = ["INPUTS", "finish", "is_one", "read", "usage", "write"]
 
 _DIGEST = "sha256"
 _FIRST_FIELD = b"\x08"
 """An ONNX file begins with the version of its representation, field 1 of its message."""
 _SEVERE = 3
-_INPUTS = "inputs"
+INPUTS = "inputs"
+"""The name of what a program reads."""
 
 
 def write(student: nn.Module, card: Card) -> bytes:
@@ -36,6 +37,7 @@ def write(student: nn.Module, card: Card) -> bytes:
 
     Raises:
         InputError: a backbone that cannot be made such a program.
+        RunFailed: memory or disk space that is short.
     """
     program = export(student, card)
     try:
@@ -46,7 +48,7 @@ def write(student: nn.Module, card: Card) -> bytes:
         ):
             warnings.simplefilter("ignore")
             exported = torch.onnx.export(
-                program, dynamo=True, verbose=False, input_names=[_INPUTS], output_names=["logits"]
+                program, dynamo=True, verbose=False, input_names=[INPUTS], output_names=["logits"]
             )
         assert exported is not None
         model = exported.model_proto
@@ -54,14 +56,18 @@ def write(student: nn.Module, card: Card) -> bytes:
         _forget_source(model.graph)
         for function in model.functions:
             _forget_source(function)
-        for name, text in {**extra_files(student, card), _DIGEST: PLACE}.items():
-            model.metadata_props.add(key=name, value=text)
-        return seal(model.SerializeToString())
+        return finish(model, student, card)
     except Exception as error:
-        raise InputError(
-            f"torch.onnx cannot turn backbone {card.backbone.kind!r} into a program ({first_line(error)}); "
-            "write it in the format 'pt2'"
-        ) from error
+        told = f"torch.onnx cannot turn backbone {card.backbone.kind!r} into a program"
+        raise refusal(error, told, "write it in the format 'pt2'") from error
+
+
+def finish(model: Any, student: nn.Module, card: Card) -> bytes:
+    """Return the content of a file with a program: its metadata become the card, the tokenizer and a sha256."""
+    del model.metadata_props[:]
+    for name, text in {**extra_files(student, card), _DIGEST: PLACE}.items():
+        model.metadata_props.add(key=name, value=text)
+    return seal(model.SerializeToString())
 
 
 def _name_dimensions(graph: Any) -> None:
@@ -119,7 +125,7 @@ def usage(file: str, card: Card) -> Usage:
             f"session = onnxruntime.InferenceSession({json.dumps(file)})",
             "extra = session.get_modelmeta().custom_metadata_map",
         ),
-        answer=f'session.run(None, {{"{_INPUTS}": inputs}})[0]',
+        answer=f'session.run(None, {{"{INPUTS}": inputs}})[0]',
     )
 
 
@@ -132,7 +138,7 @@ class _Session(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         try:
-            (logits,) = self.session.run(None, {_INPUTS: inputs.detach().cpu().numpy()})
+            (logits,) = self.session.run(None, {INPUTS: inputs.detach().cpu().numpy()})
         except Exception as error:
             raise InputError(f"{self.path}: ONNX Runtime cannot run the program ({first_line(error)})") from error
         return torch.from_numpy(logits).to(inputs.device)

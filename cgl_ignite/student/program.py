@@ -23,14 +23,14 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 from torch.export.passes import move_to_device_pass
 
-from cgl_ignite.errors import InputError, first_line
+from cgl_ignite.errors import CglError, InputError, RunFailed, first_line, shortage
 from cgl_ignite.student.archive import check_archive, members
 from cgl_ignite.student.card import Card
 from cgl_ignite.student.extra import CARD, ENCODER, extra_files, parse_extra
 from cgl_ignite.student.network import Program, example_inputs, tokenizer_of
 from cgl_ignite.student.readme import Usage
 
-__all__ = ["export", "is_card", "is_one", "read", "reads_shorter", "silent", "usage", "write"]
+__all__ = ["export", "is_card", "is_one", "read", "reads_shorter", "refusal", "silent", "usage", "write"]
 
 
 def write(student: nn.Module, card: Card) -> bytes:
@@ -49,6 +49,7 @@ def export(student: nn.Module, card: Card) -> ExportedProgram:
 
     Raises:
         InputError: a backbone that cannot be made a program.
+        RunFailed: memory or disk space that is short.
     """
     network, example = copy.deepcopy(student).cpu(), torch.from_numpy(example_inputs(card))
     free: dict[int, Any] = {0: Dim("batch", min=1)}
@@ -58,11 +59,16 @@ def export(student: nn.Module, card: Card) -> ExportedProgram:
         program = torch.export.export(network, (example,), dynamic_shapes={"inputs": free})
         _try_out(program, network, example, shorter=1 in free)
     except Exception as error:
-        raise InputError(
-            f"torch.export cannot turn backbone {card.backbone.kind!r} into a program ({first_line(error)}); "
-            "write it in the format 'state'"
-        ) from error
+        told = f"torch.export cannot turn backbone {card.backbone.kind!r} into a program"
+        raise refusal(error, told, "write it in the format 'state'") from error
     return program
+
+
+def refusal(error: Exception, told: str, instead: str) -> CglError:
+    """Say that a library made no program of a student, and what helps: if memory or disk space is short, more of it."""
+    if missing := shortage(error):
+        return RunFailed(f"{told}: {missing.partition(';')[0]}; free some, and export it again")
+    return InputError(f"{told} ({first_line(error)}); {instead}")
 
 
 def reads_shorter(student: nn.Module, card: Card) -> bool:

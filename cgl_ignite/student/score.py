@@ -12,7 +12,7 @@ from cgl_ignite.data.stored import StoredImages, loaded
 from cgl_ignite.errors import InputError
 from cgl_ignite.tasks import SINGLE_LABEL, Task
 
-__all__ = ["Measured", "finite", "judge", "logits", "measure"]
+__all__ = ["Measured", "finite", "judge", "logits", "measure", "ready"]
 
 ROWS = 128
 
@@ -39,7 +39,7 @@ def logits(student: nn.Module, inputs: Tensor | Ragged | StoredImages, device: t
         order = inputs.lengths.argsort(stable=True)
         inputs = inputs.index_select(0, order)
     with torch.inference_mode():
-        parts = [student(_ready(rows).to(device)).cpu() for rows in inputs.split(ROWS)]
+        parts = [student(ready(rows).to(device)).cpu() for rows in inputs.split(ROWS)]
     return finite(torch.cat(parts))[order.argsort()]
 
 
@@ -54,7 +54,8 @@ def finite(answers: Tensor) -> Tensor:
     return answers
 
 
-def _ready(rows: Tensor | Ragged | StoredImages) -> Tensor:
+def ready(rows: Tensor | Ragged | StoredImages) -> Tensor:
+    """Make inputs of a student of some rows: pixels from 0 to 1, or padded token ids."""
     if isinstance(rows, Ragged):
         return rows.padded()
     rows = loaded(rows)

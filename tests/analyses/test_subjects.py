@@ -101,9 +101,9 @@ def test_a_run_without_weights(home: Path, tmp_path: Path) -> None:
 
 def test_other_data_than_those_of_the_run(home: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(home / "runs" / ids(home)[0], tmp_path / "run")
-    facts = json.loads((copy / "run.json").read_text())
-    facts["data"]["test: rows"] = "17"
-    (copy / "run.json").write_text(json.dumps(facts))
+    checkpoint = torch.load(copy / "checkpoint.pt", weights_only=True)
+    checkpoint["facts"]["data"]["test: rows"] = "17"
+    torch.save(checkpoint, copy / "checkpoint.pt")
     (subject,) = open_subjects([str(copy)], tmp_path, CPU)
     with pytest.raises(InputError, match=r"the data have changed since run .* began"):
         _ = subject.splits

@@ -1,4 +1,4 @@
-"""The picture of a cut names every operation of the network once, in its layer."""
+"""The picture of a cut names every operation that computes something once, in its layer."""
 
 from __future__ import annotations
 
@@ -44,6 +44,14 @@ def test_the_picture_holds_all_of_them() -> None:
     assert [text for text in texts if text in set(expected)] == expected
     assert [patch for patch in axes.patches if isinstance(patch, Rectangle)]
     assert as_png(figure).startswith(b"\x89PNG")
+
+
+def test_checks_of_the_form_are_left_out() -> None:
+    block = ["dim", "eq", "_assert", "LayerNorm", "MultiheadAttention", "getitem", "getitem", "add"]
+    layer = CutLayer([("block", name) for name in block], 1, 1, (2,))
+    (axes,) = layers_figure([layer], "a network").axes
+    shown = [text.get_text() for text in axes.texts if text.get_text() in block]
+    assert shown == ["LayerNorm", "MultiheadAttention", "add"]
 
 
 def test_a_long_line_is_wrapped_and_unknown_operations_are_grey() -> None:

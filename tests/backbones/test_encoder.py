@@ -24,11 +24,13 @@ from cgl_ignite.encoders import library, order_of_tokens, read_folder
 from cgl_ignite.engine.evaluate import pool_logits
 from cgl_ignite.engine.step import CollaborativeStep
 from cgl_ignite.errors import ConfigError, InputError
+from cgl_ignite.export import export_student
 from cgl_ignite.imitation import View
 from cgl_ignite.imitation.aggregate import Mean
 from cgl_ignite.imitation.choose import others
 from cgl_ignite.pipeline import run
 from cgl_ignite.pool import ModularNetwork, extract_student, modular_layers
+from cgl_ignite.runs import open_run
 from cgl_ignite.student import read_student, tokenizer_of
 from cgl_ignite.tracking.memory import MemoryTracker
 from tests.backbones.test_module import routed, without_drops
@@ -206,6 +208,21 @@ def test_a_student_carries_all_it_needs(folder: Path, tmp_path: Path) -> None:
     student, card = read_student(Path(result.student))
     assert "folder" not in card.backbone.options
     torch.testing.assert_close(student(tokenizer_of(student).encode(written)), expected)
+
+
+@pytest.mark.parametrize("form", ["pt2", "onnx"])
+def test_a_student_leaves_as_a_program(folder: Path, tmp_path: Path, form: str) -> None:
+    """Texts of every length, and any number of them, get the answers of the student."""
+    if form == "onnx":
+        pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+        pytest.importorskip("onnxscript", reason="onnxscript is not installed")
+    (result,) = run(load_pipeline(pipeline(tmp_path, folder, tmp_path)), tracker=MemoryTracker())
+    exported = export_student(open_run(result.checkpoint, tmp_path), form=form, target=tmp_path)
+    student, _ = read_student(Path(result.student))
+    program, _ = read_student(exported.path)
+    for written in (["good place"], ["cold rooms", "good", "bad food and cold rooms"], ["good " * 30]):
+        tokens = tokenizer_of(student).encode(written)
+        torch.testing.assert_close(program(tokens), student(tokens), rtol=1e-4, atol=1e-5)
 
 
 def test_another_tokenizer_is_refused(folder: Path, tmp_path: Path) -> None:

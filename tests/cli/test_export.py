@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -59,12 +60,49 @@ def test_runs_are_looked_for_in_mlruns(tmp_path: Path, workdir: Path) -> None:
             ("latest", "--format", "pt2", "-o", "student.onnx"),
             "student.onnx: its name is one of format 'onnx', but its content is of format 'pt2', whose files end with",
         ),
+        (("latest", "--precision", "int8"), "format 'state' has no int8; it is for 'onnx'"),
+        (("latest", "--max-drop", "2"), "--max-drop and --root are for --precision int8"),
+        (("latest", "--precision", "int4"), "'int4' is not one of 'float32', 'int8'"),
     ],
 )
 def test_wrong_input(result: RunResult, folder: Path, workdir: Path, arguments: tuple[str, ...], message: str) -> None:
     failed = export(*arguments, "--folder", folder)
     assert (failed.exit_code, failed.stdout) == (2, "")
     assert message in failed.stderr
+    assert not list(workdir.iterdir())
+
+
+def test_the_file_of_a_student_is_no_run(result: RunResult, folder: Path, workdir: Path) -> None:
+    shutil.copy(result.student, "student.pt")
+    failed = export("student.pt", "--folder", folder)
+    message = f"error: student.pt holds a student, not its run; give the run, {result.run_id[:8]}\n"
+    assert (failed.exit_code, failed.stdout, failed.stderr) == (2, "", message)
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code", "message"),
+    [
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 1, ": out of memory; free some, and export it "),
+        (MemoryError(), 1, ": out of memory; free some, and export it again\n"),
+        (ValueError("no such node"), 2, " (no such node); write it in the format 'state'\n"),
+    ],
+)
+def test_memory_that_is_short_is_told_from_a_student_that_is_no_program(
+    result: RunResult,
+    folder: Path,
+    workdir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    exit_code: int,
+    message: str,
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("torch.export.export", failing)
+    failed = export("latest", "--format", "pt2", "--folder", folder)
+    assert (failed.exit_code, failed.stdout) == (exit_code, "")
+    assert failed.stderr.startswith(f"error: torch.export cannot turn backbone 'resnet8' into a program{message}")
     assert not list(workdir.iterdir())
 
 

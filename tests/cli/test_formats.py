@@ -68,3 +68,21 @@ def test_export_evaluate_and_predict(
                 assert (failed.exit_code, failed.stdout) == (2, ""), failed.stderr
                 assert failed.stderr.startswith("error: ") and message in failed.stderr
                 assert failed.stderr.count("\n") == 1
+
+
+def test_a_program_in_int8(result: RunResult, folder: Path, workdir: Path) -> None:
+    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save("picture.png")
+    arguments = ("export", "latest", "--format", "onnx", "--precision", "int8", "--folder", folder)
+    done = invoke(*arguments, "--max-drop", 100)
+    assert (done.exit_code, done.stdout) == (0, "student.onnx\n"), done.stderr
+    told = [line.partition(": ") for line in done.stderr.splitlines()[2:]]
+    assert [name for name, _, _ in told] == [
+        "precision", "holdout accuracy in int8", "largest difference in int8", "size in int8",
+    ]  # fmt: skip
+    readme = Path("student.onnx.md").read_text()
+    assert all(f"| {name} | {value} |" in readme for name, _, value in told)
+    measured, expected = (invoke("evaluate", which, "digits", "--json") for which in ("student.onnx", result.student))
+    accuracies = [json.loads(shown.stdout)["accuracy"] for shown in (measured, expected)]
+    assert accuracies[0] == pytest.approx(accuracies[1], abs=2)
+    shown = json.loads(invoke("predict", "student.onnx", "picture.png", "--json").stdout)
+    assert shown["predictions"][0]["label"] in map(str, range(10))
