@@ -108,7 +108,7 @@ def test_jobs_that_are_preempted_or_warned_go_on(workdir: Path, cluster: dict[st
     stdout, stderr = end(cluster, process)
     assert process.returncode == 0, stderr
     assert f"job {second} waits in the queue again" in stderr and f"job {first} waits" not in stderr
-    assert stderr.count(" interrupted") == 2 and "Traceback" not in stderr
+    assert stderr.count(" interrupted") >= 2 and "Traceback" not in stderr
     assert table(json.loads(stdout)) == undisturbed([1, 2, 3])
     assert len(list(workdir.glob("mlruns/runs/*"))) == 6
 
