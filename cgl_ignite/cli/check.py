@@ -63,7 +63,8 @@ def _load(paths: tuple[str, ...], overrides: tuple[str, ...], processes: int) ->
 def _sound(path: str, overrides: tuple[str, ...], processes: int) -> Pipeline:
     """Load a pipeline and all that it compares, also as ``[small]`` says; so many processes must be able to train it.
 
-    If it has plugins, its layers are run once, which takes a second or two. Weights that it begins with are read.
+    If it has plugins, its layers are run once, which takes a second or two. Weights that it begins with are read. Its
+    database must not be on another machine.
 
     Raises:
         ConfigError: everything that is wrong with it.
@@ -71,6 +72,7 @@ def _sound(path: str, overrides: tuple[str, ...], processes: int) -> Pipeline:
     from cgl_ignite.catalogue import bind, try_layers, try_weights
     from cgl_ignite.config.load import load_document
     from cgl_ignite.distributed.limits import faults
+    from cgl_ignite.tracking import locate, refuse_remote_database
 
     document = load_document(path, overrides)
     pipeline = bind(document)
@@ -79,6 +81,7 @@ def _sound(path: str, overrides: tuple[str, ...], processes: int) -> Pipeline:
     if "small" in document.tree:
         bind(load_document(path, overrides, small=True))
     try:
+        refuse_remote_database(locate(pipeline.tracking.folder, pipeline.tracking.uri))
         if pipeline.plugins:
             try_layers(pipeline)
         try_weights(pipeline)

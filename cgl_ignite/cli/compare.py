@@ -83,6 +83,7 @@ def _read_tuning(context: click.Context, parameter: click.Parameter, text: str |
     multiple=True,
     help="What each job asks for, such as partition=gpu,time=60,gpus_per_node=1; time is in minutes.",
 )
+@click.option("--join", is_flag=True, help="Take free cells if another process works on this comparison already.")
 @click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Change a value of the pipeline.")
 @click.option("--metric", "metrics", metavar="NAME", multiple=True, help="Measure and show this metric, too.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to train.")
@@ -111,6 +112,7 @@ def compare(
     jobs: int | None,
     executor: str,
     slurm: tuple[str, ...],
+    join: bool,
     overrides: tuple[str, ...],
     metrics: tuple[str, ...],
     device: str | None,
@@ -135,7 +137,8 @@ def compare(
     rows = read_rows(pipeline, changes, methods=methods, small=small, equal=equal)
     rows.refuse(tuning=tune is not None, lengths=lengths is not None)
     chosen_seeds = seeds or (rows.first.seeds if rows.seeded else SEEDS)
-    run = partial(_run, equal=rows.equal, jobs=jobs, executor=_executor(executor, slurm, jobs), quiet=quiet)
+    make = _executor(executor, slurm, jobs)
+    run = partial(_run, equal=rows.equal, jobs=jobs, executor=make, join=join, quiet=quiet)
     with reading(quiet=quiet), _told_how_to_go_on():
         if tune is not None:
             best = tune.choose(rows.methods, rows.bind_methods, lambda tried: run(tried, chosen_seeds[:1]))
@@ -165,6 +168,7 @@ def _run(
     equal: Equal,
     jobs: int | None,
     executor: MakeExecutor | None,
+    join: bool,
     quiet: bool,
 ) -> ComparisonReport:
     """Compare rows, with a board for all of them and a screen for the one that trains."""
@@ -175,7 +179,7 @@ def _run(
     several = executor is not None or (jobs or 1) > 1
     board, screen = make_board(quiet=quiet, live=several), make_screen(quiet=quiet, brief=True)
     more: dict[str, Any] = {"deviations": deviations, "places": places, "paper": paper}
-    return compare(rows, seeds, board, equal=equal, jobs=jobs, executor=executor, screen=screen, **more)
+    return compare(rows, seeds, board, equal=equal, jobs=jobs, executor=executor, join=join, screen=screen, **more)
 
 
 def _executor(name: str, slurm: Sequence[str], jobs: int | None) -> MakeExecutor | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
@@ -12,16 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from cgl_ignite.analysis.comparison import Cost
-from cgl_ignite.config.dump import fingerprint
+from cgl_ignite.config.dump import fingerprint, values
 from cgl_ignite.config.rows import Place
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.errors import InputError
+from cgl_ignite.pipeline.describe import describe_dataset
 from cgl_ignite.pipeline.find import finished_run, unfinished_run
-from cgl_ignite.pipeline.folder import RunFolder, exclusive
+from cgl_ignite.pipeline.folder import Busy, RunFolder, exclusive
+from cgl_ignite.tracking import RunInfo
 from cgl_ignite.tracking.files import write_atomically
 from cgl_ignite.tracking.process import identity
 
-__all__ = ["Cell", "ComparisonFolder", "find_cell", "identify", "record_rows"]
+__all__ = ["Cell", "ComparisonFolder", "cells_by_row", "comparison_info", "find_cell", "identify", "record_rows"]
 
 ORPHAN_SECONDS = 15.0
 """So long a run whose parent was killed may take to notice."""
@@ -54,20 +56,26 @@ class Cell:
 
 @dataclass
 class ComparisonFolder:
-    """``<tracking folder>/comparisons/<id>``: ``cells.json`` while it goes on, tables and figures at its end."""
+    """``<tracking folder>/comparisons/<id>``: ``cells.json`` while it goes on, tables and figures at its end.
+
+    Attributes:
+        own: whether this process leads the comparison; one that takes part in it writes no facts.
+    """
 
     path: Path
     facts: dict[str, Any] = field(default_factory=dict)
+    own: bool = True
 
     @classmethod
     @contextmanager
     def opened(cls, comparisons: Path, name: str) -> Iterator[ComparisonFolder]:
-        """Open the folder of a comparison, new or known, and keep other processes out until the end.
+        """Open the folder of a comparison, new or known, and be the only one that leads it until the end.
 
         One that ends before it has begun leaves no file.
 
         Raises:
-            InputError: one works on this comparison already, or its file is damaged.
+            Busy: another process leads this comparison.
+            InputError: its file is damaged.
         """
         folder = cls(comparisons / name)
         folder.path.mkdir(parents=True, exist_ok=True)
@@ -79,6 +87,20 @@ class ComparisonFolder:
             finally:
                 if folder.facts.keys() == {"process"}:
                     folder._file.unlink()
+
+    def refreshed(self) -> ComparisonFolder:
+        """Read again what the leading process has written."""
+        self.facts = self._read()
+        return self
+
+    @property
+    def led(self) -> bool:
+        """Whether another process leads the comparison now."""
+        try:
+            with exclusive(self.path, str):
+                return False
+        except Busy:
+            return True
 
     @property
     def id(self) -> str:
@@ -92,6 +114,8 @@ class ComparisonFolder:
 
     def note(self, cells: Sequence[Cell] = (), **facts: Any) -> None:
         """Write changed facts, and how far the cells are."""
+        if not self.own:
+            return
         self.facts |= facts | ({"cells": [asdict(cell) for cell in cells]} if cells else {})
         write_atomically(self._file, json.dumps(self.facts, indent=1).encode())
 
@@ -108,7 +132,10 @@ class ComparisonFolder:
 
     def _busy(self) -> str:
         pid = self._read().get("process", {}).get("cgl.pid", "unknown")
-        return f"the comparison {self.id} is being worked on by another process, {pid}; wait for its end, or stop it"
+        return (
+            f"the comparison {self.id} is being worked on by another process, {pid}; wait for its end, stop it, or take"
+            " part in it with --join"
+        )
 
 
 def identify(pipelines: Mapping[str, Pipeline], seeds: Sequence[int], equal: str) -> str:
@@ -133,6 +160,33 @@ def record_rows(
         }
         for name, pipeline in pipelines.items()
     }
+
+
+def cells_by_row(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
+    """Gather the cells of each row, in their order."""
+    gathered: dict[str, list[Cell]] = {}
+    for cell in cells:
+        gathered.setdefault(cell.method, []).append(cell)
+    return gathered
+
+
+def comparison_info(
+    pipelines: Mapping[str, Pipeline],
+    seeds: Sequence[int],
+    equal: str,
+    name: str,
+    source: Mapping[str, str],
+    data: Mapping[str, str],
+) -> RunInfo:
+    """Describe a comparison for the tracker; ``data``: what its first row reads."""
+    first = next(iter(pipelines.values()))
+    return RunInfo(
+        experiment=first.tracking.experiment or first.name,
+        name=f"{first.name} comparison {name}",
+        parameters={"methods": ", ".join(pipelines), "seeds": ", ".join(map(str, seeds)), "equal": equal},
+        tags={"cgl.comparison": name, **source},
+        dataset=describe_dataset(values(first), data),
+    )
 
 
 def find_cell(

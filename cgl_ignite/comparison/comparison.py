@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from cgl_ignite.analysis.comparison import Cost, MethodRow
 from cgl_ignite.comparison.budget import Equal, budgets, with_epochs, with_passes
-from cgl_ignite.comparison.cells import Cell, ComparisonFolder, find_cell, record_rows
+from cgl_ignite.comparison.cells import Cell, ComparisonFolder, cells_by_row, comparison_info, find_cell, record_rows
 from cgl_ignite.comparison.datasets import DataStore, data_key, rows_by_data
 from cgl_ignite.comparison.executor import Executor, MakeExecutor
-from cgl_ignite.comparison.report import ComparisonReport, read_paths, read_predictions
+from cgl_ignite.comparison.report import ComparisonReport, read_method
+from cgl_ignite.comparison.sharing import ENDED, POLL_SECONDS, SharedCells
 from cgl_ignite.comparison.task import Task, finished, reason_of
-from cgl_ignite.config.dump import values
 from cgl_ignite.config.presets import REFERENCE
 from cgl_ignite.config.rows import Place, common_reference
 from cgl_ignite.config.schema import Pipeline
@@ -24,12 +26,12 @@ from cgl_ignite.errors import Interrupted
 from cgl_ignite.handlers.interruption import terminable
 from cgl_ignite.pipeline.abandoned import close_abandoned
 from cgl_ignite.pipeline.data import refuse_changed_data
-from cgl_ignite.pipeline.describe import describe_dataset, run_info
+from cgl_ignite.pipeline.describe import run_info
 from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.hand_over import sync_run
-from cgl_ignite.pipeline.result import RunResult, read_result
+from cgl_ignite.pipeline.result import read_result
 from cgl_ignite.pipeline.teachers import identify_files
-from cgl_ignite.tracking import Group, RunInfo, Status, Tracker, provenance
+from cgl_ignite.tracking import Group, Status, Tracker, provenance
 
 __all__ = ["Comparison"]
 
@@ -44,9 +46,10 @@ class Comparison:
         deviations: what a method changes in the settings that all share.
         places: where each row stands, if rows are more than methods.
         paper: the table or figure of the paper whose numbers stand beside the measured ones.
-        cells: one for each seed and row; ``costs``: of each row. Both are found out by :meth:`run`.
+        cells: one for each seed and row; ``costs``: of each row. Both are found out at the beginning.
         identities: what the rows read, by :func:`cgl_ignite.comparison.datasets.data_key`.
         source: what the comparison was started by, as tags of the tracker.
+        executor: of the cells, if they are not worked off in this process.
     """
 
     pipelines: dict[str, Pipeline]
@@ -64,10 +67,16 @@ class Comparison:
     identities: dict[str, Mapping[str, str]] = field(default_factory=dict)
     data: DataStore = field(default_factory=DataStore)
     source: Mapping[str, str] = field(default_factory=provenance)
+    executor: Executor | None = None
+
+    @cached_property
+    def shared(self) -> SharedCells:
+        """Who works on which cell."""
+        return SharedCells(self.folder.path, self._show)
 
     @property
-    def _first(self) -> Pipeline:
-        return next(iter(self.pipelines.values()))
+    def _status(self) -> Status:
+        return "FAILED" if any(cell.status == "failed" for cell in self.cells) else "FINISHED"
 
     @property
     def reference(self) -> str:
@@ -88,30 +97,58 @@ class Comparison:
             InputError: data that cannot be read, or others than the comparison began with.
         """
         close_abandoned(self.runs, self.tracker, self.board.note)
+        self._begin(jobs, make)
         rows = record_rows(self.pipelines, self.places, self.deviations)
-        self._read()
-        groups = rows_by_data(self.pipelines).values()
-        self.cells = [Cell(name, seed) for group in groups for seed in self.seeds for name in group]
-        executor = make(self.folder.path, self._tell) if make else None
-        going_on = executor.going_on(self.cells) if executor else ()
-        for cell in self.cells:
-            pipeline = self.pipelines[cell.method]
-            run = None if cell in going_on else self._found(cell)
-            if run is not None and run.complete:
-                cell.status, cell.run_id, cell.share = "finished", run.run_id, 1.0
-                cell.accuracy = read_result(run.result).test_accuracy
-                info = run_info(pipeline, cell.seed, run.facts.get("group"), run.facts)
-                sync_run(run, self.tracker, info, self.board.note)
         self.folder.note(self.cells, rows=rows, paper=self.paper)
-        left = [cell for cell in self.cells if cell.status != "finished"]
-        work = {name: cost.work for name, cost in self.costs.items()}
-        self.board.start(self.folder.path, self.cells, work, jobs)
-        if left or self.folder.facts.get("status") != "FINISHED":
-            self._work_off(left, executor, screen)
+        left = [cell for cell in self.cells if cell.status not in ENDED]
+        if left or self.folder.facts.get("status") != self._status:
+            self._work_off(left, screen)
         else:
             self.report().write(self.folder.path)
         self.board.stop()
         return self.report()
+
+    def help(self, jobs: int | None, screen: Screen | None, make: MakeExecutor | None = None) -> None:
+        """Take free cells of a comparison that another process leads, until that one ends; see :meth:`run`."""
+        self._begin(jobs, make)
+        try:
+            with terminable():
+                while self.folder.led:
+                    if "group" in self.folder.refreshed().facts:
+                        self._share(self.cells, self.folder.facts["group"], screen)
+                    time.sleep(POLL_SECONDS)
+        except KeyboardInterrupt:
+            raise Interrupted("interrupted") from None
+        finally:
+            self.board.stop()
+
+    def _begin(self, jobs: int | None, make: MakeExecutor | None) -> None:
+        """Read all data, find out which cells are finished, and show them."""
+        if self.cells:
+            return
+        self._read()
+        groups = rows_by_data(self.pipelines).values()
+        self.cells = [Cell(name, seed) for group in groups for seed in self.seeds for name in group]
+        self.executor = make(self.folder.path, self._tell) if make else None
+        going_on = self.executor.going_on(self.cells) if self.executor else ()
+        for cell in self.cells:
+            if cell not in going_on and self.shared.claims.take(cell):
+                self._find(cell)
+                self.shared.claims.release(cell)
+        work = {name: cost.work for name, cost in self.costs.items()}
+        self.board.start(self.folder.path, self.cells, work, jobs)
+
+    def _find(self, cell: Cell) -> None:
+        """Take over the finished run of a cell, if there is one."""
+        run = self._found(cell)
+        if run is not None and run.complete:
+            cell.status, cell.run_id, cell.share = "finished", run.run_id, 1.0
+            cell.accuracy = read_result(run.result).test_accuracy
+            if self.folder.own:
+                info = run_info(self.pipelines[cell.method], cell.seed, run.facts.get("group"), run.facts)
+                sync_run(run, self.tracker, info, self.board.note)
+        elif self.folder.own:
+            self.shared.claims.forget(cell)
 
     def _found(self, cell: Cell) -> RunFolder | None:
         """Find the run of a cell, unless its teachers or weights have changed since; a note says so."""
@@ -126,23 +163,21 @@ class Comparison:
 
     def report(self) -> ComparisonReport:
         """Read what the finished runs have left."""
+        cells = cells_by_row(self.cells)
         methods = [
-            MethodRow(
-                name=name,
-                dataset=pipeline.data.kind,
-                backbone=pipeline.backbone.kind,
-                cost=self.costs[name],
-                runs=self._results(name),
-                failed={cell.seed: cell.reason for cell in self._cells(name) if cell.status == "failed"},
-                predictions={
-                    cell.seed: predictions
-                    for cell in self._cells(name)
-                    if cell.run_id and (predictions := read_predictions(self.runs / cell.run_id))
-                },
-                deviations=self.deviations.get(name, {}),
-                place=self.places.get(name),
-                paper=self.paper,
-                paths=[read_paths(self.runs / cell.run_id) for cell in self._cells(name) if cell.run_id],
+            read_method(
+                MethodRow(
+                    name=name,
+                    dataset=pipeline.data.kind,
+                    backbone=pipeline.backbone.kind,
+                    cost=self.costs[name],
+                    runs={},
+                    deviations=self.deviations.get(name, {}),
+                    place=self.places.get(name),
+                    paper=self.paper,
+                ),
+                cells[name],
+                self.runs,
             )
             for name, pipeline in self.pipelines.items()
         ]
@@ -172,25 +207,30 @@ class Comparison:
     def _identity(self, cell: Cell) -> Mapping[str, str]:
         return self.identities[data_key(self.pipelines[cell.method])]
 
-    def _work_off(self, left: Sequence[Cell], executor: Executor | None, screen: Screen | None) -> None:
+    def _work_off(self, left: Sequence[Cell], screen: Screen | None) -> None:
         costs = {name: asdict(cost) for name, cost in self.costs.items()}
-        data: dict[str, Any] = {"data": next(iter(self.identities.values()))}
-        data |= {"datasets": self.identities} if len(self.identities) > 1 else {}
+        first = next(iter(self.identities.values()))
+        data = {"data": first, **({"datasets": self.identities} if len(self.identities) > 1 else {})}
         self.folder.note(self.cells, status="RUNNING", costs=costs, equal=self.equal, **data)
-        group = Group(self.tracker, self._info(), self.folder.facts.get("group"), self.board.note)
+        info = comparison_info(self.pipelines, self.seeds, self.equal, self.folder.id, self.source, first)
+        group = Group(self.tracker, info, self.folder.facts.get("group"), self.board.note)
         self.folder.note(self.cells, group=group.id)
         with self._ending(group):
-            if executor is None:
-                self._one_by_one(left, group, screen)
-            else:
-                self.data.forget()
-                executor.work_off((cell, self._task(cell, group)) for cell in left)
+            self._share(left, group.id, screen)
 
-    def _one_by_one(self, left: Sequence[Cell], group: Group, screen: Screen | None) -> None:
-        """Run the cells in this process."""
-        for cell in left:
+    def _share(self, cells: Sequence[Cell], group: str | None, screen: Screen | None) -> None:
+        """Work off the cells that no other process takes."""
+        if self.executor is not None:
+            self.data.forget()
+        work = partial(self._one_by_one, screen=screen) if self.executor is None else self.executor.work_off
+        leads = self.folder.own
+        self.shared.work_off(cells, work, partial(self._task, group=group), lambda: leads or self.folder.led)
+
+    def _one_by_one(self, tasks: Iterable[tuple[Cell, Task]], screen: Screen | None) -> None:
+        """Run cells in this process."""
+        for cell, task in tasks:
             self._tell(cell, {"event": "started"})
-            task, pipeline = self._task(cell, group), self.pipelines[cell.method]
+            pipeline = self.pipelines[cell.method]
             try:
                 result = task.run(pipeline, self.data.read(pipeline), self.tracker, screen, self.board.note)
             except (Interrupted, KeyboardInterrupt):
@@ -202,9 +242,9 @@ class Comparison:
             else:
                 self._tell(cell, finished(result))
 
-    def _task(self, cell: Cell, group: Group) -> Task:
+    def _task(self, cell: Cell, group: str | None) -> Task:
         tags = {"method": cell.method, "comparison": self.folder.id}
-        return Task.of(self.pipelines[cell.method], cell.seed, tags, group.id, self._identity(cell), self.source)
+        return Task.of(self.pipelines[cell.method], cell.seed, tags, group, self._identity(cell), self.source)
 
     def _tell(self, cell: Cell, event: Mapping[str, Any]) -> None:
         """Take up what has become of a cell, remember it and show it."""
@@ -220,6 +260,12 @@ class Comparison:
             cell.accuracy = event.get("accuracy")
             cell.share = 1.0 if kind == "finished" else cell.share
             self.folder.note(self.cells)
+        self.shared.publish(cell)
+        self.board.update(cell)
+
+    def _show(self, cell: Cell) -> None:
+        """Remember and show what has become of a cell in another process."""
+        self.folder.note(self.cells)
         self.board.update(cell)
 
     @contextmanager
@@ -230,14 +276,13 @@ class Comparison:
                 yield
                 report = self.report()
                 self._hand_over(report, group)
-            status: Status = "FAILED" if report.failed else "FINISHED"
         except (Interrupted, KeyboardInterrupt) as error:
             self._close(group, "KILLED")
             raise error if isinstance(error, Interrupted) else Interrupted("interrupted") from None
         except BaseException:
             self._close(group, "FAILED")
             raise
-        self._close(group, status)
+        self._close(group, self._status)
 
     def _close(self, group: Group, status: Status) -> None:
         self.board.stop()
@@ -251,29 +296,3 @@ class Comparison:
         for path in report.write(self.folder.path):
             group.file(path)
         group.describe(report.markdown())
-
-    def _info(self) -> RunInfo:
-        first = self._first
-        return RunInfo(
-            experiment=first.tracking.experiment or first.name,
-            name=f"{first.name} comparison {self.folder.id}",
-            parameters={
-                "methods": ", ".join(self.pipelines),
-                "seeds": ", ".join(map(str, self.seeds)),
-                "equal": self.equal,
-            },
-            tags={"cgl.comparison": self.folder.id, **self.source},
-            dataset=describe_dataset(values(first), next(iter(self.identities.values()))),
-        )
-
-    def _cells(self, method: str) -> list[Cell]:
-        by_method: dict[str, list[Cell]] = {name: [] for name in self.pipelines}
-        for cell in self.cells:
-            by_method[cell.method].append(cell)
-        return by_method[method]
-
-    def _results(self, method: str) -> dict[int, RunResult]:
-        found = {cell.seed: RunFolder(self.runs / cell.run_id, {}) for cell in self._cells(method) if cell.run_id}
-        return {
-            seed: replace(read_result(run.result), method=method) for seed, run in found.items() if run.result.exists()
-        }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,17 +18,18 @@ from cgl_ignite.analysis.comparison_figures import accuracy_figure, curves_figur
 from cgl_ignite.analysis.cost_curves import CostPoint, cost_curves, cost_figure
 from cgl_ignite.analysis.paper import STATEMENT
 from cgl_ignite.analysis.tables import as_csv, as_json, as_latex, as_markdown
+from cgl_ignite.comparison.cells import Cell
 from cgl_ignite.comparison.pictures import axis_figures
 from cgl_ignite.errors import InputError
 from cgl_ignite.pipeline.artifacts import PREDICTIONS
-from cgl_ignite.pipeline.result import RunResult, average_over_seeds
+from cgl_ignite.pipeline.result import RunResult, average_over_seeds, read_result
 from cgl_ignite.pool.routing import PATHS
 from cgl_ignite.tracking.files import read_rows, write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["ComparisonReport", "read_paths", "read_predictions"]
+__all__ = ["ComparisonReport", "read_method", "read_paths", "read_predictions"]
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,24 @@ def read_predictions(run: Path) -> Predictions | None:
             return Predictions(kept["predicted"], kept["targets"], int(kept["selected"]))
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{path}: not the predictions of a run ({error})") from error
+
+
+def read_method(row: MethodRow, cells: Sequence[Cell], runs: Path) -> MethodRow:
+    """Give a row of the table what the runs of its cells have left in the folder of all runs.
+
+    Raises:
+        InputError: a damaged result, or damaged predictions.
+    """
+    done = {cell.seed: runs / cell.run_id for cell in cells if cell.run_id}
+    results = {seed: run / "result.json" for seed, run in done.items()}
+    predictions = {seed: read_predictions(run) for seed, run in done.items()}
+    return replace(
+        row,
+        runs={seed: replace(read_result(file), method=row.name) for seed, file in results.items() if file.exists()},
+        failed={cell.seed: cell.reason for cell in cells if cell.status == "failed"},
+        predictions={seed: one for seed, one in predictions.items() if one},
+        paths=[read_paths(run) for run in done.values()],
+    )
 
 
 def read_paths(run: Path) -> list[list[int]]:

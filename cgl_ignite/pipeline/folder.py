@@ -17,8 +17,9 @@ from filelock import FileLock, Timeout
 from cgl_ignite.config.dump import DEFAULTS, fingerprint
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.errors import InputError
+from cgl_ignite.mounts import lock_fault
 from cgl_ignite.tracking.files import write_atomically
-from cgl_ignite.tracking.process import gone, identity
+from cgl_ignite.tracking.process import gone, host, identity
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -27,6 +28,7 @@ else:
 
 __all__ = [
     "PREDICTIONS",
+    "Busy",
     "RunFolder",
     "exclusive",
     "read_run_folder",
@@ -37,6 +39,10 @@ __all__ = [
 LOCK, LOCK_SECONDS = ".lock", 0.5
 """How long a process waits for a lock: longer than another one takes to look at a run that has ended."""
 PREDICTIONS = "test_predictions.npz"
+
+
+class Busy(InputError):
+    """Another process works in a folder."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +89,13 @@ class RunFolder:
 
     @property
     def alive(self) -> bool:
-        """Whether a process may still be working on it."""
-        return self.facts["status"] == "RUNNING" and not gone(self.facts["process"])
+        """Whether a process may still be working on it; of one on another machine the lock tells, where locks hold."""
+        process = self.facts["process"]
+        if self.facts["status"] != "RUNNING" or gone(process):
+            return False
+        if process.get("cgl.host") == host() or lock_fault(self.path):
+            return True
+        return not _is_free(self.path)
 
     def has_read(self, data: Mapping[str, str] | None) -> bool:
         """Whether it has read these data, as far as it is known."""
@@ -154,17 +165,28 @@ def exclusive(folder: Path, busy: Callable[[], str]) -> Iterator[None]:
     """Keep other processes out of a folder; the system lets go of the lock when this process dies.
 
     Raises:
-        InputError: another process is in it, with the message of ``busy``.
+        Busy: another process is in it, with the message of ``busy``.
     """
     lock = FileLock(folder / LOCK, timeout=LOCK_SECONDS)
     try:
         lock.acquire()
     except Timeout:
-        raise InputError(busy()) from None
+        raise Busy(busy()) from None
     try:
         yield
     finally:
         lock.release()
+
+
+def _is_free(folder: Path) -> bool:
+    """Say whether nobody has a folder for itself."""
+    lock = FileLock(folder / LOCK, timeout=LOCK_SECONDS)
+    try:
+        lock.acquire()
+    except Timeout:
+        return False
+    lock.release()
+    return True
 
 
 def still_busy(run: RunFolder) -> str:

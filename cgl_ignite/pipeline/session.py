@@ -27,7 +27,17 @@ from cgl_ignite.pipeline.longer import longer_run
 from cgl_ignite.pipeline.register import refuse_unfit_name, register_best
 from cgl_ignite.pipeline.result import RunResult, results_markdown
 from cgl_ignite.pipeline.train import run_seed
-from cgl_ignite.tracking import Group, RunInfo, Tracker, is_finished, locate, make_tracker, provenance, recorded_in
+from cgl_ignite.tracking import (
+    Group,
+    RunInfo,
+    Tracker,
+    is_finished,
+    locate,
+    make_tracker,
+    provenance,
+    recorded_in,
+    refuse_remote_database,
+)
 
 if TYPE_CHECKING:
     from cgl_ignite.distributed.peers import Peers
@@ -82,7 +92,9 @@ def run(
         refuse_unfit_name(register)
     runs = _runs_folder(pipeline)
     warn: Callable[[str], None] = screen.note if screen else _print
-    tracker = tracker or make_tracker(locate(pipeline.tracking.folder, pipeline.tracking.uri), warn)
+    if tracker is None:
+        store = refuse_remote_database(locate(pipeline.tracking.folder, pipeline.tracking.uri))
+        tracker = make_tracker(store, warn)
     close_abandoned(runs, tracker, warn)
     results = _run_seeds(pipeline, runs, tracker, screen, warn, read, peers, resume=resume, reuse=reuse)
     if register is not None:

@@ -23,7 +23,7 @@ from cgl_ignite.tracking.guard import warn_by_log
 from cgl_ignite.tracking.journal import Journal, is_settled, recorded_in, sync
 from cgl_ignite.tracking.keys import epoch_values, final_values
 from cgl_ignite.tracking.provenance import ask_git, provenance
-from cgl_ignite.tracking.store import Store, locate, own_store
+from cgl_ignite.tracking.store import Store, locate, own_store, refuse_remote_database
 from cgl_ignite.tracking.system import SystemMetrics
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "own_store",
     "provenance",
     "recorded_in",
+    "refuse_remote_database",
     "sync",
 ]
 

@@ -18,7 +18,7 @@ from mlflow.exceptions import MlflowException
 from requests import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
-from cgl_ignite.tracking.base import MetricsRow, RunInfo, Status, StudentModel, TrackerError, UnknownRun
+from cgl_ignite.tracking.base import DatasetInfo, MetricsRow, RunInfo, Status, StudentModel, TrackerError, UnknownRun
 from cgl_ignite.tracking.database import prepare
 from cgl_ignite.tracking.entities import DESCRIPTION, batches, dataset_input, description
 from cgl_ignite.tracking.guard import warn_by_log
@@ -119,8 +119,18 @@ class MLflowTracker:
         run = self.client.create_run(experiment, tags=tags, run_name=info.name)
         self._log_parameters(run.info.run_id, info.parameters)
         if info.dataset is not None:
-            self.client.log_inputs(run.info.run_id, datasets=[dataset_input(info.dataset)])
+            self._log_dataset(run.info.run_id, info.dataset)
         return str(run.info.run_id)
+
+    def _log_dataset(self, run_id: str, dataset: DatasetInfo) -> None:
+        """Note what a run reads; of runs that note the same new data set at once, a database refuses all but one."""
+        inputs = [dataset_input(dataset)]
+        try:
+            self.client.log_inputs(run_id, datasets=inputs)
+        except MlflowException as error:
+            if "dataset" not in str(error):
+                raise
+            self.client.log_inputs(run_id, datasets=inputs)
 
     @_tracked
     def reopen(self, run_id: str, parameters: Mapping[str, str]) -> None:

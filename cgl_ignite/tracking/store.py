@@ -11,13 +11,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cgl_ignite.errors import InputError, choices
+from cgl_ignite.mounts import mount_of
 
-__all__ = ["Store", "locate", "own_store", "sqlite_uri"]
+__all__ = ["Store", "locate", "own_store", "refuse_remote_database", "sqlite_uri"]
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 SERVERS = ("http", "https", "databricks", "databricks-uc", "uc")
 SQLITE = ("sqlite", "sqlite+pysqlite")
 ENCODED = re.compile("%[0-9A-Fa-f]{2}")
+SERVER = (
+    "mlflow server --host 0.0.0.0 --port 5000 --backend-store-uri postgresql://USER:PASSWORD@localhost/mlflow"
+    " --artifacts-destination FOLDER"
+)
 DATABASE, ARTIFACTS = "mlflow.db", "artifacts"
 
 
@@ -66,6 +71,29 @@ def locate(folder: Path, uri: str | None = None) -> Store:
             " character and cannot load models from there; name another folder with tracking.folder, or rename this one"
         )
     return store
+
+
+def refuse_remote_database(store: Store) -> Store:
+    """Return a store whose SQLite file, if it has one, lies on a disk of this machine.
+
+    SQLite relies on locks of the file system, which many network file systems do not keep
+    (https://www.sqlite.org/faq.html#q5).
+
+    Raises:
+        InputError: it lies on another machine.
+    """
+    database = store.database
+    mount = mount_of(database) if database is not None else None
+    if mount is None or not mount.network:
+        return store
+    raise InputError(
+        f"the SQLite database {database} would be on another machine ({mount}), where it may be damaged when several"
+        " processes write to it; keep the database of a single machine on its own disk, such as"
+        " tracking.uri = 'sqlite:////DISK/mlflow.db', or start a server as below and set"
+        " tracking.uri = 'http://HOST:5000'",
+        key="tracking.uri",
+        example=SERVER,
+    )
 
 
 def own_store(folder: Path) -> Store:

@@ -180,3 +180,32 @@ def test_bad_input_is_one_message(workdir: Path, more: tuple[str, ...], hint: st
     assert hint in done.stderr and "Traceback" not in done.stderr
     assert len([line for line in done.stderr.splitlines() if line.lower().startswith("error")]) == 1
     assert not list(workdir.iterdir())
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_cells_and_end_with_the_same_table(workdir: Path) -> None:
+    """The first one leads, the second one joins: no cell is trained twice, each process trains some."""
+    more = ("--json", "--join", "--methods", "cgl", "--seeds", "1,2,3,4")
+    both = [child(*more, epochs=30) for _ in range(2)]
+    printed = [process.communicate(timeout=250) for process in both]
+    assert [process.returncode for process in both] == [0, 0], printed
+    first, second = (json.loads(stdout) for stdout, _ in printed)
+    assert first == second
+    runs = [json.loads(path.read_text("utf-8")) for path in workdir.glob("mlruns/runs/*/run.json")]
+    assert len(runs) == 4
+    assert {int(run["process"]["cgl.pid"]) for run in runs} == {process.pid for process in both}
+
+
+@pytest.mark.slow
+def test_who_joins_goes_on_when_the_first_is_killed(workdir: Path) -> None:
+    """The cell of the killed process is taken over from its checkpoint, and nothing is lost."""
+    more = ("--json", "--methods", "cgl", "--seeds", "1,2")
+    first = child(*more, epochs=150)
+    wait_for(lambda: first.pid in resumable(workdir) or first.poll() is not None)
+    second = child(*more, "--join", epochs=150)
+    wait_for(lambda: second.pid in resumable(workdir) or second.poll() is not None)
+    first.kill()
+    first.communicate()
+    stdout, stderr = second.communicate(timeout=250)
+    assert second.returncode == 0, stderr
+    assert len(json.loads(stdout)["runs"]) == 2 and len(list(workdir.glob("mlruns/runs/*"))) == 2

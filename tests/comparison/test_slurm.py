@@ -22,11 +22,11 @@ from tests.comparison.one_node import missing, one_node
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(1800),
     pytest.mark.skipif(bool(missing()), reason=missing()),
 ]
 PIPELINE = Path(__file__).resolve().parents[2] / "pipelines" / "digits_resnet.toml"
-CHANGES = ["backbone.width=4", "data.limit=400", "data.holdout=80", "run.epochs=40", "run.device=cpu"]
+CHANGES = ["backbone.width=4", "data.limit=400", "data.holdout=80", "run.epochs=60", "run.device=cpu"]
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def start(environment: dict[str, str], *more: str, seeds: str = "1,2,3") -> subp
         return subprocess.Popen(command, env=environment, stdout=stdout, stderr=stderr)
 
 
-def wait_for(found: Callable[[], Any], process: subprocess.Popen[bytes], seconds: float = 200) -> Any:
+def wait_for(found: Callable[[], Any], process: subprocess.Popen[bytes], seconds: float = 500) -> Any:
     deadline = time.monotonic() + seconds
     while not (value := found()):
         assert process.poll() is None and time.monotonic() < deadline, Path("stderr").read_text("utf-8")
@@ -68,7 +68,13 @@ def tell(environment: dict[str, str], *command: str) -> str:
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
 
 
-def end(environment: dict[str, str], process: subprocess.Popen[bytes], seconds: float = 600) -> tuple[str, str]:
+def warned(environment: dict[str, str], job: str | None) -> str | None:
+    """Warn a job as SLURM does before its time is over; None if it has just ended."""
+    command = ("scancel", "--signal=USR2", job or "none")
+    return None if subprocess.run(command, env=environment, capture_output=True, check=False).returncode else job
+
+
+def end(environment: dict[str, str], process: subprocess.Popen[bytes], seconds: float = 900) -> tuple[str, str]:
     """Wait for the end of the command and return what it printed; jobs need not wait two minutes to start again."""
     deadline = time.monotonic() + seconds
     pending = ("squeue", "--noheader", "--array", "--format=%i", "--states=PENDING")
@@ -98,12 +104,11 @@ def test_jobs_that_are_preempted_or_warned_go_on(workdir: Path, cluster: dict[st
     wait_for(lambda: list(workdir.glob("mlruns/comparisons/*/jobs/jobs.json")), process)
     first = wait_for(lambda: working(workdir), process)
     tell(cluster, "scontrol", "requeue", first)
-    second = wait_for(lambda: working(workdir, (first,)), process)
-    tell(cluster, "scancel", "--signal=USR2", second)
+    second = wait_for(lambda: warned(cluster, working(workdir, (first,))), process)
     stdout, stderr = end(cluster, process)
     assert process.returncode == 0, stderr
     assert f"job {second} waits in the queue again" in stderr and f"job {first} waits" not in stderr
-    assert stderr.count(" interrupted") == 2 and "Traceback" not in stderr
+    assert stderr.count(" interrupted") >= 2 and "Traceback" not in stderr
     assert table(json.loads(stdout)) == undisturbed([1, 2, 3])
     assert len(list(workdir.glob("mlruns/runs/*"))) == 6
 

@@ -17,7 +17,7 @@ from cgl_ignite.config.dump import to_toml, values
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.errors import InputError
 from cgl_ignite.pipeline.find import all_runs, take_run, unfinished_run
-from cgl_ignite.pipeline.folder import RunFolder, start_run_folder
+from cgl_ignite.pipeline.folder import RunFolder, exclusive, start_run_folder
 from cgl_ignite.tracking.process import gone, identity
 
 DIGITS = Path(__file__).resolve().parents[2] / "pipelines" / "digits_resnet.toml"
@@ -56,6 +56,17 @@ def test_the_second_process_is_told_which_one_works_on_the_run(tmp_path: Path) -
         taken = take_run(held, tmp_path, load_pipeline(DIGITS), 1)
         assert taken is not None and taken.pid == str(os.getpid())
         assert json.loads((tmp_path / "abc" / "run.json").read_text())["status"] == "KILLED"
+
+
+@pytest.mark.parametrize(("fault", "held", "alive"), [("", False, False), ("", True, True), ("nolock", False, True)])
+def test_of_a_process_on_another_machine_the_lock_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, held: bool, alive: bool
+) -> None:
+    """It cannot be looked for; where locks do not hold between machines, it may still be there."""
+    monkeypatch.setattr("cgl_ignite.pipeline.folder.lock_fault", lambda path: fault)
+    run = unfinished(tmp_path).note(status="RUNNING", process={**identity(), "cgl.host": "elsewhere"})
+    with exclusive(run.path, str) if held else ExitStack():
+        assert run.alive == alive
 
 
 def test_a_run_that_another_process_has_just_finished_is_not_repeated(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from mlflow.entities import Metric
+from mlflow.exceptions import MlflowException
 
 from cgl_ignite.tracking import (
     DatasetInfo,
@@ -45,6 +46,22 @@ def test_a_run_is_recorded_with_parameters_tags_and_rows(tracker, info):
     assert tracker.last_epoch(run_id) == 2
     tracker.close(run_id, "FINISHED")
     assert tracker.client.get_run(run_id).info.status == "FINISHED"
+
+
+def test_of_runs_that_note_the_same_new_data_at_once_none_is_lost(tracker, info, monkeypatch):
+    """PostgreSQL refuses all but one of them, as MLflow looks for the data set before it adds it."""
+    calls, log_inputs = [], tracker.client.log_inputs
+
+    def refuse_once(run_id, datasets):
+        calls.append(run_id)
+        if len(calls) == 1:
+            raise MlflowException('duplicate key value violates unique constraint "dataset_pk"')
+        log_inputs(run_id, datasets=datasets)
+
+    monkeypatch.setattr(tracker.client, "log_inputs", refuse_once)
+    run_id = tracker.open(dataclasses.replace(info, dataset=DatasetInfo("digits", {"rows": "2"}, {})))
+    assert calls == [run_id] * 2
+    assert [one.dataset.name for one in tracker.client.get_run(run_id).inputs.dataset_inputs] == ["digits"]
 
 
 def test_a_fresh_run_has_recorded_nothing(tracker, info):
