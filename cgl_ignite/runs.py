@@ -14,7 +14,7 @@ from cgl_ignite.catalogue import bind
 from cgl_ignite.config.load import Document, within_limits
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import Normaliser, PadTokens, Splits, Tokenizer, dump_tokenizer, parse_tokenizer
-from cgl_ignite.errors import CglError, InputError, first_line
+from cgl_ignite.errors import CglError, InputError, RunFailed, first_line, shortage
 from cgl_ignite.handlers.contents import read_run_checkpoint
 from cgl_ignite.metrics import PREDICTION_METRICS
 from cgl_ignite.pipeline.assemble import blueprint
@@ -220,6 +220,7 @@ def rebuild_pool(run: RunFiles) -> ModularNetwork:
 
     Raises:
         InputError: parts that are not registered or cannot be built here, no selection yet, weights that do not fit.
+        RunFailed: memory that is short.
     """
     facts, weights = run.facts, run.weights
     try:
@@ -228,7 +229,10 @@ def rebuild_pool(run: RunFiles) -> ModularNetwork:
     except CglError:
         raise
     except Exception as error:
-        raise InputError(f"{run.path}: its backbone cannot be built here ({first_line(error)})") from error
+        told = f"{run.path}: its backbone cannot be built here"
+        if missing := shortage(error):
+            raise RunFailed(f"{told}: {missing.partition(';')[0]}; free some, and try again") from error
+        raise InputError(f"{told} ({first_line(error)})") from error
     pool.route(torch.tensor(facts["paths"]), facts["reads"], pipeline.method.statistics)
     try:
         pool.load_state_dict(weights)

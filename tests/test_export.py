@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from cgl_ignite import export
+from cgl_ignite import export, runs
 from cgl_ignite.backbones import BACKBONES
 from cgl_ignite.config.presets import METHODS
 from cgl_ignite.data import DATASETS, PadTokens
 from cgl_ignite.engine.evaluate import pool_logits
-from cgl_ignite.errors import InputError
+from cgl_ignite.errors import InputError, RunFailed
 from cgl_ignite.export import export_student
 from cgl_ignite.pipeline import RunResult
 from cgl_ignite.plugins import import_plugins
@@ -146,6 +146,17 @@ def test_a_student_is_loaded_from_a_file_a_run_or_a_checkpoint(result: RunResult
     (tmp_path / "notes.txt").write_text("hello")
     with pytest.raises(InputError, match=r"notes\.txt: not a student file"):
         load_student(str(tmp_path / "notes.txt"), folder)
+
+
+def test_memory_that_is_short_is_told_from_a_backbone_that_cannot_be_built(
+    result: RunResult, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise MemoryError("Unable to allocate output buffer.")
+
+    monkeypatch.setattr(runs, "ModularNetwork", failing)
+    with pytest.raises(RunFailed, match=r"its backbone cannot be built here: out of memory; free some, and try again"):
+        rebuild_pool(open_run(result.run_id, folder))
 
 
 @pytest.mark.parametrize("method", METHODS)
