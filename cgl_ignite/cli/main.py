@@ -104,6 +104,8 @@ class _Verbs(click.Group):
                 raise
             raise _Failure(_indented(missing or str(error)), CglError.exit_code) from error
         except SystemExit as error:  # click ends otherwise
+            if isinstance(error.__context__, BrokenPipeError):  # so ends rich if nobody reads on
+                raise
             text = f"a plugin has ended the program (SystemExit: {error})"
             raise _Failure(text, InputError.exit_code) from error
         except KeyboardInterrupt:

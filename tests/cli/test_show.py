@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -157,3 +159,11 @@ def test_a_distillation_is_shown_and_a_missing_teacher_is_an_error() -> None:
         done = show(DIGITS, "--set", change)
         assert done.exit_code == 2
         assert "the teacher 'nobody' is neither a file nor a run" in done.stderr
+
+
+def test_a_reader_that_has_seen_enough_gets_no_error() -> None:
+    command = [sys.executable, "-m", "cgl_ignite", "show", DIGITS]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as shown:
+        assert shown.stdout is not None and shown.stderr is not None
+        shown.stdout.close()
+        assert shown.stderr.read() == b""
