@@ -30,7 +30,7 @@ from cgl_ignite.errors import InputError, Interrupted
 from cgl_ignite.tracking.memory import MemoryTracker
 
 DIGITS = Path(__file__).resolve().parents[2] / "pipelines" / "digits_resnet.toml"
-SMALL = ["backbone.width=4", "run.epochs=15", "data.limit=400", "data.holdout=80", "run.device=cpu", "run.threads=1"]
+SMALL = ["backbone.width=4", "run.epochs=60", "data.limit=400", "data.holdout=80", "run.device=cpu", "run.threads=1"]
 
 
 def test_options_have_submitits_names_and_types() -> None:
