@@ -1,0 +1,63 @@
+"""The picture of the races: how far each method is from one network at equal cost, on every ground that was run.
+
+python benchmarks/races_figure.py docs/pictures/races.png
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cgl_ignite.analysis.canvas import ACCENT, MUTED, as_png, headline, new_figure, styled
+from cgl_ignite.tracking.files import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["GROUNDS", "races_figure"]
+
+RESULTS = Path(__file__).parent / "results"
+GROUNDS = {
+    "Digits, 400 images and 5 seeds": "race_digits.json",
+    "CIFAR-10, 1,000 images and 3 seeds": "race_cifar10_1000.json",
+    "CIFAR-10, 5,000 images and 1 seed": "race_cifar10_5000_seed_1.json",
+}
+
+
+@styled
+def races_figure(races: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
+    """Draw the differences to the baseline, with their 95 % intervals over seeds; an open dot has one seed.
+
+    Args:
+        races: the rows of each ground's table.
+    """
+    names = list(dict.fromkeys(row["method"] for rows in races.values() for row in rows if row["difference"]))[::-1]
+    figure = new_figure(10, 0.8 + 0.3 * len(names))
+    panels = figure.subplots(1, len(races), sharey=True, squeeze=False).flat
+    for axes, (ground, rows) in zip(panels, races.items(), strict=True):
+        _draw(axes, rows, names)
+        headline(axes, *ground.split(", ", maxsplit=1))
+    figure.supxlabel("points above or below one network with the same recipe, at equal cost", fontsize=9)
+    return figure
+
+
+def _draw(axes: Axes, rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
+    axes.axvline(0, color=MUTED, linewidth=1)
+    for row in rows:
+        if row["difference"] is None:
+            continue
+        place, interval = names.index(row["method"]), row["over_seeds"]
+        if interval is not None:
+            axes.hlines(place, interval["low"], interval["high"], color=ACCENT, linewidth=2)
+        axes.plot(row["difference"], place, "o", color=ACCENT, markerfacecolor=ACCENT if interval else "white")
+    axes.set_yticks(range(len(names)), names)
+    axes.grid(visible=True, axis="x")
+
+
+if __name__ == "__main__":
+    tables = {ground: json.loads((RESULTS / file).read_text("utf-8"))["table"] for ground, file in GROUNDS.items()}
+    write_atomically(Path(sys.argv[1]), as_png(races_figure(tables)))

@@ -1,0 +1,28 @@
+"""The picture of the races shows every difference where it is, with its interval if it has one."""
+
+from __future__ import annotations
+
+import json
+
+from races_figure import GROUNDS, RESULTS, races_figure
+
+
+def test_every_ground_has_a_record_with_a_baseline() -> None:
+    for file in GROUNDS.values():
+        rows = json.loads((RESULTS / file).read_text("utf-8"))["table"]
+        assert [row["method"] for row in rows if row["difference"] is None] == ["baseline"]
+
+
+def test_a_dot_for_each_method_and_a_line_for_each_interval() -> None:
+    rows = [
+        {"method": "baseline", "difference": None, "over_seeds": None},
+        {"method": "dml", "difference": -2.0, "over_seeds": {"low": -3.0, "high": -1.0}},
+        {"method": "one", "difference": 1.5, "over_seeds": None},
+    ]
+    (axes,) = races_figure({"Digits, 400 images": rows}).axes
+    dots = {tuple(map(float, line.get_xydata()[0])): line for line in axes.lines if line.get_marker() == "o"}
+    assert dots.keys() == {(-2.0, 1.0), (1.5, 0.0)}
+    assert dots[1.5, 0.0].get_markerfacecolor() == "white"
+    (interval,) = axes.collections
+    assert interval.get_segments()[0].tolist() == [[-3.0, 1.0], [-1.0, 1.0]]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["one", "dml"]
