@@ -186,6 +186,7 @@ def test_a_refused_array_is_one_message(tmp_path: Path, jobs: Jobs, monkeypatch:
         executor(tmp_path, []).work_off([task(1)])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_preempted_cell_goes_on_and_has_the_same_bits(tmp_path: Path) -> None:
     """submitit's own processes on this machine: its warning comes after the first checkpoint."""
