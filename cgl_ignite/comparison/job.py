@@ -94,9 +94,11 @@ class _Warning:
 
 def _is_running() -> bool:
     """Say whether SLURM wants this job to run: it has been warned, but neither cancelled nor queued again."""
-    job = os.environ.get("SLURM_JOB_ID")
+    job, array = os.environ.get("SLURM_JOB_ID"), os.environ.get("SLURM_ARRAY_JOB_ID")
     if job is None:
         return False
+    if array is not None:  # the last job of an array has the id of the whole array
+        job = f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}"
     command = ["squeue", "--noheader", f"--jobs={job}", "--format=%T"]
     with suppress(OSError, subprocess.SubprocessError):
         told = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
