@@ -23,10 +23,21 @@ from cgl_ignite.tracking import RunInfo
 from cgl_ignite.tracking.files import write_atomically
 from cgl_ignite.tracking.process import identity
 
-__all__ = ["Cell", "ComparisonFolder", "cells_by_row", "comparison_info", "find_cell", "identify", "record_rows"]
+__all__ = [
+    "ENDED",
+    "Cell",
+    "ComparisonFolder",
+    "cells_by_row",
+    "comparison_info",
+    "find_cell",
+    "identify",
+    "record_rows",
+]
 
 ORPHAN_SECONDS = 15.0
 """So long a run whose parent was killed may take to notice."""
+ENDED = ("finished", "failed")
+"""States of a cell of which nothing is left to do, and the events that bring it there."""
 
 
 @dataclass
@@ -52,6 +63,16 @@ class Cell:
     def label(self) -> str:
         """What people call it."""
         return f"{self.method} seed {self.seed}"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.status in ENDED
+
+    @property
+    def key(self) -> str:
+        """What its files in the folder of the comparison are called."""
+        return blake2b(self.label.encode(), digest_size=6).hexdigest()
 
 
 @dataclass

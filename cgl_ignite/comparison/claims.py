@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from hashlib import blake2b
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -78,7 +77,7 @@ class Claims:
         self._file(cell).unlink(missing_ok=True)
 
     def _file(self, cell: Cell) -> Path:
-        return self.folder / f"{blake2b(cell.label.encode(), digest_size=6).hexdigest()}.json"
+        return self.folder / f"{cell.key}.json"
 
 
 def refuse_separate_locks(folder: Path) -> None:

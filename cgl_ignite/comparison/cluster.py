@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cgl_ignite.comparison.cells import Cell
+from cgl_ignite.comparison.cells import ENDED, Cell
 from cgl_ignite.comparison.executor import Event, MakeExecutor, Tell
 from cgl_ignite.comparison.job import CellJob
 from cgl_ignite.comparison.task import Task
-from cgl_ignite.errors import InputError, Interrupted, first_line
+from cgl_ignite.errors import InputError, first_line
 from cgl_ignite.handlers.interruption import Interruption
 from cgl_ignite.tracking.files import write_atomically
 
@@ -33,7 +31,6 @@ LATE_SECONDS = 30.0
 """So long the last event of a job may need to arrive from another machine."""
 CANCEL_SECONDS = 120.0
 """So long cancelled jobs may need to end; SLURM kills them before, 30 s after the cancellation by default."""
-LAST = ("finished", "failed")
 
 
 @dataclass
@@ -110,8 +107,7 @@ class ClusterExecutor:
                 self._watch(watched)
             finally:
                 self._cancel([one for one in watched if not one.ended])
-        if self._interruption.received is not None:
-            raise Interrupted(f"interrupted by {signal.Signals(self._interruption.received).name}")
+        self._interruption.check()
 
     def _submit(self, given: Sequence[tuple[Cell, Task]]) -> list[Submitted]:
         for cell, _ in given:
@@ -140,7 +136,7 @@ class ClusterExecutor:
             if event["event"] == "requeued":
                 self.tell(one.cell, {"event": "note", "text": f"job {one.job.job_id} waits in the queue again"})
                 continue
-            one.ended = event["event"] in LAST
+            one.ended = event["event"] in ENDED
             self.tell(one.cell, event)
 
     def _look(self, waiting: Sequence[Submitted]) -> None:
@@ -188,7 +184,7 @@ class ClusterExecutor:
         return job
 
     def _events(self, cell: Cell) -> Path:
-        return self.folder / f"{blake2b(cell.label.encode(), digest_size=6).hexdigest()}.jsonl"
+        return self.folder / f"{cell.key}.jsonl"
 
     def _read_known(self) -> dict[str, str]:
         with suppress(OSError, ValueError):

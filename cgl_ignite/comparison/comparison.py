@@ -16,7 +16,7 @@ from cgl_ignite.comparison.cells import Cell, ComparisonFolder, cells_by_row, co
 from cgl_ignite.comparison.datasets import DataStore, data_key, rows_by_data
 from cgl_ignite.comparison.executor import Executor, MakeExecutor
 from cgl_ignite.comparison.report import ComparisonReport, read_method
-from cgl_ignite.comparison.sharing import ENDED, POLL_SECONDS, SharedCells
+from cgl_ignite.comparison.sharing import POLL_SECONDS, SharedCells
 from cgl_ignite.comparison.task import Task, finished, reason_of
 from cgl_ignite.config.presets import REFERENCE
 from cgl_ignite.config.rows import Place, common_reference
@@ -100,7 +100,7 @@ class Comparison:
         self._begin(jobs, make)
         rows = record_rows(self.pipelines, self.places, self.deviations)
         self.folder.note(self.cells, rows=rows, paper=self.paper)
-        left = [cell for cell in self.cells if cell.status not in ENDED]
+        left = [cell for cell in self.cells if not cell.ended]
         if left or self.folder.facts.get("status") != self._status:
             self._work_off(left, screen)
         else:

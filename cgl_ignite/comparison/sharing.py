@@ -11,12 +11,10 @@ from cgl_ignite.comparison.cells import Cell
 from cgl_ignite.comparison.claims import Claims
 from cgl_ignite.comparison.task import Task
 
-__all__ = ["ENDED", "POLL_SECONDS", "SharedCells"]
+__all__ = ["POLL_SECONDS", "SharedCells"]
 
 POLL_SECONDS, PUBLISH_SECONDS = 1.0, 2.0
 """How often the cells of other processes are looked at, and how often progress is written for them at most."""
-ENDED = ("finished", "failed")
-"""States of a cell of which nothing is left to do."""
 
 
 class SharedCells:
@@ -41,11 +39,11 @@ class SharedCells:
     ) -> None:
         """Work until every cell has ended, here or elsewhere, or as long as ``goes_on`` says so."""
         try:
-            while left := [cell for cell in cells if cell.status not in ENDED]:
+            while left := [cell for cell in cells if not cell.ended]:
                 work(self._free(left, task))
                 for cell in left:
                     self._look(cell)
-                if all(cell.status in ENDED for cell in left) or not goes_on():
+                if all(cell.ended for cell in left) or not goes_on():
                     return
                 time.sleep(POLL_SECONDS)
         finally:
@@ -64,7 +62,7 @@ class SharedCells:
     def _free(self, cells: Sequence[Cell], task: Callable[[Cell], Task]) -> Iterator[tuple[Cell, Task]]:
         """Take one free cell after the other, each when it is asked for."""
         for cell in cells:
-            if cell.status not in ENDED and self.claims.take(cell):
+            if not cell.ended and self.claims.take(cell):
                 if self._adopt(cell):
                     self.claims.release(cell)
                 else:
@@ -72,7 +70,7 @@ class SharedCells:
 
     def _look(self, cell: Cell) -> None:
         """Take over how far a cell is that another process works on, or has worked on."""
-        if cell.status in ENDED:
+        if cell.ended:
             return
         if self.claims.elsewhere(cell):
             state = self.claims.read(cell)
@@ -85,7 +83,7 @@ class SharedCells:
     def _adopt(self, cell: Cell) -> bool:
         """Take over the end of a cell that another process has brought to it."""
         state = self.claims.read(cell)
-        if state is None or state.status not in ENDED:
+        if state is None or not state.ended:
             return False
         self._take_over(cell, state)
         return True

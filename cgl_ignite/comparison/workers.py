@@ -15,10 +15,9 @@ from typing import Any
 
 import torch
 
-from cgl_ignite.comparison.cells import Cell
+from cgl_ignite.comparison.cells import ENDED, Cell
 from cgl_ignite.comparison.executor import Event, MakeExecutor, Tell
 from cgl_ignite.comparison.task import Task
-from cgl_ignite.errors import Interrupted
 from cgl_ignite.handlers.interruption import Interruption
 
 __all__ = ["WorkerPool", "child_environments", "worker_pool"]
@@ -117,8 +116,7 @@ class WorkerPool:
                         self._terminate()
             finally:
                 self._end()
-        if self._interruption.received is not None:
-            raise Interrupted(f"interrupted by {signal.Signals(self._interruption.received).name}")
+        self._interruption.check()
 
     def _start(self, slot: tuple[Mapping[str, str], Path]) -> None:
         """Start a child in a slot, if there is something to do."""
@@ -142,7 +140,7 @@ class WorkerPool:
         for event in events or ():
             if worker.cell is not None:
                 self.tell(worker.cell, event)
-            if event["event"] in ("finished", "failed"):
+            if event["event"] in ENDED:
                 self._give(worker, next(self._waiting, None))
         if events is None:
             self._selector.unregister(worker)

@@ -48,6 +48,14 @@ class Interruption:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
+        self.check()
+
+    def check(self) -> None:
+        """Stop if a signal has come.
+
+        Raises:
+            Interrupted: one has come.
+        """
         number = self.received if self.peers is None else self.peers.stop or None
         if number is not None:
             raise Interrupted(f"interrupted by {signal.Signals(number).name}")
