@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from cgl_ignite.analyses.base import Finding, mean_and_deviation, numbered
-from cgl_ignite.analyses.subjects import Subject, by_method
+from cgl_ignite.analyses.subjects import Subject, by_method, measured
 from cgl_ignite.analysis.calibration import BINS, Reliability, calibration_figure, reliability
 from cgl_ignite.metrics.scores import accuracy, cross_entropy
 
@@ -24,7 +24,7 @@ COLUMNS = ("method", "seeds", "accuracy %", "mean confidence %", "too sure by", 
 
 def examine(subjects: Sequence[Subject]) -> Finding:
     """Measure the expected calibration error of the selected students."""
-    answers = {subject: _answers(subject) for subject in subjects}
+    answers = measured(subjects, "calibration", _answers)
     single = {subject: reliability(*answers[subject]) for subject in subjects}
     groups = by_method(subjects)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from cgl_ignite.analyses.base import Finding, Inapplicable, at_least, mean_and_deviation, numbered
-from cgl_ignite.analyses.subjects import Subject, by_method
+from cgl_ignite.analyses.subjects import Subject, by_method, measured
 from cgl_ignite.analysis.agreement import agreement, agreements_figure
 from cgl_ignite.analysis.similarity import FEWEST_ROWS, alignments, gram_matrix, similarity_figure
 from cgl_ignite.data import Examples
@@ -51,7 +52,7 @@ def examine(subjects: Sequence[Subject], *, rows: int = ROWS) -> Finding:
     groups = [subject for subject in subjects if subject.run.students > 1]
     if not groups:
         raise Inapplicable("diversity is about several students, and each of these runs has one")
-    values = {subject: _measured(subject, rows) for subject in groups}
+    values = measured(groups, "diversity", partial(_measure, rows=rows))
     methods = by_method(groups)
     alone = sorted({subject.method for subject in subjects} - methods.keys())
 
@@ -78,7 +79,7 @@ def examine(subjects: Sequence[Subject], *, rows: int = ROWS) -> Finding:
     )
 
 
-def _measured(subject: Subject, rows: int) -> dict[str, Any]:
+def _measure(subject: Subject, rows: int) -> dict[str, Any]:
     pool, test = subject.pool(), subject.splits.test()
     chosen = subject.some(test, rows, "similarity")
     if len(chosen) < FEWEST_ROWS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from cgl_ignite.analyses.base import Finding, at_least, mean_and_deviation
-from cgl_ignite.analyses.subjects import Subject, by_method
+from cgl_ignite.analyses.subjects import Subject, by_method, measured
 from cgl_ignite.analysis.curvature import Eigenvalue, hessian_product, largest_eigenvalue
 from cgl_ignite.analysis.flatness import flatness_figure
 from cgl_ignite.analysis.statistics import Interval, t_interval
@@ -59,7 +60,7 @@ def examine(
     strengths = _strengths(sigma, relative)
     at_least("draws", draws, 1)
     at_least("rows", rows, 1)
-    values = {subject: _measured(subject, strengths, draws, rows) for subject in subjects}
+    values = measured(subjects, "flatness", partial(_measure, strengths=strengths, draws=draws, rows=rows))
     groups = by_method(subjects)
     drops = {
         kind: {name: {one: _drop([values[run]["lost"][kind][one] for run in runs]) for one in some}
@@ -96,7 +97,7 @@ def _strengths(sigma: Sequence[float], relative: Sequence[float]) -> dict[str, l
     return strengths
 
 
-def _measured(subject: Subject, strengths: Mapping[str, Sequence[float]], draws: int, rows: int) -> dict[str, Any]:
+def _measure(subject: Subject, strengths: Mapping[str, Sequence[float]], draws: int, rows: int) -> dict[str, Any]:
     network = subject.network(subject.pool())
     test = list(subject.batches(subject.some(subject.splits.test(), rows, "noise")))
     accuracy = accuracy_of(network, test)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from cgl_ignite.analyses.base import Finding, Inapplicable, at_least
-from cgl_ignite.analyses.subjects import Subject
+from cgl_ignite.analyses.subjects import Subject, by_method, measured
 from cgl_ignite.analysis.path_accuracy import PathAccuracies, paths_figure
 from cgl_ignite.analysis.statistics import Interval, bootstrap_interval, mean_difference
 from cgl_ignite.data import Examples
@@ -95,11 +95,12 @@ def examine(subjects: Sequence[Subject], *, sample: int = SAMPLE, rows: int = RO
     many = [subject for subject in subjects if _existing(subject) > 1]
     if not many:
         raise Inapplicable("paths are about modules to choose from, and each of these runs has a single path")
-    found = {subject: measure_paths(subject, sample, rows) for subject in many}
+    found = measured(many, "paths", partial(measure_paths, sample=sample, rows=rows))
     alone = dict.fromkeys(subject.method for subject in subjects if subject not in found)
 
     def figures() -> Mapping[str, Figure]:
-        return {"paths": paths_figure({subject.label: _picture(one) for subject, one in found.items()})}
+        methods = by_method(many)
+        return {"paths": paths_figure({name: _picture([found[run] for run in runs]) for name, runs in methods.items()})}
 
     return Finding(
         title="Paths through the modules, with the selected weights",
@@ -199,9 +200,13 @@ def _student(subject: Subject, found: MeasuredPaths, rows: int) -> bytes:
     return write(student, card)
 
 
-def _picture(found: MeasuredPaths) -> PathAccuracies:
-    test = found.test.tolist()
-    return PathAccuracies(test, [test[place] for place in found.students], test[found.best])
+def _picture(runs: Sequence[MeasuredPaths]) -> PathAccuracies:
+    """Collect the paths of the runs of a method."""
+    return PathAccuracies(
+        all=[accuracy for run in runs for accuracy in run.test.tolist()],
+        trained=[run.test[place].item() for run in runs for place in run.students],
+        best=[run.test[run.best].item() for run in runs],
+    )
 
 
 def _row(subject: Subject, found: MeasuredPaths) -> tuple[str, ...]:

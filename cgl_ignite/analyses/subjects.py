@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -20,12 +20,15 @@ from cgl_ignite.errors import InputError
 from cgl_ignite.pipeline.data import RunData, read_data
 from cgl_ignite.pipeline.folder import read_run_folder
 from cgl_ignite.pool import ModularNetwork, extract_student
+from cgl_ignite.progress import report
 from cgl_ignite.runs import RunFiles, design_of, open_run, rebuild_pool, refuse_other_data
 from cgl_ignite.seeding import stream
 from cgl_ignite.student.score import finite
 from cgl_ignite.tasks import task_of
 
-__all__ = ["Subject", "by_method", "open_subjects"]
+__all__ = ["Subject", "by_method", "measured", "open_subjects"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +109,16 @@ class Subject:
         if rows >= len(examples):
             return examples
         return examples.take(choose_stratified(examples.targets.cpu(), rows, stream(0, f"rows {purpose}")))
+
+
+def measured(subjects: Sequence[Subject], doing: str, measure: Callable[[Subject], T]) -> dict[Subject, T]:
+    """Measure one run after the other, and report how many are done; ``doing`` is the name of the analysis."""
+    values = {}
+    for number, subject in enumerate(subjects):
+        report(doing, number, number / len(subjects), "runs")
+        values[subject] = measure(subject)
+    report(doing, len(values), 1.0, "runs")
+    return values
 
 
 def by_method(subjects: Sequence[Subject]) -> dict[str, list[Subject]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cgl_ignite.analysis.canvas import INK, LINES, MUTED, headline, new_figure, styled
+from cgl_ignite.analysis.canvas import INK, LINES, MARKERS, MUTED, headline, new_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["AxisValue", "axis_figure", "counts_figure", "grid_figure", "is_logarithmic", "two_metrics_figure"]
 
-MARKERS = ("o", "s", "^", "D", "v", "P")
 SHADES = ("#0072B2", "#D55E00", "#111827", "#009E73", "#CC79A7", "#E69F00")
 """Colours of different lightness, so that curves can be told apart in grey, too."""
 TYPE = {"font.size": 12, "axes.titlesize": 13, "legend.fontsize": 11}

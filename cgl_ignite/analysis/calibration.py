@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
-from cgl_ignite.analysis.canvas import INK, MUTED, headline, line_style, new_figure, styled
+from cgl_ignite.analysis.canvas import INK, MUTED, headline, line_style, new_figure, point_style, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -88,12 +88,11 @@ def calibration_figure(measured: Mapping[str, Reliability], errors: Mapping[str,
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     upper.plot([0, 100], [0, 100], color=MUTED, linewidth=1, linestyle=":", label="as sure as right")
     for place, (name, one) in enumerate(measured.items()):
-        style = line_style(place)
         label = f"{name} ({errors[name]:.1f} points)"
         drawn = one.rows >= min(LEAST_DRAWN, one.rows.max())
-        upper.plot(one.confidence[drawn], one.accuracy[drawn], marker="o", markersize=4, label=label, **style)
+        upper.plot(one.confidence[drawn], one.accuracy[drawn], label=label, **point_style(place))
         edges = np.linspace(0, 100, len(one.rows) + 1)
-        lower.stairs(100 * one.rows / one.rows.sum(), edges, **style)
+        lower.stairs(100 * one.rows / one.rows.sum(), edges, **line_style(place))
     upper.set(ylabel="accuracy, percent", ylim=(0, 102))
     lower.set(xlabel="confidence, percent", ylabel="share of rows,\npercent", xlim=(0, 100))
     for axes in (upper, lower):

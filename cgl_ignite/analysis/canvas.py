@@ -21,6 +21,7 @@ __all__ = [
     "INK",
     "LABELLED",
     "LINES",
+    "MARKERS",
     "MUTED",
     "PALETTE",
     "SECOND",
@@ -32,6 +33,7 @@ __all__ = [
     "lower_triangle",
     "method_color",
     "new_figure",
+    "point_style",
     "styled",
 ]
 
@@ -44,6 +46,7 @@ INK, MUTED, ACCENT, SECOND = "#1f2430", "#6b7280", "#0072B2", "#D55E00"
 MAP = "YlGnBu"
 LINES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (4, 1.5, 1, 1.5)), (0, (8, 2)), (0, (2, 1)))
 """Dashes by which lines can be told apart without colours."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DPI = 160
 ANNOTATED, LABELLED = 16, 24
 """Up to this many rows the cells of a matrix carry their value, and every row its label."""
@@ -113,6 +116,11 @@ def as_svg(figure: Figure) -> bytes:
 def line_style(place: int) -> dict[str, Any]:
     """Return colour, dashes and width of the line of one of several methods, which differ without colours, too."""
     return {"color": method_color(place), "linestyle": LINES[place % len(LINES)], "linewidth": 1.8}
+
+
+def point_style(place: int) -> dict[str, Any]:
+    """Return the style of a line through a few measured points, which carry a marker of the method's own."""
+    return {**line_style(place), "marker": MARKERS[place % len(MARKERS)], "markersize": 4.5}
 
 
 def method_color(place: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from cgl_ignite.analysis.canvas import headline, line_style, new_figure, styled
+from cgl_ignite.analysis.canvas import headline, new_figure, point_style, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,8 +49,8 @@ def flatness_figure(drops: Mapping[str, Mapping[str, Drops]]) -> Figure:
 
 
 def _line(axes: Axes, place: int, name: str, lost: Drops) -> None:
-    sigmas, style = sorted(lost), line_style(place)
+    sigmas, style = sorted(lost), point_style(place)
     means = [lost[sigma][0] for sigma in sigmas]
     low, high = zip(*(lost[sigma][1] or (lost[sigma][0], lost[sigma][0]) for sigma in sigmas), strict=True)
     axes.fill_between(sigmas, low, high, color=style["color"], alpha=0.18, linewidth=0)
-    axes.plot(sigmas, means, marker="o", markersize=4, label=name, **style)
+    axes.plot(sigmas, means, label=name, **style)

@@ -19,22 +19,22 @@ __all__ = ["PathAccuracies", "paths_figure"]
 
 @dataclass(frozen=True)
 class PathAccuracies:
-    """Test accuracies in percent, all with running statistics that were estimated in the same way.
+    """Test accuracies in percent of the runs of a method, all with statistics that were estimated in the same way.
 
     Attributes:
         all: of every path that was measured.
         trained: of those that belong to a student.
-        best: of the path that is best on the holdout.
+        best: for each run, of the path that is best on the holdout.
     """
 
     all: Sequence[float]
     trained: Sequence[float]
-    best: float
+    best: Sequence[float]
 
 
 @styled
 def paths_figure(accuracies: Mapping[str, PathAccuracies]) -> Figure:
-    """Draw the distribution of the accuracy of the paths, one row for each run, on one axis."""
+    """Draw the distribution of the accuracy of the paths, one row for each method, on one axis."""
     names = list(accuracies)
     figure = new_figure(7.0, 1.25 * len(names) + 1.6)
     rows: Sequence[Axes] = list(figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0])
@@ -45,9 +45,10 @@ def paths_figure(accuracies: Mapping[str, PathAccuracies]) -> Figure:
         axes.hist(one.all, edges, color=line_style(place)["color"], alpha=0.65)
         height = axes.get_ylim()[1]
         axes.plot(one.trained, [0.06 * height] * len(one.trained), "|", color=INK, markersize=11, label="students")
-        axes.axvline(one.best, color=SECOND, linewidth=1.5, label="best on the holdout")
+        axes.plot(one.best, [0.92 * height] * len(one.best), "v", color=SECOND, label="best on the holdout")
         axes.axvline(float(np.mean(one.all)), color=ACCENT, linewidth=1, linestyle=":", label="mean of all paths")
-        axes.set_ylabel(f"{name}\n{len(one.all)} paths", rotation=0, ha="right", va="center", color=INK)
+        runs = f", {len(one.best)} runs" if len(one.best) > 1 else ""
+        axes.set_ylabel(f"{name}\n{len(one.all)} paths{runs}", rotation=0, ha="right", va="center", color=INK)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
     rows[-1].set_xlabel("test accuracy, percent")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from cgl_ignite.analysis.canvas import headline, line_style, new_figure, styled
+from cgl_ignite.analysis.canvas import headline, new_figure, point_style, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,9 +67,9 @@ def similarity_figure(similarities: Mapping[str, Sequence[Sequence[float]]]) -> 
     for place, (name, runs) in enumerate(similarities.items()):
         layers = range(1, len(runs[0]) + 1)
         table = torch.tensor(runs, dtype=torch.float64)
-        style = line_style(place)
+        style = point_style(place)
         axes.fill_between(layers, table.amin(0), table.amax(0), color=style["color"], alpha=0.18, linewidth=0)
-        axes.plot(layers, table.mean(0), marker="o", markersize=4, label=name, **style)
+        axes.plot(layers, table.mean(0), label=name, **style)
     axes.set(xlabel="layer (the last is the classifier)", ylabel="linear CKA")
     axes.set_ylim(top=1.02)
     axes.set_xticks(range(1, max(len(runs[0]) for runs in similarities.values()) + 1))

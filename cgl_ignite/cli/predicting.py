@@ -67,7 +67,7 @@ def predict_to_file(
 
 def _questions(inputs: Sequence[str], columns: Sequence[str], card: Card) -> Iterator[Question]:
     from cgl_ignite.cli.notes import show_notes
-    from cgl_ignite.data.text.progress import report
+    from cgl_ignite.progress import report
     from cgl_ignite.student import find_pictures, read_texts
     from cgl_ignite.student.cells import Cells
 

@@ -1,4 +1,4 @@
-"""How far the reading and encoding of texts has come: a bar on a terminal, else a line now and then."""
+"""How far long work has come, such as the encoding of texts: a bar on a terminal, else a line now and then."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from cgl_ignite.cli.frame import duration
 from cgl_ignite.cli.output import SafeConsole
-from cgl_ignite.data import ProgressReport, watching
+from cgl_ignite.progress import ProgressReport, watching
 
 __all__ = ["Reading", "reading"]
 
@@ -32,7 +32,7 @@ def reading(*, quiet: bool) -> Iterator[None]:
 
 
 class Reading:
-    """Shows the reports of one reading after the other.
+    """Shows the reports of one piece of work after the other.
 
     Args:
         console: where.
@@ -81,8 +81,9 @@ class Reading:
 
 
 def _facts(report: ProgressReport, passed: float) -> str:
-    rate = f"{report.rows / passed:,.0f} rows/s" if passed else "? rows/s"
-    if not report.done:
-        return f"{report.rows:,} rows, {rate}"
-    left = duration(passed * (1 - report.done) / report.done)
-    return f"{report.rows:,} rows, {rate}, {report.done:.0%}, {left} left"
+    facts = [f"{report.number:,} {report.unit}"]
+    if passed and report.number >= passed:
+        facts.append(f"{report.number / passed:,.0f} {report.unit}/s")
+    if report.done:
+        facts += [f"{report.done:.0%}", f"{duration(passed * (1 - report.done) / report.done)} left"]
+    return ", ".join(facts)

@@ -17,7 +17,6 @@ from cgl_ignite.data.text.corpus import Block, Corpus
 from cgl_ignite.data.text.datasets.imdb import imdb
 from cgl_ignite.data.text.datasets.local import local_text
 from cgl_ignite.data.text.datasets.reviews import amazon_review_full, yahoo_answers, yelp_review_full
-from cgl_ignite.data.text.progress import ProgressReport, watching
 from cgl_ignite.data.text.ragged import Ragged
 from cgl_ignite.data.text.tokenizers.characters import CharacterTokenizer, characters
 from cgl_ignite.data.text.tokenizers.files import dump_tokenizer, parse_tokenizer
@@ -47,7 +46,6 @@ __all__ = [
     "Preprocessing",
     "Preprocessor",
     "PretrainedTokenizer",
-    "ProgressReport",
     "Ragged",
     "Samples",
     "Splits",
@@ -83,7 +81,6 @@ __all__ = [
     "restore_tokenizer",
     "rows_held_out",
     "sentencepiece",
-    "watching",
     "whole",
     "yahoo_answers",
     "yelp_review_full",

@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,6 +15,7 @@ from cgl_ignite.analyses.subjects import by_method, open_subjects
 from cgl_ignite.catalogue import load_pipeline
 from cgl_ignite.errors import InputError
 from cgl_ignite.pipeline import RunResult, run
+from cgl_ignite.progress import ProgressReport, watching
 from cgl_ignite.runs import open_run
 from cgl_ignite.tracking.memory import MemoryTracker
 from tests.student.runs import PIPELINE, SMALL
@@ -53,6 +55,18 @@ def test_runs_of_one_method_stand_together(home: Path) -> None:
         "cgl": [second, first],
         "baseline": [single],
     }
+
+
+def test_the_picture_of_paths_has_a_row_for_each_method_and_progress_is_told(home: Path) -> None:
+    first, second, single, _ = ids(home)
+    told: list[ProgressReport] = []
+    with watching(told.append):
+        finding = analyse(open_subjects([first, second, single], home, CPU), ["paths"], rows=40)["paths"]
+    (axes,) = finding.figures()["paths"].axes
+    assert axes.get_ylabel() == f"cgl\n{2 * len(finding.values['runs'][0]['paths'])} paths, 2 runs"
+    lines = {line.get_label(): np.size(line.get_xdata()) for line in axes.lines}
+    assert (lines["students"], lines["best on the holdout"]) == (2 * 3, 2)
+    assert told == [("paths", 0, 0.0, "runs"), ("paths", 1, 0.5, "runs"), ("paths", 2, 1.0, "runs")]
 
 
 def test_settings_that_a_name_would_confuse(home: Path) -> None:

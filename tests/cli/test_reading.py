@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.live import Live
 
 from cgl_ignite.cli.reading import Reading
-from cgl_ignite.data import ProgressReport
+from cgl_ignite.progress import ProgressReport
 
 
 def shown(*reports: ProgressReport, terminal: bool, seconds: float) -> str:

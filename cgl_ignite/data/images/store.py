@@ -20,8 +20,8 @@ from cgl_ignite.data.room import memory_left
 from cgl_ignite.data.stored import StoredImages
 from cgl_ignite.data.text.cache.files import kept, key_of
 from cgl_ignite.data.text.corpus import files_identity
-from cgl_ignite.data.text.progress import report
 from cgl_ignite.errors import InputError, Unreadable, listed
+from cgl_ignite.progress import report
 
 __all__ = ["Stored", "fits", "headers_of", "store_images"]
 

@@ -15,8 +15,8 @@ from cgl_ignite.data.encoding import Tokenizer, cut
 from cgl_ignite.data.hashing import hash_texts
 from cgl_ignite.data.text.cache.files import kept, key_of
 from cgl_ignite.data.text.corpus import Corpus
-from cgl_ignite.data.text.progress import report
 from cgl_ignite.data.text.ragged import Ragged
+from cgl_ignite.progress import report
 
 __all__ = ["encoded", "read_targets"]
 

@@ -25,8 +25,8 @@ from cgl_ignite.data.normalise import PadTokens
 from cgl_ignite.data.text.cache.files import kept, key_of
 from cgl_ignite.data.text.cache.store import encoded, read_targets
 from cgl_ignite.data.text.corpus import Corpus
-from cgl_ignite.data.text.progress import report
 from cgl_ignite.errors import InputError
+from cgl_ignite.progress import report
 from cgl_ignite.spec import WordMarks
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Who is told how far a long reading of texts has come."""
+"""Who is told how far long work has come, such as the reading of texts or the analysis of runs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,19 @@ __all__ = ["ProgressReport", "report", "watching"]
 
 
 class ProgressReport(NamedTuple):
-    """What is being done, how many rows it has done, and how much of all: from 0 to 1, or None if nobody knows."""
+    """How far some work has come.
+
+    Attributes:
+        doing: what is done.
+        number: how many units are done.
+        done: how much of all, from 0 to 1, or None if nobody knows.
+        unit: what is counted.
+    """
 
     doing: str
-    rows: int
+    number: int
     done: float | None
+    unit: str = "rows"
 
 
 _watcher: ContextVar[Callable[[ProgressReport], None] | None] = ContextVar("watcher", default=None)
@@ -31,7 +39,7 @@ def watching(watcher: Callable[[ProgressReport], None]) -> Iterator[None]:
         _watcher.reset(token)
 
 
-def report(doing: str, rows: int, done: float | None) -> None:
+def report(doing: str, number: int, done: float | None, unit: str = "rows") -> None:
     """Tell the watcher, if there is one."""
     if watcher := _watcher.get():
-        watcher(ProgressReport(doing, rows, done))
+        watcher(ProgressReport(doing, number, done, unit))
