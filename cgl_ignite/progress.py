@@ -17,7 +17,7 @@ class ProgressReport(NamedTuple):
         doing: what is done.
         number: how many units are done.
         done: how much of all, from 0 to 1, or None if nobody knows.
-        unit: what is counted.
+        unit: what is counted, and of how many if that is known.
     """
 
     doing: str

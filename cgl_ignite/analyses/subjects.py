@@ -113,11 +113,11 @@ class Subject:
 
 def measured(subjects: Sequence[Subject], doing: str, measure: Callable[[Subject], T]) -> dict[Subject, T]:
     """Measure one run after the other, and report how many are done; ``doing`` is the name of the analysis."""
-    values = {}
+    values, unit = {}, f"of {len(subjects)} runs"
     for number, subject in enumerate(subjects):
-        report(doing, number, number / len(subjects), "runs")
+        report(doing, number, number / len(subjects), unit)
         values[subject] = measure(subject)
-    report(doing, len(values), 1.0, "runs")
+    report(doing, len(values), 1.0, unit)
     return values
 
 

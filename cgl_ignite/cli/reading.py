@@ -18,6 +18,8 @@ __all__ = ["Reading", "reading"]
 
 _SHOWN_AFTER = 1.0
 _LINE_EVERY = 10.0
+_LEAST_RATE = 10
+"""Below so many units a second the time that is left says enough."""
 
 
 @contextmanager
@@ -82,7 +84,7 @@ class Reading:
 
 def _facts(report: ProgressReport, passed: float) -> str:
     facts = [f"{report.number:,} {report.unit}"]
-    if passed and report.number >= passed:
+    if passed and report.number >= _LEAST_RATE * passed:
         facts.append(f"{report.number / passed:,.0f} {report.unit}/s")
     if report.done:
         facts += [f"{report.done:.0%}", f"{duration(passed * (1 - report.done) / report.done)} left"]

@@ -40,6 +40,14 @@ def test_what_is_done_within_a_second_is_not_shown() -> None:
     assert shown(*STEPS, terminal=True, seconds=0.1) == shown(*STEPS, terminal=False, seconds=0.1) == ""
 
 
+def test_what_takes_seconds_each_has_no_rate() -> None:
+    steps = [ProgressReport("flatness", n, n / 4, "of 4 runs") for n in range(3)]
+    assert shown(*steps, terminal=False, seconds=12).splitlines() == [
+        "flatness: 1 of 4 runs, 25%, 0:00:36 left",
+        "flatness: 2 of 4 runs, 50%, 0:00:24 left",
+    ]
+
+
 def test_nobody_may_know_how_much_there_is() -> None:
     steps = [ProgressReport("learning pieces", 1000 * n, None) for n in range(4)]
     assert shown(*steps, terminal=False, seconds=6).splitlines() == ["learning pieces: 2,000 rows, 167 rows/s"]
