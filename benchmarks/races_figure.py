@@ -6,6 +6,7 @@ python benchmarks/races_figure.py docs/pictures/races.png
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["GROUNDS", "races_figure"]
 
+ACROSS = 3
+"""Grounds beside each other."""
 RESULTS = Path(__file__).parent / "results"
 GROUNDS = {
     "Digits, 400 images and 5 seeds": "race_digits.json",
@@ -35,10 +38,15 @@ def races_figure(races: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     Args:
         races: the rows of each ground's table.
     """
-    names = list(dict.fromkeys(row["method"] for rows in races.values() for row in rows if row["difference"]))[::-1]
-    figure = new_figure(10, 0.8 + 0.3 * len(names))
-    panels = figure.subplots(1, len(races), sharey=True, squeeze=False).flat
-    for axes, (ground, rows) in zip(panels, races.items(), strict=True):
+    measured = [row for rows in races.values() for row in rows if row["difference"] is not None]
+    names = list(dict.fromkeys(row["method"] for row in measured))[::-1]
+    high = math.ceil(len(races) / ACROSS)
+    wide = math.ceil(len(races) / high)
+    figure = new_figure(10, 0.4 + (0.5 + 0.3 * len(names)) * high)
+    panels = list(figure.subplots(high, wide, sharey=True, squeeze=False).flat)
+    for axes in panels[len(races) :]:
+        axes.set_visible(False)
+    for axes, (ground, rows) in zip(panels, races.items(), strict=False):
         _draw(axes, rows, names)
         headline(axes, *ground.split(", ", maxsplit=1))
     figure.supxlabel("points above or below one network with the same recipe, at equal cost", fontsize=9)

@@ -26,3 +26,11 @@ def test_a_dot_for_each_method_and_a_line_for_each_interval() -> None:
     (interval,) = axes.collections
     assert interval.get_segments()[0].tolist() == [[-3.0, 1.0], [-1.0, 1.0]]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["one", "dml"]
+
+
+def test_four_grounds_make_a_square_and_five_leave_one_place_empty() -> None:
+    rows = [{"method": "dml", "difference": 0.0, "over_seeds": None}]
+    for grounds, columns, empty in ((4, 2, 0), (5, 3, 1)):
+        panels = races_figure({f"ground {n}, seeds": rows for n in range(grounds)}).axes
+        assert [axes.get_visible() for axes in panels].count(False) == empty
+        assert {axes.get_subplotspec().get_gridspec().ncols for axes in panels} == {columns}
