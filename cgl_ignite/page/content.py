@@ -115,7 +115,7 @@ def gather(which: Sequence[str], folder: Path) -> Page:
         title=title(source),
         question=question(source),
         finished=len(source.finished),
-        missing=Grid(("run", "state", "reason"), [unfinished(run) for run in source.missing]),
+        missing=unfinished(source.missing),
         setting=[*common_setting(first), ("seeds", ", ".join(map(str, seeds)))],
         differing=_narrow(Grid(("key", *names), differing)),
         findings=list(findings(rows, report.reference)),
@@ -198,9 +198,12 @@ def _duration(seconds: float) -> str:
     return str(timedelta(seconds=round(seconds)))
 
 
-def unfinished(run: PageRun) -> tuple[str, str, str]:
-    """Name a run that is not finished, what it is instead, and why."""
-    return f"{run.method} seed {run.seed}", run.status, run.reason
+def unfinished(runs: Sequence[PageRun]) -> Grid:
+    """Name runs that are not finished, what they are instead and, if any of them has failed, why."""
+    rows = [(f"{run.method} seed {run.seed}", run.status, run.reason) for run in runs]
+    if any(run.reason for run in runs):
+        return Grid(("run", "state", "reason"), rows)
+    return Grid(("run", "state"), [row[:2] for row in rows])
 
 
 def _first_runs(source: Source) -> dict[str, PageRun]:

@@ -95,7 +95,7 @@ def _piece(found: FoundPiece) -> Piece:
         table=_table([_with_paper(name, row) for row in source.report.rows]),
         setting=common_setting(first),
         deviations=[f"{key}: {in_words(there)} instead of {in_words(here)}" for key, (there, here) in changed.items()],
-        missing=Grid(("run", "state", "reason"), [unfinished(run) for run in source.missing]),
+        missing=unfinished(source.missing),
         pictures=list(_pictures(name, source)),
         command=shlex.join(command),
     )

@@ -168,6 +168,12 @@ def test_what_is_missing_is_named_and_the_rest_is_shown(home: Path, compared: Co
     assert [row[0] for row in page.table.rows] == ["baseline", "cgl"]
 
 
+def test_runs_that_wait_need_no_reason(home: Path, compared: ComparisonReport, tmp_path: Path) -> None:
+    damaged(home, compared, tmp_path, status="waiting", run_id=None)
+    missing = gather([compared.folder.name], tmp_path).missing
+    assert (missing.heads, missing.rows) == (("run", "state"), [("cgl seed 2", "waiting")])
+
+
 def test_a_run_that_was_removed_is_missing(home: Path, compared: ComparisonReport, tmp_path: Path) -> None:
     file = damaged(home, compared, tmp_path)
     shutil.rmtree(tmp_path / "runs" / json.loads(file.read_text())["cells"][3]["run_id"])
