@@ -65,6 +65,7 @@ class Worker:
     def ended(self) -> str:
         """Wait for the end of a process that closed its events, and say how it ended."""
         code = self.process.wait()
+        self.release()
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         return f"its process ended with {how}; what it said is in {self.log}"
 
@@ -73,6 +74,12 @@ class Worker:
         if self.process.stdin is not None:
             with suppress(BrokenPipeError):
                 self.process.stdin.close()
+
+    def release(self) -> None:
+        """Close the pipes to a process that has ended, or that nobody listens to any more."""
+        self.close()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
 
 
 class WorkerPool:
@@ -166,6 +173,7 @@ class WorkerPool:
                 worker.process.wait(PATIENCE_SECONDS)
             except subprocess.TimeoutExpired:
                 worker.process.kill()
+            worker.release()
 
 
 def worker_pool(jobs: int, device: torch.device) -> MakeExecutor:

@@ -26,6 +26,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from mlflow.types.schema import Array
+from mlflow.utils import environment
 from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 from torch.export import ExportedProgram
 
@@ -41,6 +42,8 @@ BATCHES = (1, 3)
 NOT_OF_THE_MODEL = (f"{STUDENTS}/", "schedule/", "selected/", "speed/", "system/")
 """Metrics of a run that say nothing about its selected student."""
 SETTINGS = {"MLFLOW_DEFAULT_PREDICTION_DEVICE": "cpu", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
+
+CHECK = "warn_dependency_requirement_mismatches"
 
 
 def log_student(client: MlflowClient, run_id: str, model: StudentModel) -> str:
@@ -99,7 +102,8 @@ def _upload(client: MlflowClient, run: Run, model: StudentModel, begun: LoggedMo
         place = Path(folder, "model")
         written = Model(artifact_path=None, run_id=run.info.run_id)
         try:
-            _save(model, place, written)
+            with _unchecked_requirements():
+                _save(model, place, written)
             _try_out(model, place)
         except Exception as error:
             if isinstance(error, OSError) or shortage(error):
@@ -148,7 +152,7 @@ def _try_out(model: StudentModel, place: Path) -> None:
     Raises:
         ValueError: other answers.
     """
-    stored = mlflow.pyfunc.load_model(place.as_uri())
+    stored = mlflow.pyfunc.load_model(place.as_uri(), suppress_warnings=True)
     for rows in BATCHES:
         inputs = np.resize(model.example, (rows, *model.example.shape[1:]))
         if isinstance(model.network, Path):
@@ -212,6 +216,20 @@ def _is_text(model: StudentModel) -> bool:
 
 def _pinned(package: str) -> str:
     return f"{package}=={version(package).partition('+')[0]}"
+
+
+@contextmanager
+def _unchecked_requirements() -> Iterator[None]:
+    """Keep MLflow from comparing the requirements with all installed packages, a second for a warning nobody sees.
+
+    The requirements are the installed versions, and :mod:`cgl_ignite.tracking.mlflow` silences the logger.
+    """
+    check = getattr(environment, CHECK, None)
+    setattr(environment, CHECK, lambda requirements: None)
+    try:
+        yield
+    finally:
+        setattr(environment, CHECK, check)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -101,16 +102,39 @@ def test_a_killed_child_loses_its_run_only_and_the_same_command_goes_on(workdir:
     assert described.startswith(parent.data.tags["mlflow.note.content"].partition("\n")[0])
 
 
-@pytest.mark.parametrize("jobs", [pytest.param("1", marks=pytest.mark.slow), "2"])
-def test_a_signal_saves_every_run_and_tells_how_to_go_on(workdir: Path, jobs: str) -> None:
+def test_a_signal_saves_every_run_and_tells_how_to_go_on(workdir: Path) -> None:
+    """The command runs in this process, which gets the signal; both workers have one of their own."""
+    started: dict[tuple[str, int], str] = {}
+
+    def interrupt() -> None:
+        wait_for(lambda: list(workdir.glob("mlruns/runs/*/checkpoint.pt")))
+        started.update({name: cell for name, cell in cells(workdir).items() if cell == "running"})
+        os.kill(os.getpid(), signal.SIGINT)
+
+    watching = threading.Thread(target=interrupt)
+    watching.start()
+    done = invoke("--jobs", "2", "--json", epochs=500)
+    watching.join()
+    assert (done.exit_code, done.stdout) == (130, ""), done.stderr
+    check_interrupted(workdir, "2", started, done.stderr)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_process_that_gets_a_signal_saves_every_run(workdir: Path, jobs: str) -> None:
     process = child("--jobs", jobs, "--json", epochs=500, start_new_session=True)
     wait_for(lambda: list(workdir.glob("mlruns/runs/*/checkpoint.pt")) or process.poll() is not None)
     started = {name: cell for name, cell in cells(workdir).items() if cell == "running"}
     os.killpg(process.pid, signal.SIGINT)
     stdout, stderr = process.communicate(timeout=100)
     assert (process.returncode, stdout) == (130, ""), stderr
+    check_interrupted(workdir, jobs, started, stderr)
+
+
+def check_interrupted(workdir: Path, jobs: str, started: dict[tuple[str, int], str], stderr: str) -> None:
     command = f"cgl compare {PIPELINE} --methods baseline,cgl --seeds 1,2 --jobs {jobs} --set backbone.width=4"
     assert "interrupted by SIGINT" in stderr and command in stderr and "Traceback" not in stderr
+    assert started
     assert cells(workdir) == dict.fromkeys(cells(workdir), "waiting") | dict.fromkeys(started, "interrupted")
     statuses = [json.loads(path.read_text())["status"] for path in workdir.glob("mlruns/runs/*/run.json")]
     assert set(statuses) == {"KILLED"}

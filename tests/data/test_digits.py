@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import torch
@@ -30,6 +31,14 @@ def test_train_and_test_together_are_the_published_rows_once_each() -> None:
     together = torch.cat([source.train.inputs, source.test().inputs]).flatten(1)
     published = (torch.from_numpy(load_digits().data) * (255 / 16)).round().to(torch.uint8)
     assert sorted(map(tuple, together.tolist())) == sorted(map(tuple, published.tolist()))
+
+
+def test_the_rows_are_the_same_where_scikit_learn_keeps_its_file_elsewhere(monkeypatch):
+    source = digits(NOWHERE)
+    monkeypatch.setattr(importlib.import_module(digits.__module__), "_FILE", Path("moved.csv.gz"))
+    other = digits(NOWHERE)
+    assert other.train.inputs.equal(source.train.inputs)
+    assert other.train.targets.equal(source.train.targets)
 
 
 def test_the_test_split_is_stratified_and_independent_of_the_seed() -> None:

@@ -85,14 +85,21 @@ def test_the_environment_of_torchrun(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_one_process_imports_and_starts_nothing(tmp_path: Path) -> None:
+    """Without the pictures, the program and MLflow, which take longer than the training."""
     program = (
-        "import sys, torch.distributed as dist\n"
-        "from cgl_ignite.pipeline import run\n"
+        "import sys, pytest, torch.distributed as dist\n"
+        "sys.modules['mlflow'] = sys.modules['matplotlib'] = None\n"
+        "from cgl_ignite.pipeline import run, train\n"
         "from cgl_ignite.tracking.memory import MemoryTracker\n"
         "from cgl_ignite.catalogue import load_pipeline\n"
+        "from tests.programs import without_programs\n"
+        "patch = pytest.MonkeyPatch()\n"
+        "without_programs(patch)\n"
+        "patch.setattr(train, 'keep_routing', lambda paths, journal: None)\n"
         f"changes = ['run.epochs=1', 'data.limit=64', 'data.holdout=20', 'backbone.width=2', "
         f"'tracking.folder={tmp_path}']\n"
-        f"run(load_pipeline({str(PIPELINE)!r}, changes), tracker=MemoryTracker())\n"
+        f"(result,) = run(load_pipeline({str(PIPELINE)!r}, changes), tracker=MemoryTracker())\n"
+        "assert result.selected_epoch == 1\n"
         "loaded = {name for name in sys.modules if name.startswith('cgl_ignite.distributed.')}\n"
         "assert loaded <= {'cgl_ignite.distributed.launch', 'cgl_ignite.distributed.limits'}, loaded\n"
         "assert not dist.is_initialized()\n"

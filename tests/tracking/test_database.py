@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
+from sqlalchemy import NullPool
+from sqlalchemy.engine import URL
 
 from cgl_ignite.tracking import TrackerError, database, locate
 from cgl_ignite.tracking.mlflow import MLflowTracker
@@ -108,6 +110,19 @@ def test_a_database_that_is_deleted_meanwhile_is_created_again(quick, tracker, i
     store.database.unlink()
     assert tracker.status(first) is None
     assert tracker.status(tracker.open(info)) == "RUNNING"
+
+
+def test_only_a_new_database_is_written_without_waiting_for_the_disk(tmp_path):
+    new, other = tmp_path / "new%.db", tmp_path / "other.db"
+
+    def waits(file):
+        engine = database.create_engine(URL.create("sqlite", database=str(file)), poolclass=NullPool)
+        with engine.connect() as connection:
+            return connection.exec_driver_sql("PRAGMA synchronous").scalar() > 0
+
+    with database._unflushed(new):
+        assert (waits(new), waits(other)) == (False, True)
+    assert waits(new)
 
 
 def recorded(tracker, info, folder):

@@ -25,6 +25,7 @@ from cgl_ignite.tracking import (
     make_tracker,
 )
 from cgl_ignite.tracking.mlflow import MLflowTracker
+from cgl_ignite.tracking.process import identity
 
 
 def history(tracker: MLflowTracker, run_id: str, key: str) -> list[tuple[int, float]]:
@@ -169,15 +170,13 @@ def test_artifacts_lie_beside_the_database(tracker, info, store, tmp_path):
     assert (store.artifacts / run_id / "artifacts" / "routing" / "paths.json").read_text() == "[[0, 1]]"
 
 
-def test_runs_of_dead_processes_are_killed_and_others_are_left_alone(tracker, info, store):
-    script = (
-        "import sys, json; from pathlib import Path;"
-        "from cgl_ignite.tracking import *;"
-        "t = make_tracker(locate(Path(sys.argv[1])));"
-        "r = t.open(RunInfo('digits', 'lost')); t.log(r, [MetricsRow(1, 4102444800000, {'a': 1.0})]); print(r)"
-    )
-    command = [sys.executable, "-c", script, str(store.database.parent)]
-    lost = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+def test_runs_of_dead_processes_are_killed_and_others_are_left_alone(tracker, info, store, monkeypatch):
+    child = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    dead = {**identity(), "cgl.pid": child.stdout.decode().strip(), "cgl.start": "1.00"}
+    with monkeypatch.context() as patch:
+        patch.setattr("cgl_ignite.tracking.mlflow.identity", lambda: dead)
+        lost = MLflowTracker(store).open(info)
+    tracker.log(lost, [MetricsRow(1, 4102444800000, {"a": 1.0})])
     elsewhere = {"cgl.host": "elsewhere", "cgl.pid": "1", "cgl.start": "0"}
     foreign = tracker.client.create_run(tracker.client.get_run(lost).info.experiment_id, tags=elsewhere)
     alive = MLflowTracker(store).open(info)
