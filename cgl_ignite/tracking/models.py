@@ -26,7 +26,6 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from mlflow.types.schema import Array
-from mlflow.utils import environment
 from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 from torch.export import ExportedProgram
 
@@ -42,8 +41,6 @@ BATCHES = (1, 3)
 NOT_OF_THE_MODEL = (f"{STUDENTS}/", "schedule/", "selected/", "speed/", "system/")
 """Metrics of a run that say nothing about its selected student."""
 SETTINGS = {"MLFLOW_DEFAULT_PREDICTION_DEVICE": "cpu", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
-
-CHECK = "warn_dependency_requirement_mismatches"
 
 
 def log_student(client: MlflowClient, run_id: str, model: StudentModel) -> str:
@@ -102,8 +99,7 @@ def _upload(client: MlflowClient, run: Run, model: StudentModel, begun: LoggedMo
         place = Path(folder, "model")
         written = Model(artifact_path=None, run_id=run.info.run_id)
         try:
-            with _unchecked_requirements():
-                _save(model, place, written)
+            _save(model, place, written)
             _try_out(model, place)
         except Exception as error:
             if isinstance(error, OSError) or shortage(error):
@@ -216,20 +212,6 @@ def _is_text(model: StudentModel) -> bool:
 
 def _pinned(package: str) -> str:
     return f"{package}=={version(package).partition('+')[0]}"
-
-
-@contextmanager
-def _unchecked_requirements() -> Iterator[None]:
-    """Keep MLflow from comparing the requirements with all installed packages, a second for a warning nobody sees.
-
-    The requirements are the installed versions, and :mod:`cgl_ignite.tracking.mlflow` silences the logger.
-    """
-    check = getattr(environment, CHECK, None)
-    setattr(environment, CHECK, lambda requirements: None)
-    try:
-        yield
-    finally:
-        setattr(environment, CHECK, check)
 
 
 @contextmanager
