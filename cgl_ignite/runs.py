@@ -231,7 +231,7 @@ def rebuild_pool(run: RunFiles) -> ModularNetwork:
     except Exception as error:
         told = f"{run.path}: its backbone cannot be built here"
         if missing := shortage(error):
-            raise RunFailed(f"{told}: {missing.partition(';')[0]}; free some, and try again") from error
+            raise RunFailed(f"{told}: {missing}; free some, and try again") from error
         raise InputError(f"{told} ({first_line(error)})") from error
     pool.route(torch.tensor(facts["paths"]), facts["reads"], pipeline.method.statistics)
     try:

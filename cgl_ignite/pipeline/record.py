@@ -40,7 +40,7 @@ def recorded(
             elif context.screen:
                 context.screen.failed()
             if not isinstance(error, CglError) and (missing := shortage(error)):
-                raise RunFailed(missing) from error
+                raise RunFailed(missing.in_training()) from error
             raise
         _close(context, journal, folder, "FINISHED")
 
