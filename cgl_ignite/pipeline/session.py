@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -142,7 +143,8 @@ def _run_seeds(
                     begun = found[seed] or (longer_run(context, seed, held) if resume else None)
                     results[seed] = run_seed(context, seed, begun)
             group.describe(results_markdown([results[seed] for seed in pipeline.seeds]))
-    return [results[seed] for seed in pipeline.seeds]
+    ended = [results[seed] for seed in pipeline.seeds]
+    return ended if group.complete else [replace(result, tracked=False) for result in ended]
 
 
 def _runs_folder(pipeline: Pipeline) -> Path:
