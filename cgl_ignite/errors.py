@@ -15,6 +15,7 @@ __all__ = [
     "Interrupted",
     "Problem",
     "RunFailed",
+    "Shortage",
     "Unreadable",
     "choices",
     "escaped",
@@ -177,42 +178,69 @@ def _escape(found: re.Match[str]) -> str:
     return found.group().encode("unicode_escape").decode("ascii")
 
 
-_NO_MEMORY = (
-    "out of memory; fewer batches at a time (run.batches_per_chunk = 1 changes no result), a smaller optim.batch_size"
+_SHORTAGES = {
+    errno.ENOMEM: "memory",
+    errno.ENOSPC: "space",
+    errno.EDQUOT: "space",
+    errno.EMFILE: "files",
+    errno.ENFILE: "files",
+}
+_TOLD = {
+    "memory": "out of memory",
+    "space": "no space left on the disk{}; free some",
+    "files": "too many open files{}; allow more with ulimit -n",
+}
+_LESS_TO_TRAIN = (
+    "fewer batches at a time (run.batches_per_chunk = 1 changes no result), a smaller optim.batch_size"
     " or a narrower backbone need less; cgl show says how much"
 )
-_NO_SPACE = "no space left on the disk{}; free some, and --resume goes on from the last checkpoint"
-_NO_FILES = "too many open files{}; allow more with ulimit -n, and --resume goes on from the last checkpoint"
-_SHORTAGES = {
-    errno.ENOMEM: _NO_MEMORY,
-    errno.ENOSPC: _NO_SPACE,
-    errno.EDQUOT: _NO_SPACE,
-    errno.EMFILE: _NO_FILES,
-    errno.ENFILE: _NO_FILES,
-}
 _SAID_OF_MEMORY = "allocate memory", "could not create a primitive", "bad_alloc", "out of memory"
 """What PyTorch and its libraries say of memory that is not there, in errors of no type of their own."""
 
 
-def shortage(error: BaseException) -> str | None:
+@dataclass(frozen=True)
+class Shortage:
+    """A resource that was short: ``memory``, ``space`` on the disk or open ``files``, and the file in question."""
+
+    resource: str
+    file: str | None = None
+
+    def __str__(self) -> str:
+        return self._told().partition(";")[0]
+
+    def in_training(self) -> str:
+        """Say what was short, and what helps a run."""
+        return self.remedied(_LESS_TO_TRAIN, "--resume goes on from the last checkpoint")
+
+    def remedied(self, less_memory: str, then: str) -> str:
+        """Say what was short, and what helps: what takes less memory, or what to do ``then``, with more of the rest."""
+        return f"{self}; {less_memory}" if self.resource == "memory" else f"{self._told()}, and {then}"
+
+    def _told(self) -> str:
+        return _TOLD[self.resource].format(f" ({self.file})" if self.file else "")
+
+
+def shortage(error: BaseException) -> Shortage | None:
     """Say which resource an error comes from: memory, disk space or open files; None if it comes from none of them.
 
     An error that was raised while another one was handled hides that one, as the writer of a file does that could not
     be completed; so the whole chain counts.
 
     Example:
-        >>> shortage(OSError(28, "No space left on device", "/runs/metrics.jsonl"))
-        'no space left on the disk (/runs/metrics.jsonl); free some, and --resume goes on from the last checkpoint'
-        >>> shortage(RuntimeError("could not create a primitive")).partition(";")[0]
+        >>> str(shortage(OSError(28, "No space left on device", "/runs/metrics.jsonl")))
+        'no space left on the disk (/runs/metrics.jsonl)'
+        >>> shortage(OSError(28, "No space left on device")).in_training()
+        'no space left on the disk; free some, and --resume goes on from the last checkpoint'
+        >>> str(shortage(RuntimeError("could not create a primitive")))
         'out of memory'
         >>> shortage(ValueError("no such layer"))
     """
     for one in _chain(error):
         if isinstance(one, OSError) and one.errno in _SHORTAGES:
-            return _SHORTAGES[one.errno].format(f" ({one.filename})" if one.filename else "")
+            return Shortage(_SHORTAGES[one.errno], one.filename)
         said = isinstance(one, RuntimeError) and any(words in str(one) for words in _SAID_OF_MEMORY)
         if said or isinstance(one, MemoryError):
-            return _NO_MEMORY
+            return Shortage("memory")
     return None
 
 

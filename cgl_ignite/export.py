@@ -15,12 +15,12 @@ from cgl_ignite.errors import InputError, choices
 from cgl_ignite.formats import EXPORT_FORMATS, check_name, import_needed, names_with
 from cgl_ignite.pipeline.data import read_data
 from cgl_ignite.runs import RunFiles, design_of, refuse_other_data, take_student
-from cgl_ignite.student import Card, read_student
+from cgl_ignite.student import Card, Student, read_student
 from cgl_ignite.student.compare import TOLERANCE, Difference, compare
 from cgl_ignite.student.file import content_of, usage_of, write_content
 from cgl_ignite.student.readme import readme
 
-__all__ = ["MOST_DROP", "Exported", "Int8", "export_student"]
+__all__ = ["MOST_DROP", "Exported", "Int8", "export_file", "export_student"]
 
 MOST_DROP = 1.0
 """How many points of accuracy on the holdout int8 may cost."""
@@ -81,21 +81,69 @@ def export_student(
             format without it, data that are not those of the run, or a loss of accuracy above the bound.
     """
     run.import_plugins()
-    facts = EXPORT_FORMATS.facts(form)
-    name = f"student{facts['suffix']}"
-    path = Path(name) if target is None else target / name if target.is_dir() else target
-    if path.exists() and path.samefile(run.path):
-        raise InputError(f"{path} is the checkpoint that the student is taken from; choose another file")
+    path = _target(form, target, run.path, "checkpoint")
     splits = None if int8 is None else _data_for_int8(run, path, form, int8.root)
     network, card = take_student(run, student)
-    content = content_of(path, network, card, form)
-    difference = _compared(content, form, network, card) if facts.get("program") else None
+    content, difference = _content(path, network, card, form)
     if int8 is not None:
-        content, card = import_module(facts["int8"]).quantise(content, network, card, splits)
+        content, card = import_module(EXPORT_FORMATS.facts(form)["int8"]).quantise(content, network, card, splits)
         _refuse_drop(card, int8.most_drop)
+    return _written(path, content, form, Exported(path, card, difference))
+
+
+def export_file(file: Path, form: str = "state", target: Path | None = None) -> Exported:
+    """Write the student of a file with weights (``state``, ``safetensors``) to another file, and a README beside it.
+
+    Args:
+        file: of the student.
+        form: as of :func:`export_student`.
+        target: as of :func:`export_student`.
+
+    Raises:
+        InputError: a file that :func:`cgl_ignite.read_student` refuses, or that holds a program; for the new file as
+            :func:`export_student`.
+    """
+    path = _target(form, target, file, "file")
+    network, card = read_student(file)
+    if not isinstance(network, Student):
+        raise InputError(f"{file} holds a program, which cannot be changed; give the run, {card.run_id[:8]}")
+    content, difference = _content(path, network, card, form)
+    return _written(path, content, form, Exported(path, card, difference))
+
+
+def _target(form: str, target: Path | None, source: Path, kind: str) -> Path:
+    """Return the file to write.
+
+    Raises:
+        InputError: an unknown format, or the file that the student is taken from.
+    """
+    name = f"student{EXPORT_FORMATS.facts(form)['suffix']}"
+    path = Path(name) if target is None else target / name if target.is_dir() else target
+    if path.exists() and source.exists() and path.samefile(source):
+        raise InputError(f"{path} is the {kind} that the student is taken from; choose another file")
+    return path
+
+
+def _content(path: Path, student: nn.Module, card: Card, form: str) -> tuple[bytes, Difference | None]:
+    """Make the content of a file, and compare a program with the student.
+
+    Raises:
+        InputError: a student that cannot be written in the format.
+    """
+    content = content_of(path, student, card, form)
+    return content, _compared(content, form, student, card) if EXPORT_FORMATS.facts(form).get("program") else None
+
+
+def _written(path: Path, content: bytes, form: str, exported: Exported) -> Exported:
+    """Write a file and its README.
+
+    Raises:
+        InputError: a file that cannot be written.
+    """
     write_content(path, content)
-    write_content(path.with_name(f"{path.name}.md"), readme(card, usage_of(form, path.name, card)).encode())
-    return Exported(path, card, difference)
+    usage = usage_of(form, path.name, exported.card)
+    write_content(path.with_name(f"{path.name}.md"), readme(exported.card, usage).encode())
+    return exported
 
 
 def _data_for_int8(run: RunFiles, path: Path, form: str, root: Path | None) -> Splits:

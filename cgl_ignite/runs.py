@@ -30,6 +30,7 @@ from cgl_ignite.tracking.files import read_rows
 __all__ = [
     "RunFiles",
     "design_of",
+    "is_other_file",
     "load_student",
     "open_pool",
     "open_run",
@@ -148,7 +149,7 @@ def open_run(which: str, folder: Path) -> RunFiles:
         InputError: no such run, one without a checkpoint, or the file of a student.
     """
     path = Path(which)
-    alone = path.is_file() and not (path.parent / "run.json").exists()
+    alone = path.is_file() and not (path.name == "checkpoint.pt" and (path.parent / "run.json").exists())
     path = path if alone else find_run(folder / "runs", which).checkpoint
     checkpoint = _read_alone(path) if alone else read_run_checkpoint(path)
     rows = [] if alone else read_rows(path.parent / "metrics.jsonl")
@@ -181,7 +182,7 @@ def open_pool(which: str, folder: Path) -> RunFiles:
     path = Path(which)
     if path.suffix and not path.exists():
         raise InputError(f"there is no file {which}")
-    if path.is_file() and not _is_checkpoint(path):
+    if is_other_file(path):
         _, card = read_student(path)
         raise InputError(f"{which} holds one student; give the run with all of its students, {card.run_id[:8]}")
     run = open_run(which, folder)
@@ -231,7 +232,7 @@ def rebuild_pool(run: RunFiles) -> ModularNetwork:
     except Exception as error:
         told = f"{run.path}: its backbone cannot be built here"
         if missing := shortage(error):
-            raise RunFailed(f"{told}: {missing.partition(';')[0]}; free some, and try again") from error
+            raise RunFailed(f"{told}: {missing}; free some, and try again") from error
         raise InputError(f"{told} ({first_line(error)})") from error
     pool.route(torch.tensor(facts["paths"]), facts["reads"], pipeline.method.statistics)
     try:
@@ -276,16 +277,18 @@ def load_student(which: str, folder: Path, device: torch.device | str = "cpu") -
     path = Path(which)
     if path.suffix and not path.exists():
         raise InputError(f"there is no file {which}")
-    if path.is_file() and not _is_checkpoint(path):
+    if is_other_file(path):
         return read_student(path, device)
     student, card = take_student(open_run(which, folder))
     return student.to(device), card
 
 
-def _is_checkpoint(path: Path) -> bool:
-    """Tell a checkpoint from a student file without reading its tensors."""
+def is_other_file(path: Path) -> bool:
+    """Tell a file that is no checkpoint, as that of a student, without reading its tensors."""
+    if not path.is_file():
+        return False
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception:  # noqa: BLE001  whatever it is, it is no checkpoint
-        return False
-    return isinstance(content, dict) and "selector" in content
+        return True
+    return not (isinstance(content, dict) and "selector" in content)

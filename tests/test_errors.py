@@ -85,6 +85,38 @@ def test_other_errors_are_no_shortage(error: BaseException) -> None:
     assert shortage(error) is None
 
 
+@pytest.mark.parametrize(
+    ("arguments", "advice"),
+    [
+        (["evaluate", "student.pt", "digits"], "fewer rows need less (--limit)"),
+        (["predict", "student.pt", "cat.png"], "fewer inputs at a time need less"),
+        (["export", "latest"], "weights (--format state or safetensors) need less than a program"),
+    ],
+)
+def test_the_advice_on_short_memory_is_for_the_verb(
+    arguments: list[str], advice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("load_student", "open_run"):
+        monkeypatch.setattr(f"cgl_ignite.runs.{name}", _out_of_memory)
+    answer = CliRunner().invoke(cgl, arguments)
+    assert answer.exit_code == 1
+    assert answer.stderr.startswith(f"error: out of memory; {advice}")
+    assert "optim" not in answer.stderr and "--resume" not in answer.stderr
+
+
+def test_the_advice_on_a_full_disk_outside_of_training_is_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/tmp/program")
+
+    monkeypatch.setattr("cgl_ignite.runs.open_run", full)
+    answer = CliRunner().invoke(cgl, ["export", "latest"])
+    assert answer.stderr == "error: no space left on the disk (/tmp/program); free some, and try again\n"
+
+
+def _out_of_memory(*_: object) -> None:
+    raise MemoryError
+
+
 def test_memory_that_is_missing_before_a_run_begins_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
     def assemble(*_: object, **__: object) -> None:
         raise RuntimeError("could not create a primitive")
@@ -92,5 +124,5 @@ def test_memory_that_is_missing_before_a_run_begins_is_one_message(monkeypatch: 
     monkeypatch.setattr("cgl_ignite.catalogue.load_pipeline", assemble)
     answer = CliRunner().invoke(cgl, ["run", "digits.toml"])
     assert answer.exit_code == 1
-    assert answer.stderr.startswith("error: out of memory; ")
+    assert answer.stderr.startswith("error: out of memory; fewer batches at a time (run.batches_per_chunk = 1 ")
     assert "Traceback" not in answer.stderr

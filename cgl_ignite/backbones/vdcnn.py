@@ -27,10 +27,15 @@ _HIDDEN = 32
 class KMaxPool(nn.Module):
     """Keep the k largest values of each channel, in the order in which they stand. Shape: (B, C, T) to (B, C, k).
 
+    Of equal values the earlier ones are kept, as by ONNX's ``TopK``; PyTorch's ``topk`` keeps any of them, which would
+    let a student answer otherwise in another library or on another device.
+
     Example:
         >>> import torch
         >>> KMaxPool(2)(torch.tensor([[[5.0, 1.0, 9.0, 2.0]]])).tolist()
         [[[5.0, 9.0]]]
+        >>> KMaxPool(2)(torch.tensor([[[0.0, 3.0, 0.0, 0.0]]])).tolist()
+        [[[0.0, 3.0]]]
     """
 
     def __init__(self, k: int) -> None:
@@ -38,7 +43,8 @@ class KMaxPool(nn.Module):
         self.k = k
 
     def forward(self, values: Tensor) -> Tensor:
-        places = values.topk(self.k, dim=2, sorted=False).indices.sort(dim=2).values
+        order = values.sort(dim=2, descending=True, stable=True).indices
+        places = order[:, :, : self.k].sort(dim=2).values
         return values.gather(2, places)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cgl_ignite.cli.options import Target, folder_option, plugins_option
-from cgl_ignite.errors import choices
+from cgl_ignite.errors import InputError, choices
 from cgl_ignite.formats import EXPORT_FORMATS, names_with
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ def export(
 ) -> None:
     """Save one student of RUN at the selected epoch, with a README that describes it.
 
-    RUN is a run id or its beginning, "latest", a run's folder or a checkpoint. Prints the name of the file; FILE.md
+    RUN is a run id or its beginning, "latest", a run's folder or a checkpoint; or a student's file with weights, which
+    is written in another format. Prints the name of the file; FILE.md
     holds its card and the lines that load it without this package. A file of that name is replaced. A program (pt2,
     onnx) is compared with the student before it is written.
 
@@ -74,17 +75,22 @@ def export(
     """
     from cgl_ignite.cli.output import say
     from cgl_ignite.cli.reading import reading
-    from cgl_ignite.export import MOST_DROP, Int8, export_student
+    from cgl_ignite.export import MOST_DROP, Int8, export_file, export_student
     from cgl_ignite.plugins import import_plugins
-    from cgl_ignite.runs import open_run
+    from cgl_ignite.runs import is_other_file, open_run
 
     if precision != "int8" and (max_drop, root) != (None, None):
         raise click.UsageError("--max-drop and --root are for --precision int8")
     int8 = Int8(root, MOST_DROP if max_drop is None else max_drop) if precision == "int8" else None
     import_plugins(plugins)
-    opened = open_run(run, folder)
-    with reading(quiet=False):
-        done = export_student(opened, student, form, output, int8)
+    if is_other_file(Path(run)):
+        if student is not None or int8 is not None:
+            raise InputError(f"{run} holds one student; --student and --precision int8 are for runs and checkpoints")
+        done = export_file(Path(run), form, output)
+    else:
+        opened = open_run(run, folder)
+        with reading(quiet=False):
+            done = export_student(opened, student, form, output, int8)
     for line in _lines(done):
         say(line, err=True)
     say(done.path)

@@ -10,7 +10,7 @@ import click
 from cgl_ignite import __version__
 from cgl_ignite.cli.processes import refuse_processes
 from cgl_ignite.cli.surroundings import ensure_home, prepared
-from cgl_ignite.errors import CglError, ConfigError, InputError, escaped_lines, nearest, shortage
+from cgl_ignite.errors import CglError, ConfigError, InputError, Shortage, escaped_lines, nearest, shortage
 
 __all__ = ["VERBS", "cgl"]
 
@@ -30,6 +30,15 @@ VERBS: dict[str, tuple[str, str]] = {
     "data": ("cgl_ignite.cli.data:data", "List, fetch and verify data sets."),
 }
 """Each verb with the ``module:attribute`` of its click command, and its line of help."""
+
+_TRAINING = "run", "compare", "bench"
+_LESS_MEMORY = {
+    "evaluate": "fewer rows need less (--limit); on a GPU, the memory of the machine may be enough (--device cpu)",
+    "predict": "fewer inputs at a time need less, and so does -o FILE, which answers them in batches",
+    "analyse": "fewer rows need less (--rows); on a GPU, the memory of the machine may be enough (--device cpu)",
+    "export": "weights (--format state or safetensors) need less than a program; else free some, and export it again",
+}
+"""What helps where memory is short, by verb; another one needs more of it."""
 
 
 class _Failure(click.ClickException):
@@ -102,7 +111,8 @@ class _Verbs(click.Group):
             missing = shortage(error)
             if missing is None and not isinstance(error, OSError):
                 raise
-            raise _Failure(_indented(missing or str(error)), CglError.exit_code) from error
+            told = str(error) if missing is None else _remedied(missing, ctx.invoked_subcommand)
+            raise _Failure(_indented(told), CglError.exit_code) from error
         except SystemExit as error:  # click ends otherwise
             if isinstance(error.__context__, BrokenPipeError):  # so ends rich if nobody reads on
                 raise
@@ -110,6 +120,13 @@ class _Verbs(click.Group):
             raise _Failure(text, InputError.exit_code) from error
         except KeyboardInterrupt:
             raise _Failure("interrupted", 130) from None
+
+
+def _remedied(missing: Shortage, verb: str | None) -> str:
+    """Say what was short, and what helps where a verb was called."""
+    if verb in _TRAINING:
+        return missing.in_training()
+    return missing.remedied(_LESS_MEMORY.get(str(verb), "free some, and try again"), "try again")
 
 
 def _indented(message: str) -> str:

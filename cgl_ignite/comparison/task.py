@@ -109,7 +109,7 @@ def reason_of(error: Exception, log: Path | None = None) -> str:
     if isinstance(error, CglError):
         return str(error)
     if missing := shortage(error):
-        return missing
+        return missing.in_training()
     text = "".join(traceback.format_exception(error))
     if log is None:
         sys.stderr.write(escaped_lines(text))

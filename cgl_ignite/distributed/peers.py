@@ -253,4 +253,6 @@ def _plain(error: Exception) -> str:
 def _reason(error: Exception) -> str:
     if isinstance(error, CglError):
         return str(error)
-    return shortage(error) or f"{type(error).__name__}: {first_line(error)}"
+    if missing := shortage(error):
+        return missing.in_training()
+    return f"{type(error).__name__}: {first_line(error)}"

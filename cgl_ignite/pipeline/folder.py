@@ -138,6 +138,10 @@ class RunFolder:
         self.clean()
         return self.note(status="RUNNING", process=identity())
 
+    def in_group(self, group: str | None) -> RunFolder:
+        """Note the group of the tracker that the run belongs to, unless it has one."""
+        return self if group is None or self.facts.get("group") else self.note(group=group)
+
     def clean(self) -> None:
         """Remove what a killed process has left half written."""
         for left in (*self.path.glob("tmp*"), *self.path.rglob(".*")):

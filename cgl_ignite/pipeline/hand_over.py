@@ -88,6 +88,7 @@ def _result(run: ActiveRun, state: TrainerState, student: Student) -> RunResult:
 def sync_run(folder: RunFolder, tracker: Tracker, info: RunInfo, warn: Callable[[str], None]) -> RunResult:
     """Send the tracker what it missed of a finished run, and return the run's result."""
     result = read_result(folder.result)
+    folder = folder.in_group(info.parent)
     model = sync(folder.path, tracker, info, warn, partial(student_model, folder, folder.facts["name"]))
     return _keep_model(folder, result, model, tracker.uri if recorded_in(folder.path, tracker) else result.tracking_uri)
 

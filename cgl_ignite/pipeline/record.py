@@ -26,7 +26,7 @@ def recorded(
         journal = _open_journal(context, seed, again, checkpoint)
         folder = again
         try:
-            folder = again.working() if again else _new_folder(context, seed, journal, held)
+            folder = again.working().in_group(context.group) if again else _new_folder(context, seed, journal, held)
             if again is None:
                 keep_setting(context.pipeline, journal)
                 keep_data(report, context.data.identity, journal)
@@ -40,7 +40,7 @@ def recorded(
             elif context.screen:
                 context.screen.failed()
             if not isinstance(error, CglError) and (missing := shortage(error)):
-                raise RunFailed(missing) from error
+                raise RunFailed(missing.in_training()) from error
             raise
         _close(context, journal, folder, "FINISHED")
 

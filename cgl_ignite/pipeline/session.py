@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -142,7 +143,7 @@ def _run_seeds(
                     begun = found[seed] or (longer_run(context, seed, held) if resume else None)
                     results[seed] = run_seed(context, seed, begun)
             group.describe(results_markdown([results[seed] for seed in pipeline.seeds]))
-    return [results[seed] for seed in pipeline.seeds]
+    return [_with(group, results[seed]) for seed in pipeline.seeds]
 
 
 def _runs_folder(pipeline: Pipeline) -> Path:
@@ -194,6 +195,11 @@ def _open_group(
     if not training and (not here or is_finished(tracker, known, warn)):
         return None
     return Group(tracker, info, known, warn)
+
+
+def _with(group: Group, result: RunResult) -> RunResult:
+    """Count the group as a part of the record of its runs."""
+    return result if group.complete else replace(result, tracked=False)
 
 
 def _identity(done: Iterable[RunFolder]) -> Mapping[str, str] | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import warnings
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,12 @@ def write(student: nn.Module, card: Card) -> bytes:
         ):
             warnings.simplefilter("ignore")
             exported = torch.onnx.export(
-                program, dynamo=True, verbose=False, input_names=[INPUTS], output_names=["logits"]
+                program,
+                dynamo=True,
+                verbose=False,
+                input_names=[INPUTS],
+                output_names=["logits"],
+                custom_translation_table={torch.ops.aten.sort.stable: _sort},
             )
         assert exported is not None
         model = exported.model_proto
@@ -68,6 +74,13 @@ def finish(model: Any, student: nn.Module, card: Card) -> bytes:
     for name, text in {**extra_files(student, card), _DIGEST: PLACE}.items():
         model.metadata_props.add(key=name, value=text)
     return seal(model.SerializeToString())
+
+
+def _sort(values: Any, *, stable: bool = True, dim: int = -1, descending: bool = False) -> Any:
+    """Sort as PyTorch does with ``stable=True``: of equal values, ``TopK`` names the earlier one first."""
+    onnxscript: Any = import_module("onnxscript")
+    op = onnxscript.opset18
+    return op.TopK(values, op.Gather(op.Shape(values), [dim]), axis=dim, largest=int(descending), sorted=1)
 
 
 def _name_dimensions(graph: Any) -> None:

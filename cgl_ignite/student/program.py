@@ -67,7 +67,7 @@ def export(student: nn.Module, card: Card) -> ExportedProgram:
 def refusal(error: Exception, told: str, instead: str) -> CglError:
     """Say that a library made no program of a student, and what helps: if memory or disk space is short, more of it."""
     if missing := shortage(error):
-        return RunFailed(f"{told}: {missing.partition(';')[0]}; free some, and export it again")
+        return RunFailed(f"{told}: {missing}; free some, and export it again")
     return InputError(f"{told} ({first_line(error)}); {instead}")
 
 

@@ -135,8 +135,8 @@ class Tracker(Protocol):
         """Start a run, or with ``seed = None`` a group of runs, and return its id."""
         ...
 
-    def reopen(self, run_id: str, parameters: Mapping[str, str]) -> None:
-        """Go on with a run; a parameter that changed since is kept as a tag."""
+    def reopen(self, run_id: str, info: RunInfo) -> None:
+        """Go on with a run; a parameter that changed since is kept as a tag, and a run without a group gets one."""
         ...
 
     def status(self, run_id: str) -> str | None:

@@ -32,7 +32,12 @@ class Group:
         if again is None:
             self.id = self.guard.attempt("opening the group of runs", lambda: tracker.open(info))
         else:
-            self._attempt("reopening the group of runs", lambda run: tracker.reopen(run, info.parameters))
+            self._attempt("reopening the group of runs", lambda run: tracker.reopen(run, info))
+
+    @property
+    def complete(self) -> bool:
+        """Whether the tracker has taken everything of the group so far."""
+        return self.id is not None and not self.guard.failing
 
     def describe(self, text: str) -> None:
         """Describe the group in Markdown."""
@@ -60,9 +65,12 @@ class Group:
 
 
 def is_finished(tracker: Tracker, group: str | None, warn: Callable[[str], None] = warn_by_log) -> bool:
-    """Say whether there is nothing to be done about a group of runs: it is finished, or nobody can tell."""
+    """Say whether there is nothing to be done about a group of runs: it is finished, or nobody can tell.
+
+    One that could not be opened (``None``) is not.
+    """
     if group is None:
-        return True
+        return False
     guard = Guard(warn)
     status = guard.attempt("looking for the group of runs", lambda: tracker.status(group))
     return guard.failing or status == "FINISHED"

@@ -231,7 +231,7 @@ class Journal:
             self.tracked = self.tracker.open(self.info)
             self._save_link()
         elif self._reopen:
-            self.tracker.reopen(self.tracked, self.info.parameters)
+            self.tracker.reopen(self.tracked, self.info)
         self._reopen = False
         return self.tracked
 
@@ -258,11 +258,11 @@ def sync(
     """Send the tracker what it missed of a run that has a result, and return where it keeps the student.
 
     Nothing is done if the tracker knows the run as finished and has been sent everything (``settled`` in its link), be
-    it this tracker or that of another store.
+    it this tracker or that of another store. A run that was recorded without its group is put into it.
     """
     link = _read_link(folder)
     run = link.get("run")
-    if run is not None and link.get("settled"):
+    if run is not None and link.get("settled") and (link.get("parent") or info.parent is None):
         if not recorded_in(folder, tracker):
             return _uri(link.get("model"))
         guard = Guard(warn)
@@ -276,9 +276,10 @@ def sync(
 
 
 def is_settled(folder: Path) -> bool | None:
-    """Say whether the tracker has everything about a run that has ended; None if its folder does not say so."""
-    settled = _read_link(folder).get("settled")
-    return settled if isinstance(settled, bool) else None
+    """Say whether the tracker has everything about a run that has ended, in its group; None if nothing says so."""
+    link = _read_link(folder)
+    settled = link.get("settled")
+    return settled and link.get("parent") is not None if isinstance(settled, bool) else None
 
 
 def recorded_in(folder: Path, tracker: Tracker) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cgl_ignite.tracking.base import MetricsRow, RunInfo, Status, StudentModel, TrackerError, UnknownRun
@@ -42,11 +42,12 @@ class MemoryTracker:
         self.runs[run_id] = MemoryRun(info)
         return run_id
 
-    def reopen(self, run_id: str, parameters: Mapping[str, str]) -> None:
+    def reopen(self, run_id: str, info: RunInfo) -> None:
         """Go on with a run."""
         run = self._run("reopen", run_id)
         before = run.info.parameters
-        run.changed = {key: value for key, value in parameters.items() if before.get(key) != value}
+        run.changed = {key: value for key, value in info.parameters.items() if before.get(key) != value}
+        run.info = replace(run.info, parent=run.info.parent or info.parent)
         run.status = "RUNNING"
 
     def status(self, run_id: str) -> str | None:

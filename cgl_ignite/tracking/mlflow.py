@@ -8,6 +8,7 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -46,6 +47,7 @@ PARAMETER_LENGTH = 6000
 CAUSE = re.compile(r"""Caused by (\w+)\(["'](?:.*: )?(.+?)["']\)*$""")
 """What the message of a failed HTTP request ends with."""
 GONE = "RESOURCE_DOES_NOT_EXIST"
+PARENT = "mlflow.parentRunId"
 
 
 def _tracked(
@@ -110,17 +112,23 @@ class MLflowTracker:
 
     @_tracked
     def open(self, info: RunInfo) -> str:
-        """Start a run, or a group of runs; runs of this host whose process has ended become KILLED."""
+        """Start a run, or a group of runs; runs of this host whose process has ended become KILLED.
+
+        One of which the store has not taken everything is FAILED, as nobody knows its id.
+        """
         experiment = self._experiment(info.experiment)
         self._sweep(experiment)
-        tags = {**info.tags, **identity()}
-        if info.parent is not None:
-            tags["mlflow.parentRunId"] = info.parent
-        run = self.client.create_run(experiment, tags=tags, run_name=info.name)
-        self._log_parameters(run.info.run_id, info.parameters)
-        if info.dataset is not None:
-            self._log_dataset(run.info.run_id, info.dataset)
-        return str(run.info.run_id)
+        tags = {**info.tags, **_parent(info), **identity()}
+        run_id = str(self.client.create_run(experiment, tags=tags, run_name=info.name).info.run_id)
+        try:
+            self._log_parameters(run_id, info.parameters)
+            if info.dataset is not None:
+                self._log_dataset(run_id, info.dataset)
+        except FAULTS:
+            with suppress(*FAULTS):
+                self.client.set_terminated(run_id, "FAILED")
+            raise
+        return run_id
 
     def _log_dataset(self, run_id: str, dataset: DatasetInfo) -> None:
         """Note what a run reads; of runs that note the same new data set at once, a database refuses all but one."""
@@ -133,9 +141,9 @@ class MLflowTracker:
             self.client.log_inputs(run_id, datasets=inputs)
 
     @_tracked
-    def reopen(self, run_id: str, parameters: Mapping[str, str]) -> None:
+    def reopen(self, run_id: str, info: RunInfo) -> None:
         """Go on with a run; a parameter that changed becomes a tag ``changed.NAME``."""
-        run = self.client.get_run(run_id)
+        run, parameters = self.client.get_run(run_id), info.parameters
         self._sweep(run.info.experiment_id)
         before = run.data.params
         self._log_parameters(run_id, {key: parameters[key] for key in parameters.keys() - before.keys()})
@@ -144,7 +152,8 @@ class MLflowTracker:
             for key in parameters.keys() & before.keys()
             if parameters[key][:PARAMETER_LENGTH] != before[key]
         }
-        tags = [RunTag(key, value) for key, value in {**changed, **identity()}.items()]
+        parent = {} if PARENT in run.data.tags else _parent(info)
+        tags = [RunTag(key, value) for key, value in {**changed, **parent, **identity()}.items()]
         self.client.log_batch(run_id, tags=tags)
         self.client.update_run(run_id, status="RUNNING")
 
@@ -239,6 +248,10 @@ class MLflowTracker:
                 epochs = self.client.get_metric_history(run.info.run_id, EPOCH)
                 end = max((metric.timestamp for metric in epochs), default=run.info.start_time)
                 self.client.set_terminated(run.info.run_id, "KILLED", end)
+
+
+def _parent(info: RunInfo) -> dict[str, str]:
+    return {} if info.parent is None else {PARENT: info.parent}
 
 
 def _identity_of(file: Path) -> tuple[int, int] | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cgl_ignite.backbones import Backbone
 from cgl_ignite.backbones.encoder import transformers
@@ -24,7 +24,7 @@ from cgl_ignite.encoders import library, order_of_tokens, read_folder
 from cgl_ignite.engine.evaluate import pool_logits
 from cgl_ignite.engine.step import CollaborativeStep
 from cgl_ignite.errors import ConfigError, InputError
-from cgl_ignite.export import export_student
+from cgl_ignite.export import Exported, Int8, export_student
 from cgl_ignite.imitation import View
 from cgl_ignite.imitation.aggregate import Mean
 from cgl_ignite.imitation.choose import others
@@ -210,19 +210,44 @@ def test_a_student_carries_all_it_needs(folder: Path, tmp_path: Path) -> None:
     torch.testing.assert_close(student(tokenizer_of(student).encode(written)), expected)
 
 
-@pytest.mark.parametrize("form", ["pt2", "onnx"])
-def test_a_student_leaves_as_a_program(folder: Path, tmp_path: Path, form: str) -> None:
-    """Texts of every length, and any number of them, get the answers of the student."""
+@pytest.fixture(scope="module")
+def finished(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train for two steps; return the checkpoint."""
+    place = tmp_path_factory.mktemp("finished")
+    (result,) = run(load_pipeline(pipeline(place, folder, place)), tracker=MemoryTracker())
+    return Path(result.checkpoint)
+
+
+@pytest.mark.parametrize(("form", "int8"), [("pt2", None), ("onnx", None), ("onnx", Int8(most_drop=100))])
+def test_a_student_leaves_as_a_program(finished: Path, tmp_path: Path, form: str, int8: Int8 | None) -> None:
+    """Texts of every length, and any number of them, get the answers of the student; in int8 almost."""
     if form == "onnx":
         pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
         pytest.importorskip("onnxscript", reason="onnxscript is not installed")
-    (result,) = run(load_pipeline(pipeline(tmp_path, folder, tmp_path)), tracker=MemoryTracker())
-    exported = export_student(open_run(result.checkpoint, tmp_path), form=form, target=tmp_path)
-    student, _ = read_student(Path(result.student))
+    exported = export_student(open_run(str(finished), tmp_path), form=form, target=tmp_path, int8=int8)
+    student, _ = read_student(finished.with_name("student.pt"))
     program, _ = read_student(exported.path)
+    if int8:
+        _check_int8(exported, program, student)
+        return
     for written in (["good place"], ["cold rooms", "good", "bad food and cold rooms"], ["good " * 30]):
         tokens = tokenizer_of(student).encode(written)
         torch.testing.assert_close(program(tokens), student(tokens), rtol=1e-4, atol=1e-5)
+
+
+def _check_int8(exported: Exported, program: nn.Module, student: nn.Module) -> None:
+    """The weights of all linear layers are integers; the answers differ by little of the logits."""
+    import onnx
+
+    stored = {each.name: each.data_type for each in onnx.load(exported.path).graph.initializer}
+    rounded = [name for name, kind in stored.items() if kind == onnx.TensorProto.INT8 and "zero_point" not in name]
+    assert len(rounded) == 2 * 6 + 2  # six layers a block, the pooler and the classifier
+    tokens = tokenizer_of(student).encode(["cold rooms", "good", "bad food and cold rooms", "great staff"])
+    with torch.no_grad():
+        expected, found = student(tokens), program(tokens)
+    told = exported.card.quantised
+    assert told is not None and 0 < told.difference < 0.1 * told.logit
+    assert 0 < float((found - expected).abs().max()) < 0.1 * float(expected.abs().max())
 
 
 def test_another_tokenizer_is_refused(folder: Path, tmp_path: Path) -> None:

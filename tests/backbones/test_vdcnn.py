@@ -177,3 +177,12 @@ def test_a_builder_makes_a_fresh_module_each_time() -> None:
         pointers = [{p.data_ptr() for p in module.parameters()} for module in (first, second)]
         assert pointers[0].isdisjoint(pointers[1])
         assert not set(first.modules()) & set(second.modules())
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_of_equal_values_the_earlier_ones_are_kept(seed: int) -> None:
+    """Padding gives many equal values, and rectifiers give many zeros."""
+    values = torch.randint(3, (2, 3, 40), generator=torch.Generator().manual_seed(seed)).float()
+    for row, kept in zip(values.flatten(0, 1).tolist(), KMaxPool(8)(values).flatten(0, 1).tolist(), strict=True):
+        places = sorted(range(40), key=lambda place: (-row[place], place))[:8]
+        assert kept == [row[place] for place in sorted(places)]

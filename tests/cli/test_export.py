@@ -7,11 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner, Result
 
 from cgl_ignite.cli.main import cgl
+from cgl_ignite.errors import InputError
 from cgl_ignite.formats import EXPORT_FORMATS
 from cgl_ignite.pipeline import RunResult
+from cgl_ignite.runs import open_run, take_student
 from cgl_ignite.student import read_student
 from tests.student.runs import finished_run
 
@@ -72,11 +75,53 @@ def test_wrong_input(result: RunResult, folder: Path, workdir: Path, arguments: 
     assert not list(workdir.iterdir())
 
 
-def test_the_file_of_a_student_is_no_run(result: RunResult, folder: Path, workdir: Path) -> None:
+def test_the_file_of_a_student_is_written_in_another_format(
+    result: RunResult, folder: Path, workdir: Path, tmp_path: Path
+) -> None:
+    """Wherever it lies: in the folder of a run it is that student, too, not the one that the run has selected."""
+    other = (result.selected_student + 1) % 3
+    place = folder / "runs" / result.run_id / "other.pt"
+    assert export("latest", "--student", other, "-o", place, "--folder", folder).exit_code == 0
+    try:
+        done = export(place, "--format", "pt2", "--folder", folder)
+        again = export(place, "-o", "again.pt", "--folder", tmp_path / "no runs here")
+    finally:
+        place.unlink()
+        place.with_name("other.pt.md").unlink()
+    assert (done.exit_code, done.stdout, again.stdout) == (0, "student.pt2\n", "again.pt\n")
+    assert done.stderr.startswith(f"student {other} of run {result.run_id}, epoch {result.selected_epoch}\nlargest ")
+    assert read_student("student.pt2")[1] == read_student("again.pt")[1]
+    expected = take_student(open_run("latest", folder), other)[0].state_dict()
+    found = read_student("again.pt")[0].state_dict()
+    assert all(torch.equal(found[name], value) for name, value in expected.items())
+    refused = export("student.pt2", "--format", "state", "--folder", folder)
+    message = f"error: student.pt2 holds a program, which cannot be changed; give the run, {result.run_id[:8]}\n"
+    assert (refused.exit_code, refused.stdout, refused.stderr) == (2, "", message)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "student.pt is the file that the student is taken from; choose another file"),
+        (("--student", "0"), "student.pt holds one student; --student and --precision int8 are for runs and check"),
+        (("--format", "onnx", "--precision", "int8"), "student.pt holds one student; --student and --precision int8 "),
+    ],
+)
+def test_what_the_file_of_a_student_does_not_give(
+    result: RunResult, folder: Path, workdir: Path, arguments: tuple[str, ...], message: str
+) -> None:
     shutil.copy(result.student, "student.pt")
-    failed = export("student.pt", "--folder", folder)
-    message = f"error: student.pt holds a student, not its run; give the run, {result.run_id[:8]}\n"
-    assert (failed.exit_code, failed.stdout, failed.stderr) == (2, "", message)
+    failed = export("student.pt", *arguments, "--folder", folder)
+    assert (failed.exit_code, failed.stdout) == (2, "")
+    assert failed.stderr.startswith(f"error: {message}")
+    assert read_student("student.pt")[1].student == result.selected_student
+
+
+def test_a_file_in_the_folder_of_a_run_is_not_taken_for_the_run(result: RunResult, folder: Path) -> None:
+    failed = export(Path(result.student).with_name("metrics.jsonl"), "--folder", folder)
+    assert (failed.exit_code, failed.stdout) == (2, "") and "metrics.jsonl: not a student file" in failed.stderr
+    with pytest.raises(InputError, match=rf"holds a student, not its run; give the run, {result.run_id[:8]}"):
+        open_run(result.student, folder)
 
 
 @pytest.mark.parametrize(

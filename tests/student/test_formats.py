@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
+from cgl_ignite.backbones.vdcnn import KMaxPool
 from cgl_ignite.errors import InputError
 from cgl_ignite.formats import EXPORT_FORMATS
 from cgl_ignite.student import Student, answer_texts, read_student, write_student
@@ -192,3 +194,24 @@ def test_students_of_texts(tmp_path: Path, backbone: str, form: str) -> None:
     assert again == card
     texts = ["The food was cold.", "", "best again " * 30]
     torch.testing.assert_close(answer_texts(read, texts), answer_texts(student, texts), rtol=0, atol=1e-5)
+
+
+class Tied(nn.Module):
+    """Keeps the largest of many equal values, as VDCNN does where a text is padded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool, self.classes = KMaxPool(8), nn.Linear(8, 10)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        values = (3 * inputs.flatten(2)).floor()
+        result: torch.Tensor = self.classes(self.pool(values).flatten(1))
+        return result
+
+
+def test_the_program_keeps_the_same_of_equal_values(trained: Trained, tmp_path: Path) -> None:
+    student = Tied().eval()
+    write_student(tmp_path / "student.onnx", student, trained.card(1), "onnx")
+    program = read_student(tmp_path / "student.onnx")[0]
+    with torch.no_grad():
+        torch.testing.assert_close(program(pixels(20)), student(pixels(20)), rtol=0, atol=1e-5)

@@ -165,7 +165,7 @@ def test_a_copied_folder_writes_nothing_into_the_original(tracker, info, store, 
     shutil.copytree(original, tmp_path / "copy")
     before = sorted(original.rglob("*")), store.database.read_bytes()
     again = MLflowTracker(locate(tmp_path / "copy"), notes.append)
-    again.reopen(run, info.parameters)
+    again.reopen(run, info)
     again.file(run, tmp_path / "note.txt", "more")
     assert (tmp_path / "copy/artifacts" / run / "artifacts/more/note.txt").is_file()
     assert (sorted(original.rglob("*")), store.database.read_bytes()) == before

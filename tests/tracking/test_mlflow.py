@@ -98,13 +98,36 @@ def test_a_long_outage_is_sent_in_batches_of_whole_rows(tracker, info):
 def test_a_changed_parameter_becomes_a_tag_when_a_run_goes_on(tracker, info):
     run_id = tracker.open(info)
     tracker.close(run_id, "KILLED")
-    tracker.reopen(run_id, {"method.students": "8", "optim.learning_rate": "0.05", "run.device": "cuda"})
+    changed = {"method.students": "8", "optim.learning_rate": "0.05", "run.device": "cuda"}
+    tracker.reopen(run_id, dataclasses.replace(info, parameters=changed))
     run = tracker.client.get_run(run_id)
     assert run.info.status == "RUNNING"
     assert run.data.params == {"method.students": "8", "optim.learning_rate": "0.1", "run.device": "cuda"}
     assert {key: value for key, value in run.data.tags.items() if key.startswith("changed.")} == {
         "changed.optim.learning_rate": "0.05"
     }
+
+
+def test_a_run_that_goes_on_gets_the_group_that_it_has_not(tracker, info):
+    run_id, groups = tracker.open(info), [tracker.open(RunInfo("digits", "group")) for _ in range(2)]
+    for group in groups:
+        tracker.reopen(run_id, dataclasses.replace(info, parent=group))
+    assert tracker.client.get_run(run_id).data.tags["mlflow.parentRunId"] == groups[0]
+
+
+@pytest.mark.parametrize("call", ["log_inputs", "log_batch"])
+def test_a_run_that_is_opened_half_way_has_failed(tracker, info, monkeypatch, call):
+    def refuse(*_, **__):
+        raise MlflowException("the disk is full")
+
+    info = dataclasses.replace(info, dataset=DatasetInfo("digits", {"rows": "2"}, {}))
+    whole = tracker.open(info)
+    with monkeypatch.context() as patch:
+        patch.setattr(tracker.client, call, refuse)
+        with pytest.raises(TrackerError, match="the disk is full"):
+            tracker.open(info)
+    found = tracker.client.search_runs([tracker.client.get_run(whole).info.experiment_id])
+    assert {run.info.run_id == whole: run.info.status for run in found} == {True: "RUNNING", False: "FAILED"}
 
 
 def test_the_data_set_stands_there_with_a_digest_of_what_was_read(tracker, info):
@@ -141,7 +164,7 @@ def test_a_run_of_an_earlier_version_gets_all_its_rows_under_the_present_names(t
 def test_a_long_parameter_is_cut_and_is_no_change_later(tracker, info):
     info = dataclasses.replace(info, parameters={"long": "x" * 7000})
     run_id = tracker.open(info)
-    tracker.reopen(run_id, info.parameters)
+    tracker.reopen(run_id, info)
     run = tracker.client.get_run(run_id)
     assert len(run.data.params["long"]) == 6000
     assert "changed.long" not in run.data.tags
