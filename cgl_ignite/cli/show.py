@@ -103,7 +103,10 @@ def _shares(preview: Preview, processes: int) -> Iterator[Text]:
         f"# {processes} processes: the busiest computes {told.busiest:.2f} of an iteration, so they are at most"
         f" {1 / told.busiest:.1f} times as fast as one"
     )
-    yield Text(f"#   {told.leaving / 2**20:,.2f} MiB leave a process in an iteration (run.reduce = '{told.reduce}')")
+    logits = f", of which {told.logits / 2**20:,.2f} are logits" if told.logits else ""
+    yield Text(
+        f"#   {told.leaving / 2**20:,.2f} MiB leave a process in an iteration{logits} (run.reduce = '{told.reduce}')"
+    )
 
 
 def _growth(document: Document, preview: Preview) -> Iterator[Text]:

@@ -213,8 +213,8 @@ class Run(Table):
 
     ``graphs``: a GPU replays iterations that launch the same kernels as earlier ones, instead of launching them.
     ``auto`` does so where all iterations are alike and the network has no dropout.
-    ``reduce``: how several processes add up their gradients. ``ordered`` adds those of each data group in the order of
-    the groups, with the same bits for any number of processes on a CPU; ``fast`` leaves the order to the library. The
+    ``reduce``: how several processes add up their gradients. ``ordered`` adds those of each student in the order of the
+    students, with the same bits for any number of processes on a CPU; ``fast`` leaves the order to the library. The
     default is ``ordered`` on CPUs and ``fast`` on GPUs.
 
     ``metrics``: of the predictions on holdout and test part, by name, besides accuracy and cross-entropy.

@@ -1,8 +1,11 @@
-"""Who works on which data groups of an iteration, and the point where the gradients of all processes are added up."""
+"""Who works on what in an iteration, and the points where the processes exchange logits and add up gradients.
+
+A process works on whole portions: the students of one data group, or one student.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import accumulate, chain
 from typing import Protocol
@@ -13,28 +16,19 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 
 from cgl_ignite.distributed.peers import Peers
+from cgl_ignite.distributed.portions import crossing, owner
 
-__all__ = ["Division", "Fast", "Ordered", "owner"]
+__all__ = ["Division", "Fast", "Ordered"]
 
 Gradients = dict[int, Tensor]
 """Gradients of those parameters that have one, by their position in the optimizer."""
 
 
-def owner(group: int, processes: int) -> int:
-    """Return the process that works on a data group, the same in every iteration.
-
-    Example:
-        >>> [owner(group, 3) for group in range(5)]
-        [0, 1, 2, 0, 1]
-    """
-    return group % processes
-
-
 class Reduction(Protocol):
     """How the gradients of an iteration are added up."""
 
-    def keep(self, groups: Sequence[int], parameters: Sequence[Parameter]) -> None:
-        """Take what the backward pass of some groups has left."""
+    def keep(self, portions: Sequence[int], parameters: Sequence[Parameter]) -> None:
+        """Take what the backward pass of some portions has left."""
 
     def add_up(self, active: Sequence[int], parameters: Sequence[Parameter]) -> None:
         """Give every parameter that any process has used the sum of its gradients; the others keep None."""
@@ -47,33 +41,78 @@ class Division:
         peers: the processes of the run.
         optimizer: over the parameters whose gradients are added up.
         reduction: how.
+        portion_of: for each student, its portion.
+        group_of: for each student, the data group it learns from.
+        classes: how many logits a sample has.
     """
 
-    def __init__(self, peers: Peers, optimizer: Optimizer, reduction: Reduction) -> None:
+    def __init__(
+        self,
+        peers: Peers,
+        optimizer: Optimizer,
+        reduction: Reduction,
+        portion_of: Sequence[int],
+        group_of: Sequence[int],
+        classes: int,
+    ) -> None:
         self.peers = peers
         self.reduction = reduction
+        self.portion_of = portion_of
+        self.classes = classes
         self.parameters: list[Parameter] = [each for group in optimizer.param_groups for each in group["params"]]
+        self._crossing = crossing(portion_of, group_of, peers.size)
 
-    def own(self, groups: Iterable[int]) -> list[int]:
-        """Return those of some data groups that this process works on."""
-        return [group for group in groups if owner(group, self.peers.size) == self.peers.rank]
+    def own(self, students: Iterable[int]) -> list[int]:
+        """Return those of some students that learn in this process."""
+        return [student for student in students if self._owner(student) == self.peers.rank]
+
+    def sent(self, learners: Sequence[int], imitated: Tensor) -> tuple[int, ...]:
+        """List the students whose logits another process needs, given all that learn and the (K, K) choices."""
+        needed = (imitated & self._crossing)[list(learners)].any(dim=0)
+        return tuple(needed.nonzero().flatten().tolist())
 
     def computing(self) -> AbstractContextManager[None]:
         """Keep an error of this process until the gradients are added up, where all learn of it."""
         return self.peers.computing()
 
-    def keep(self, groups: Sequence[int]) -> None:
-        """Take the gradients of groups whose backward pass is done."""
-        self.reduction.keep(groups, self.parameters)
+    def exchange(self, logits: Mapping[int, Tensor], sent: Mapping[int, int]) -> dict[int, Tensor]:
+        """Return the logits of students of all processes, (B, C) each; a process that has failed sends zeros.
 
-    def add_up(self, active: Sequence[int]) -> None:
-        """Replace the gradients of this process by the sums over all; ``active``: the groups of the iteration.
+        Args:
+            logits: of the students of this process; none if it has failed.
+            sent: the students whose logits are needed, and the rows of each.
+
+        Raises:
+            PeerLost: another process has ended.
+        """
+        if not sent:
+            return {}
+        of = [[student for student in sent if self._owner(student) == rank] for rank in range(self.peers.size)]
+        mine = [_flat(logits[student]) for student in of[self.peers.rank] if student in logits]
+        vector = torch.cat(mine) if mine else self.parameters[0].detach().new_empty(0)
+        counts = [[sent[student] * self.classes for student in students] for students in of]
+        received = self.peers.gather(vector, [sum(each) for each in counts])
+        pieces = zip(chain(*of), chain(*map(torch.split, received, counts)), strict=True)
+        return {student: values.view(-1, self.classes) for student, values in pieces}
+
+    def keep(self, learners: Sequence[int]) -> None:
+        """Take the gradients of students whose backward pass is done."""
+        self.reduction.keep(self._portions(learners), self.parameters)
+
+    def add_up(self, learners: Sequence[int]) -> None:
+        """Replace the gradients of this process by the sums over all; ``learners``: all that learn.
 
         Raises:
             PeerFailed: another process has failed.
             PeerLost: another process has ended.
         """
-        self.reduction.add_up(active, self.parameters)
+        self.reduction.add_up(self._portions(learners), self.parameters)
+
+    def _owner(self, student: int) -> int:
+        return owner(self.portion_of[student], self.peers.size)
+
+    def _portions(self, students: Iterable[int]) -> list[int]:
+        return sorted({self.portion_of[student] for student in students})
 
 
 class Fast:
@@ -82,7 +121,7 @@ class Fast:
     def __init__(self, peers: Peers) -> None:
         self.peers = peers
 
-    def keep(self, groups: Sequence[int], parameters: Sequence[Parameter]) -> None:
+    def keep(self, portions: Sequence[int], parameters: Sequence[Parameter]) -> None:
         """Leave the gradients where they are: they add up there."""
 
     def add_up(self, active: Sequence[int], parameters: Sequence[Parameter]) -> None:
@@ -99,29 +138,29 @@ class Fast:
 
 
 class Ordered:
-    """The gradients of every group kept apart and added in the order of the groups: the same bits for any number.
+    """The gradients of every portion kept apart and added in the order of portions: the same bits for any number.
 
     Every process adds up its part of the parameters. It gets their gradients from all others and hands round the sums,
-    so that about (groups / processes + 1) times the size of the weights leaves a process in an iteration.
+    so that about (portions / processes + 1) times the size of the weights leaves a process in an iteration.
     """
 
     def __init__(self, peers: Peers) -> None:
         self.peers = peers
         self._kept: dict[int, Gradients] = {}
 
-    def keep(self, groups: Sequence[int], parameters: Sequence[Parameter]) -> None:
-        """Set the gradients of a group aside."""
-        (group,) = groups
-        self._kept[group] = {place: each.grad for place, each in enumerate(parameters) if each.grad is not None}
+    def keep(self, portions: Sequence[int], parameters: Sequence[Parameter]) -> None:
+        """Set the gradients of a portion aside."""
+        (portion,) = portions
+        self._kept[portion] = {place: each.grad for place, each in enumerate(parameters) if each.grad is not None}
         for parameter in parameters:
             parameter.grad = None
 
     def add_up(self, active: Sequence[int], parameters: Sequence[Parameter]) -> None:
-        """Add up the gradients of all groups."""
+        """Add up the gradients of all portions."""
         kept, self._kept = self._kept, {}
         used = torch.zeros(len(active), len(parameters), dtype=torch.uint8)
-        for row, group in enumerate(active):
-            used[row, list(kept.get(group, ()))] = 1
+        for row, portion in enumerate(active):
+            used[row, list(kept.get(portion, ()))] = 1
         touched = self.peers.agree(used, dtype=torch.uint8).view_as(used).bool()
         sums = self._sums(active, touched, parameters, kept)
         self._hand_round(touched.any(dim=0), parameters, sums)
@@ -135,8 +174,8 @@ class Ordered:
         has = touched.tolist()
 
         def pieces(source: int, target: int) -> list[tuple[int, int]]:
-            """List which gradients of which groups one process gives another."""
-            rows = [row for row, group in enumerate(active) if owner(group, size) == source]
+            """List which gradients of which portions one process gives another."""
+            rows = [row for row, portion in enumerate(active) if owner(portion, size) == source]
             return [(row, place) for row in rows for place in part[target] if has[row][place]]
 
         sizes = [each.numel() for each in parameters]

@@ -1,4 +1,4 @@
-"""What one process keeps for all: the running statistics and losses of its data groups, brought together."""
+"""What one process keeps for all: the running statistics and losses of its students, brought together."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from hashlib import blake2b
 import torch
 from torch import Tensor
 
-from cgl_ignite.distributed.division import owner
 from cgl_ignite.distributed.peers import Peers
+from cgl_ignite.distributed.portions import owner
 from cgl_ignite.errors import RunFailed
 from cgl_ignite.pool import ModularNetwork
 from cgl_ignite.pool.normalisation import StudentBatchNorm
@@ -34,18 +34,23 @@ def gather_rows(peers: Peers, rows: Sequence[Owned]) -> None:
 
 
 def statistics_rows(
-    pool: ModularNetwork, state: Mapping[str, Tensor], group_of: Sequence[int], processes: int
+    pool: ModularNetwork, state: Mapping[str, Tensor], portion_of: Sequence[int], processes: int
 ) -> Iterator[Owned]:
-    """Yield the running statistics of all students, named as in the state of their pool, with who has moved them."""
+    """Yield the running statistics of all students, named as in the state of their pool, with who has moved them.
+
+    A row that several students share is moved by the first of them (:attr:`cgl_ignite.pool.plan.RouteTable.apart`).
+    """
     for name, part in pool.named_modules():
         if not isinstance(part, StudentBatchNorm):
             continue
         layer = int(name.split(".")[1])
-        groups = {row[layer]: group for row, group in zip(pool.routes.slots, group_of, strict=True)}
+        firsts: dict[int, int] = {}
+        for row, portion in zip(pool.routes.slots, portion_of, strict=True):
+            firsts.setdefault(row[layer], portion)
         for buffer in ("running_mean", "running_var"):
             values = state[f"{name}.{buffer}"]
-            for slot, group in groups.items():
-                yield values[slot], owner(group, processes)
+            for slot, portion in firsts.items():
+                yield values[slot], owner(portion, processes)
 
 
 def compare_weights(peers: Peers, state: Mapping[str, Tensor], iteration: int) -> None:

@@ -14,6 +14,7 @@ import ignite.distributed as idist
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.nn import functional as F
 
 from cgl_ignite.errors import CglError, InputError, RunFailed, first_line, shortage
 
@@ -165,6 +166,14 @@ class Peers:
         with self._waiting():
             dist.all_to_all_single(result, tensor, list(taken), list(given), group=group)
         return result
+
+    def gather(self, tensor: Tensor, counts: Sequence[int]) -> list[Tensor]:
+        """Return the vectors of all processes, (counts[rank],) each; of one that is shorter, the rest is zeros."""
+        message = F.pad(tensor, (0, max(counts) - len(tensor)))
+        held = [torch.empty_like(message) for _ in counts]
+        with self._waiting():
+            dist.all_gather(held, message, group=self.values if tensor.device.type == "cuda" else None)
+        return [values[:count] for values, count in zip(held, counts, strict=True)]
 
     def claim_message(self) -> bool:
         """Tell whether this process is the one that says why all of them end; it is the first that asks."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 from ignite.engine import Engine
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from cgl_ignite.distributed.division import Division
 
 __all__ = ["CollaborativeStep"]
+
+Pass: TypeAlias = tuple[Work, ForwardOutputs]
+"""What a chunk runs, and what its forward pass has left."""
 
 
 class CollaborativeStep:
@@ -56,6 +60,9 @@ class CollaborativeStep:
         class_weights: of the cross-entropy with the labels, (C,) on the device; by default all classes count alike.
         task: how rows are labelled, with the formulas of cross-entropy and divergence.
         division: the share of this process, if there are several; losses of other students are then zeros.
+        portion_of: for each student, the portion with which it goes through the pool, of which a chunk holds
+            ``batches_per_chunk``; by default all students that learn from one batch go through it together. Students
+            of different portions imitate each other's logits without a gradient.
     """
 
     def __init__(
@@ -73,6 +80,7 @@ class CollaborativeStep:
         class_weights: Tensor | None = None,
         task: Task = SINGLE_LABEL,
         division: Division | None = None,
+        portion_of: Sequence[int] | None = None,
     ) -> None:
         self.pool = pool
         self.aggregator = aggregator
@@ -86,6 +94,7 @@ class CollaborativeStep:
         self.class_weights = class_weights
         self.task = task
         self.division = division
+        self.portion_of = group_of if portion_of is None else portion_of
         self._run = Replay(recorder, optimizer) if recorder else launch
         self._separate = recorder is not None and len(set(group_of)) > 1
 
@@ -99,30 +108,28 @@ class CollaborativeStep:
 
     def _take(self, students: Sequence[int], state: TrainerState, batch: Batch) -> tuple[Tensor, ...]:
         """Let the students of a turn learn; return their losses."""
-        turn = Turn(tuple(students), tuple(self._works(students, state, batch)), batch.sizes)
+        learners = [k for k in students if batch.sizes[self.group_of[k]]]
+        sent = () if self.division is None else self.division.sent(learners, state.imitated)
+        turn = Turn(tuple(students), tuple(self._works(learners, state, batch)), batch.sizes, sent)
         tensors = turn.tensors(batch, self.loss.imitation_weight * state.ramp)
         return self._run(turn.key(batch), partial(self._train, turn, state.iteration), tensors)
 
-    def _works(self, students: Sequence[int], state: TrainerState, batch: Batch) -> Iterator[Work]:
-        """Divide the batches of a turn into chunks, and plan each of them."""
-        active = self._active(students, batch.sizes)
-        if self.division is not None:
-            active = self.division.own(active)
-        for start in range(0, len(active), self.batches_per_chunk):
+    def _works(self, learners: Sequence[int], state: TrainerState, batch: Batch) -> Iterator[Work]:
+        """Divide the students that learn in a turn into chunks, and plan each of them."""
+        own = learners if self.division is None else self.division.own(learners)
+        portions = sorted({self.portion_of[k] for k in own})
+        for start in range(0, len(portions), self.batches_per_chunk):
+            chosen = portions[start : start + self.batches_per_chunk]
             yield lay_out(
                 self.pool.routes,
                 self.group_of,
-                active[start : start + self.batches_per_chunk],
+                [k for k in own if self.portion_of[k] in chosen],
                 batch.sizes,
                 state.imitated,
                 gradient=self.loss.imitated_learn,
                 separate=self._separate,
-                turn=students,
+                turn=learners,
             )
-
-    def _active(self, students: Sequence[int], sizes: Sequence[int]) -> list[int]:
-        """List the data groups that students learn from in an iteration, in order."""
-        return [group for group in sorted({self.group_of[k] for k in students}) if sizes[group]]
 
     def _train(self, turn: Turn, iteration: int, *tensors: Tensor) -> tuple[Tensor, Tensor]:
         """Add up the gradients of the chunks and update; return cross-entropy and divergence of each student."""
@@ -130,17 +137,54 @@ class CollaborativeStep:
         zero = torch.zeros((), device=given.labels[0].device)
         found = dict.fromkeys(turn.students, (zero, zero))
         self.optimizer.zero_grad(set_to_none=True)
-        with nullcontext() if self.division is None else self.division.computing():
-            for work, tables in zip(turn.works, given.tables, strict=True):
-                ce, kl, teacher_ce = self._losses(work, tables, given, iteration)
+        passes = self._passes(turn, given, iteration)
+        if turn.exchanges:
+            passes = self._exchanged(turn, passes)
+        with self._computing():
+            for work, outputs in passes:
+                ce, kl, teacher_ce = self._losses(work, outputs, given)
+                del outputs  # the next chunk finds its memory free
                 teachers = loss.teacher_label_weight / len(self.group_of) * teacher_ce
                 (loss.label_weight * ce + given.ramp * kl + teachers).sum().backward()
                 found |= dict(zip(work.learners, zip(ce.detach(), kl.detach(), strict=True), strict=True))
                 if self.division is not None:
-                    self.division.keep(work.groups)
+                    self.division.keep(work.learners)
         self._update(turn)
         ce, kl = (torch.stack(values) for values in zip(*found.values(), strict=True))
         return ce, kl
+
+    def _passes(self, turn: Turn, given: OnDevice, iteration: int) -> Iterator[Pass]:
+        """Run the chunks of a turn, each when it is asked for."""
+        for work, tables in zip(turn.works, given.tables, strict=True):
+            yield work, self._forward(work, tables, given, iteration)
+
+    def _forward(self, work: Work, tables: Tables, given: OnDevice, iteration: int) -> ForwardOutputs:
+        divide = self.loss.trunk_gradient == "mean"
+        output = self.pool(work.inputs(given.rows, tables.sources), work.plan, iteration, work.groups, divide)
+        return ForwardOutputs(work.plan, output, work.learners, work.batches, tables.imitated, tables.members)
+
+    def _exchanged(self, turn: Turn, passes: Iterator[Pass]) -> Iterator[Pass]:
+        """Run all chunks, and give each the logits of students that it imitates and others have run.
+
+        A process in which a chunk fails takes part in the exchange, and goes on with none.
+        """
+        done: list[Pass] = []
+        with self._computing():
+            done = list(passes)
+        logits = {
+            student: outputs.output.logits[node].detach()
+            for _, outputs in done
+            for student, node in zip(outputs.learners, outputs.own, strict=True)
+        }
+        if self.division is not None:
+            logits |= self.division.exchange(
+                logits, {student: turn.sizes[self.group_of[student]] for student in turn.sent}
+            )
+        return ((work, replace(outputs, others=[logits[k] for k in work.others])) for work, outputs in done)
+
+    def _computing(self) -> AbstractContextManager[None]:
+        """Keep an error until all processes learn of it, if there are several."""
+        return nullcontext() if self.division is None else self.division.computing()
 
     def _update(self, turn: Turn) -> None:
         """Take the optimizer step: the gradients of all chunks are complete here, and nothing else reads them.
@@ -148,26 +192,21 @@ class CollaborativeStep:
         With several processes they are added up first, so that all of them take the same step.
         """
         if self.division is not None:
-            self.division.add_up(self._active(turn.students, turn.sizes))
+            self.division.add_up([k for k in turn.students if turn.sizes[self.group_of[k]]])
         if self.clip_norm is not None:
             trained = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
             nn.utils.clip_grad_norm_(trained, self.clip_norm)
         self.optimizer.step()
 
-    def _losses(
-        self, work: Work, tables: Tables, given: OnDevice, iteration: int
-    ) -> tuple[Tensor, Tensor, Tensor | float]:
+    def _losses(self, work: Work, outputs: ForwardOutputs, given: OnDevice) -> tuple[Tensor, Tensor, Tensor | float]:
         """Return cross-entropy and divergence of each learner, and the cross-entropy of its teacher."""
-        divide = self.loss.trunk_gradient == "mean"
-        output = self.pool(work.inputs(given.rows, tables.sources), work.plan, iteration, work.groups, divide)
-        outputs = ForwardOutputs(work.plan, output, work.learners, work.batches, tables.imitated, tables.members)
         sizes = tuple(work.sizes[batch] for batch in work.batches)
-        own = padded([output.logits[node] for node in outputs.own])
+        own = padded([outputs.output.logits[node] for node in outputs.own])
         ce = batch_mean(self._label_loss(own, work, given), sizes)
         if not work.imitates and self.teachers is None:
             return ce, torch.zeros_like(ce), 0.0
         kl, teacher_ce = self._imitate(outputs, own, work, given)
-        mask = tables.imitated.any(dim=1).to(ce) if self.teachers is None else torch.ones_like(ce)
+        mask = outputs.imitated.any(dim=1).to(ce) if self.teachers is None else torch.ones_like(ce)
         return ce, batch_mean(kl, sizes) * mask, batch_mean(teacher_ce, sizes) * mask
 
     def _label_loss(self, logits: Tensor, work: Work, given: OnDevice) -> Tensor:
@@ -181,7 +220,7 @@ class CollaborativeStep:
 
     def _imitate(self, outputs: ForwardOutputs, own: Tensor, work: Work, given: OnDevice) -> tuple[Tensor, Tensor]:
         """Return each sample's divergence from its teacher, and the teacher's cross-entropy."""
-        loss, logits = self.loss, padded(outputs.output.logits)
+        loss, logits = self.loss, padded(outputs.logits)
         weights = self.aggregator(outputs).to(logits)
         teacher_ce = torch.zeros_like(own[..., 0])
         if loss.teacher_label_weight:

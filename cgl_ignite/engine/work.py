@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -22,7 +22,8 @@ class Tables(NamedTuple):
 
     Attributes:
         imitated: (S, K) bool, ``[s, j]`` = learner s imitates student j.
-        members: (S, K, U) float32, which output node is which imitated student, 0 or 1.
+        members: (S, K, U) float32, which output node is which imitated student, 0 or 1; those of ``Work.others`` follow
+            those of the plan.
         sources: (batches of the plan,) int64, the data group that each holds.
     """
 
@@ -42,6 +43,7 @@ class Work:
         sizes: rows of each batch of the plan.
         imitates: whether anybody imitates.
         separate: whether every unit has a batch of its own, gathered by ``tables.sources``.
+        others: imitated students that learn from the same batch in another pass, which has their logits.
         groups: the data group of each batch of the plan.
     """
 
@@ -51,6 +53,7 @@ class Work:
     sizes: tuple[int, ...]
     imitates: bool
     separate: bool
+    others: tuple[int, ...]
     groups: tuple[int, ...] = field(compare=False)
     tables: Tables = field(compare=False)
 
@@ -87,11 +90,18 @@ class Turn:
         students: that learn.
         works: what each chunk runs.
         sizes: rows of every data group.
+        sent: students of all processes whose logits another process needs.
     """
 
     students: tuple[int, ...]
     works: tuple[Work, ...]
     sizes: tuple[int, ...]
+    sent: tuple[int, ...] = ()
+
+    @property
+    def exchanges(self) -> bool:
+        """Whether a pass needs logits of another one, so that all of them run before any loss is computed."""
+        return bool(self.sent) or any(work.others for work in self.works)
 
     def key(self, batch: Batch) -> Hashable:
         """Name the kernels that run: equal for turns that can be replayed for each other, None if it never can be."""
@@ -117,51 +127,74 @@ class Turn:
 def lay_out(
     routes: RouteTable,
     group_of: Sequence[int],
-    groups: Sequence[int],
+    learners: Collection[int],
     sizes: Sequence[int],
     imitated: Tensor,
     *,
     gradient: bool,
     separate: bool = False,
-    turn: Collection[int] | None = None,
+    turn: Collection[int] = (),
 ) -> Work:
     """Decide what a chunk runs.
 
     Args:
         routes: of the students.
         group_of: for each student, the data group it learns from.
-        groups: the groups of the chunk.
+        learners: the students that learn in the chunk.
         sizes: rows of every group.
         imitated: (K, K) choices, on the CPU.
         gradient: whether imitated logits take part in the backward pass.
         separate: whether each unit runs by itself, where groups have equally many rows. Nothing that students share is
             then computed once, and the work of two iterations is equal as soon as everybody is imitated equally often.
-        turn: the students that learn now; by default all.
+        turn: the students that learn now, in this chunk or in another; by default those of the chunk.
     """
-    turn = range(len(group_of)) if turn is None else turn
-    units = imitation_units(groups, group_of, imitated.tolist(), gradient=gradient, turn=turn)
+    learners = tuple(sorted(learners, key=lambda k: (group_of[k], k)))
+    groups = sorted({group_of[k] for k in learners})
     position = {group: number for number, group in enumerate(groups)}
-    learners = tuple(k for group in groups for k, read in enumerate(group_of) if read == group and k in turn)
+    elsewhere = {k for k in turn if group_of[k] in position}.difference(learners)
+    routes = routes.apart if elsewhere else routes
+    choices, own = imitated.tolist(), set(learners)
+    units = imitation_units(groups, group_of, choices, gradient=gradient, turn=own, elsewhere=elsewhere)
     sources, held = list(range(len(groups))), {(unit.student, unit.batch): unit.batch for unit in units}
     separate = separate and len(set(sizes)) == 1
     if separate:
         units, sources, held = _separate(units)
     plan = plan_forward(routes, units, training=True)
     chosen = imitated[list(learners)]
-    places = [(s, j, held[j, position[group_of[learners[s]]]]) for s, j in chosen.nonzero().tolist()]
-    members = torch.zeros(len(learners), len(group_of), plan.nodes)
-    if places:
-        members[tuple(torch.tensor([(s, j, plan.outputs[j, batch]) for s, j, batch in places]).T)] = 1.0
+    pairs = [(s, j, position[group_of[learners[s]]]) for s, j in chosen.nonzero().tolist()]
+    members, others = _members(plan, pairs, held, chosen.shape)
     return Work(
         plan=plan,
         learners=learners,
         batches=tuple(held[k, position[group_of[k]]] for k in learners),
         sizes=tuple(sizes[groups[source]] for source in sources),
-        imitates=bool(places),
+        imitates=bool(pairs),
         separate=separate,
+        others=others,
         groups=tuple(groups[source] for source in sources),
         tables=Tables(chosen, members, torch.tensor([groups[source] for source in sources])),
     )
+
+
+def _members(
+    plan: Plan, pairs: Sequence[tuple[int, int, int]], held: Mapping[tuple[int, int], int], shape: Sequence[int]
+) -> tuple[Tensor, tuple[int, ...]]:
+    """Mark which output node is which imitated student, (S, K, U), and list those that another pass runs.
+
+    Args:
+        plan: of the forward pass.
+        pairs: of a learner, its place among S, and a student that it imitates, of K, with the batch that it reads.
+        held: where the plan has a student on a batch.
+        shape: S and K.
+    """
+    others = sorted({student for _, student, batch in pairs if (student, batch) not in held})
+    nodes = {(student, batch): plan.outputs[student, now] for (student, batch), now in held.items()}
+    added = {student: node for node, student in enumerate(others, plan.nodes)}
+    members = torch.zeros(*shape, plan.nodes + len(others))
+    places = [(place, student, nodes.get((student, batch), added.get(student))) for place, student, batch in pairs]
+    if places:
+        members[tuple(torch.tensor(places).T)] = 1.0
+    return members, tuple(others)
 
 
 def _separate(units: Sequence[Unit]) -> tuple[list[Unit], list[int], dict[tuple[int, int], int]]:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from ignite.engine import Engine, Events
 
-from cgl_ignite.distributed.division import owner
 from cgl_ignite.distributed.gathering import compare_weights, gather_rows, statistics_rows
 from cgl_ignite.distributed.peers import Peers
+from cgl_ignite.distributed.portions import owner
 from cgl_ignite.handlers.averages import TrainingAverages
 from cgl_ignite.handlers.state import state_of
 from cgl_ignite.handlers.weight_average import WeightAverage
@@ -18,12 +18,12 @@ __all__ = ["Gathering"]
 
 
 class Gathering:
-    """Give all processes the running statistics and sums of losses that each has computed for its data groups.
+    """Give all processes the running statistics and sums of losses that each has computed for its students.
 
     Args:
         peers: the processes of the run.
         pool: the network that is trained.
-        group_of: for each student, the data group it learns from.
+        portion_of: for each student, its portion.
         averages: the sums of the epoch.
         average: of the weights, if there is one; it averages running statistics as well.
 
@@ -35,13 +35,13 @@ class Gathering:
         self,
         peers: Peers,
         pool: ModularNetwork,
-        group_of: Sequence[int],
+        portion_of: Sequence[int],
         averages: TrainingAverages,
         average: WeightAverage | None,
     ) -> None:
         self.peers = peers
         self.pool = pool
-        self.group_of = group_of
+        self.portion_of = portion_of
         self.averages = averages
         self.average = average
         self._gathered: int | None = None
@@ -55,13 +55,14 @@ class Gathering:
         if iteration == self._gathered:
             return
         sums = [
-            (column, owner(group, processes)) for column, group in zip(self.averages.sums.T, self.group_of, strict=True)
+            (column, owner(portion, processes))
+            for column, portion in zip(self.averages.sums.T, self.portion_of, strict=True)
         ]
         averaged = {} if self.average is None else self.average.weights
         statistics = [
             row
             for kept in filter(None, (state, averaged))
-            for row in statistics_rows(self.pool, kept, self.group_of, processes)
+            for row in statistics_rows(self.pool, kept, self.portion_of, processes)
         ]
         gather_rows(self.peers, [*statistics, *sums])
         compare_weights(self.peers, state, iteration)

@@ -39,6 +39,7 @@ class ForwardOutputs:
         batches: for each learner, the position of its batch.
         imitated: (S, K) bool; ``[s, j]`` = learner s imitates student j.
         members: (S, K, U), which output node is which imitated student, 0 or 1.
+        others: logits of further output nodes, which other passes have computed; there is nothing but logits of them.
     """
 
     plan: Plan
@@ -47,10 +48,16 @@ class ForwardOutputs:
     batches: Sequence[int]
     imitated: Tensor
     members: Tensor
+    others: Sequence[Tensor] = ()
 
     def spread(self, weights: Tensor) -> Tensor:
         """Turn weights of students into weights of output nodes. Shape: (S, K, ...) to (S, U, ...)."""
         return torch.einsum("sk...,sku->su...", weights, self.members.to(weights))
+
+    @property
+    def logits(self) -> list[Tensor]:
+        """The logits of every output node."""
+        return [*self.output.logits, *self.others]
 
     @property
     def own(self) -> list[int]:

@@ -28,6 +28,7 @@ def imitation_units(
     *,
     gradient: bool,
     turn: Collection[int] | None = None,
+    elsewhere: Collection[int] = (),
 ) -> list[Unit]:
     """List the units of some batches: the students that learn from them, and those these students imitate.
 
@@ -37,12 +38,14 @@ def imitation_units(
         imitated: (K, K) choices.
         gradient: whether imitated logits take part in the backward pass.
         turn: the students that learn now; by default all.
+        elsewhere: students that learn from these batches in other passes, which run them.
     """
     turn = range(len(group_of)) if turn is None else turn
     units = []
     for position, group in enumerate(batches):
         learners = [student for student, read in enumerate(group_of) if read == group and student in turn]
+        run = {*learners, *(student for student in elsewhere if group_of[student] == group)}
         members = {j for k in learners for j, chosen in enumerate(imitated[k]) if chosen}
         units += [Unit(k, position, own=True, gradient=True) for k in learners]
-        units += [Unit(j, position, own=False, gradient=gradient) for j in sorted(members.difference(learners))]
+        units += [Unit(j, position, own=False, gradient=gradient) for j in sorted(members - run)]
     return units

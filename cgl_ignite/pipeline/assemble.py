@@ -16,6 +16,7 @@ from cgl_ignite.backbones import BACKBONES, Backbone, FrozenBuilder
 from cgl_ignite.backbones.momentum import with_momentum
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import SUBSETS, Batches, Examples, Normaliser, Splits, Subsets
+from cgl_ignite.distributed.limits import portions_of
 from cgl_ignite.engine.evaluate import build_evaluator, evaluate
 from cgl_ignite.engine.optim import OPTIMIZERS, layer_groups
 from cgl_ignite.engine.replay import GraphRecorder, find_recorder
@@ -69,7 +70,8 @@ __all__ = [
 class Parts:
     """Everything one run is made of, for one seed.
 
-    ``ordered``: gradients of data groups are added in order. ``division``: the share of this process, of several.
+    ``portion_of``: for each student, the portion that one process works on as a whole. ``ordered``: gradients of
+    portions are kept apart and added in order. ``division``: the share of this process, of several.
     """
 
     splits: Splits
@@ -91,6 +93,7 @@ class Parts:
     recorder: GraphRecorder | None
     evaluate_holdout: Callable[[], Scores]
     evaluate_test: Callable[[], Scores]
+    portion_of: Sequence[int]
     ordered: bool = False
     division: Division | None = None
 
@@ -169,8 +172,7 @@ def assemble(
     aggregator = build_aggregator(pipeline, backbone, routing, costs, seed).to(device)
     scores = _scores(pool, splits, device, interruption, pipeline, peers)
     optimizer, average = _optimizer(pipeline, pool, aggregator), _average(pipeline, pool)
-    ordered = adds_in_order(pipeline, device, peers)
-    together = forecast(pipeline, routing, subsets.group_of, costs, seed, device).batches_per_chunk
+    ordered, portion_of = adds_in_order(pipeline, device, peers), portions_of(pipeline, subsets.group_of)
     return Parts(
         splits=splits,
         subsets=subsets,
@@ -187,12 +189,13 @@ def assemble(
         teachers=teachers or load_teachers(pipeline.method.teachers, pipeline, splits, device, average),
         class_weights=weights_of_classes(pipeline, splits, subsets, device),
         task=task_of(pipeline.data.kind, pipeline.data.options),
-        batches_per_chunk=1 if ordered else together,
-        recorder=find_recorder(pipeline.run.graphs, device, pool, alike=_are_alike(pipeline, subsets)),
+        batches_per_chunk=1 if ordered else _chunk(pipeline, routing, subsets, costs, seed, device),
+        recorder=_recorder(pipeline, device, pool, portion_of if ordered else subsets.group_of, peers),
         evaluate_holdout=partial(scores, splits.holdout.to(device)),
         evaluate_test=lambda: scores(splits.test().to(device)),
+        portion_of=portion_of,
         ordered=ordered,
-        division=None if peers is None else divide(pipeline, peers, optimizer, len(subsets.sizes), device),
+        division=divide(pipeline, peers, optimizer, portion_of, subsets.group_of, len(splits.classes), ordered=ordered),
     )
 
 
@@ -216,6 +219,13 @@ def _begun(pipeline: Pipeline, splits: Splits) -> tuple[Splits, Backbone, Routin
     return splits, backbone, routing, beginning
 
 
+def _chunk(
+    pipeline: Pipeline, routing: Routing, subsets: Subsets, costs: Sequence[LayerCost], seed: int, device: torch.device
+) -> int:
+    """Return how many batches go through the pool together."""
+    return forecast(pipeline, routing, subsets.group_of, costs, seed, device).batches_per_chunk
+
+
 def _average(pipeline: Pipeline, pool: ModularNetwork) -> WeightAverage | None:
     keep = WEIGHT_AVERAGES.build(pipeline.run.average)
     return WeightAverage(pool, keep) if keep else None
@@ -228,10 +238,17 @@ def _optimizer(pipeline: Pipeline, pool: ModularNetwork, aggregator: nn.Module) 
     return optimizer
 
 
-def _are_alike(pipeline: Pipeline, subsets: Subsets) -> bool:
-    """Tell whether all iterations launch the same kernels: students read one batch, and learn from it together."""
+def _recorder(
+    pipeline: Pipeline, device: torch.device, pool: ModularNetwork, together: Sequence[int], peers: Peers | None
+) -> GraphRecorder | None:
+    """Return what records iterations.
+
+    By itself it does so where all of them launch the same kernels: in one process whose students go through the pool
+    and learn together.
+    """
     method = pipeline.method
-    return len(set(subsets.group_of)) == 1 and method.update == "together" and not method.teachers
+    alike = len(set(together)) == 1 and method.update == "together" and not method.teachers and peers is None
+    return find_recorder(pipeline.run.graphs, device, pool, alike=alike)
 
 
 def _scores(
@@ -267,6 +284,7 @@ def build_step(pipeline: Pipeline, parts: Parts) -> CollaborativeStep:
         parts.class_weights,
         parts.task,
         parts.division,
+        parts.portion_of if parts.ordered else None,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ __all__ = ["adds_in_order", "divide", "divide_rows"]
 
 
 def adds_in_order(pipeline: Pipeline, device: torch.device, peers: Peers | None) -> bool:
-    """Tell whether the gradients of each data group are kept apart, which then goes through the pool by itself.
+    """Tell whether the gradients of each portion are kept apart, which then goes through the pool by itself.
 
     Raises:
         InputError: ``run.batches_per_chunk`` asks for something else.
@@ -32,24 +32,42 @@ def adds_in_order(pipeline: Pipeline, device: torch.device, peers: Peers | None)
     if reduction_of(pipeline, device.type, processes) != "ordered":
         return False
     if pipeline.run.batches_per_chunk not in (None, 1):
-        message = (
-            "gradients that are added in the order of the data groups need 1; leave it out, or take reduce = 'fast'"
-        )
+        message = "gradients that are added in the order of the students need 1; leave it out, or take reduce = 'fast'"
         raise InputError(message, key="run.batches_per_chunk")
     return True
 
 
-def divide(pipeline: Pipeline, peers: Peers, optimizer: Optimizer, groups: int, device: torch.device) -> Division:
-    """Return the share of this process of every iteration.
+def divide(
+    pipeline: Pipeline,
+    peers: Peers | None,
+    optimizer: Optimizer,
+    portion_of: Sequence[int],
+    group_of: Sequence[int],
+    classes: int,
+    *,
+    ordered: bool,
+) -> Division | None:
+    """Return the share of this process of every iteration, if there are several.
+
+    Args:
+        pipeline: what is run.
+        peers: the processes of the run, if there are several.
+        optimizer: over all parameters.
+        portion_of: for each student, its portion (:func:`cgl_ignite.distributed.limits.portions_of`).
+        group_of: for each student, the data group it learns from.
+        classes: how many logits a sample has.
+        ordered: whether gradients are added in the order of portions.
 
     Raises:
         InputError: the pipeline cannot be divided among so many processes.
     """
+    if peers is None:
+        return None
     from cgl_ignite.distributed.division import Division, Fast, Ordered
 
-    refuse_undivided(pipeline, groups, peers.size)
-    ordered = adds_in_order(pipeline, device, peers)
-    return Division(peers, optimizer, Ordered(peers) if ordered else Fast(peers))
+    refuse_undivided(pipeline, len(set(portion_of)), peers.size)
+    reduction = Ordered(peers) if ordered else Fast(peers)
+    return Division(peers, optimizer, reduction, portion_of, group_of, classes)
 
 
 def divide_rows(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import fmean
 
 import torch
 
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.distributed.limits import reduction_of, refuse_undivided
+from cgl_ignite.distributed.limits import portions_of, reduction_of, refuse_undivided
+from cgl_ignite.distributed.portions import crossing, owner
 from cgl_ignite.imitation import CHOICES, imitation_units
 from cgl_ignite.pool import Plan, RouteTable, follow, plan_forward
 from cgl_ignite.pool.cost import LayerCost, plan_cost
@@ -26,15 +29,18 @@ class Shares:
 
     Attributes:
         processes: how many there are.
-        busiest: the share of the multiply-adds that the process with most of them computes; the others wait for it.
+        busiest: what the process with most multiply-adds computes, as a share of what one process alone computes; the
+            others wait for it.
         reduce: how gradients are added up.
         leaving: bytes that leave the process with most of them, if the parameters are divided evenly.
+        logits: bytes of logits among them.
     """
 
     processes: int
     busiest: float
     reduce: str
     leaving: float
+    logits: float
 
 
 def shares(
@@ -60,24 +66,52 @@ def shares(
     Raises:
         InputError: they cannot divide it.
     """
-    groups = sorted(set(group_of))
-    refuse_undivided(pipeline, len(groups), processes)
-    seed, learn = pipeline.seeds[0], pipeline.method.loss.imitated_learn
+    portion_of = portions_of(pipeline, group_of)
+    refuse_undivided(pipeline, len(set(portion_of)), processes)
+    reduce = reduction_of(pipeline, device.type, processes)
+    seed, passes = pipeline.seeds[0], portion_of if reduce == "ordered" else group_of
     choice = CHOICES.build(pipeline.method.choose, pipeline.method.students)
-    busiest, sent = [], []
+    owners = [owner(portion, processes) for portion in portion_of]
+    across = crossing(portion_of, group_of, processes)
+    busiest, gradients, logits = [], [], []
     for iteration in range(1, PROBED_DRAWS + 1):
-        imitated = choice.at(seed, iteration).tolist()
-        units = [imitation_units([group], group_of, imitated, gradient=learn) for group in groups]
-        plans = [plan_forward(routes, unit, training=True) for unit in units]
-        work = [plan_cost(plan, costs, [pipeline.optim.batch_size]).multiply_adds for plan in plans]
-        used = [_gradients(plan, costs) for plan in plans]
-        busiest.append(max(sum(work[rank::processes]) for rank in range(processes)) / sum(work))
-        sent.append(max(sum(used[rank::processes]) for rank in range(processes)))
+        imitated = choice.at(seed, iteration)
+        planned = partial(_planned, pipeline, routes, group_of, imitated=imitated.tolist())
+        own = [[k for k, process in enumerate(owners) if process == rank] for rank in range(processes)]
+        plans = [list(planned(students, passes)) for students in own]
+        alone = _work(pipeline, planned(range(len(group_of)), group_of), costs)
+        busiest.append(max(_work(pipeline, each, costs) for each in plans) / alone)
+        gradients.append(max(sum(_gradients(plan, costs) for plan in each) for each in plans))
+        sent = (imitated & across).any(dim=0).tolist()
+        logits.append(max(sum(sent[k] for k in students) for students in own))
     layers = zip(follow(modules, len(costs)), costs, strict=True)
     size = BYTES * sum(count * cost.trained for count, cost in layers)
-    reduce = reduction_of(pipeline, device.type, processes)
-    leaving = (fmean(sent) + size if reduce == "ordered" else 2 * size) * (processes - 1) / processes
-    return Shares(processes, fmean(busiest), reduce, leaving)
+    exchanged = (fmean(gradients) + size if reduce == "ordered" else 2 * size) * (processes - 1) / processes
+    told = fmean(logits) * (processes - 1) * BYTES * pipeline.optim.batch_size * math.prod(costs[-1].output)
+    return Shares(processes, fmean(busiest), reduce, exchanged + told, told)
+
+
+def _planned(
+    pipeline: Pipeline,
+    routes: RouteTable,
+    group_of: Sequence[int],
+    learners: Sequence[int],
+    passes: Sequence[int],
+    *,
+    imitated: Sequence[Sequence[bool]],
+) -> Iterator[Plan]:
+    """Plan the passes in which some students learn; those of one pass have the same number in ``passes``."""
+    everyone, learn = range(len(group_of)), pipeline.method.loss.imitated_learn
+    for number in sorted({passes[k] for k in learners}):
+        turn = [k for k in learners if passes[k] == number]
+        groups = sorted({group_of[k] for k in turn})
+        units = imitation_units(groups, group_of, imitated, gradient=learn, turn=turn, elsewhere=everyone)
+        yield plan_forward(routes, units, training=True)
+
+
+def _work(pipeline: Pipeline, plans: Iterable[Plan], costs: Sequence[LayerCost]) -> int:
+    """Return the multiply-adds of some passes, each on one batch."""
+    return sum(plan_cost(plan, costs, [pipeline.optim.batch_size]).multiply_adds for plan in plans)
 
 
 def _gradients(plan: Plan, costs: Sequence[LayerCost]) -> int:

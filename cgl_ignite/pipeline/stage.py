@@ -44,7 +44,7 @@ def gathering_of(parts: Parts, averages: TrainingAverages) -> Gathering | None:
         return None
     from cgl_ignite.handlers.gathering import Gathering
 
-    return Gathering(parts.division.peers, parts.pool, parts.subsets.group_of, averages, parts.average)
+    return Gathering(parts.division.peers, parts.pool, parts.portion_of, averages, parts.average)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ statistics must agree as well.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -79,11 +80,15 @@ class RouteTable:
         paths: (K, L) module indices.
         slots: (K, L) rows of the running statistics; students that read the same data along the same prefix may
             share a row, since their statistics agree.
+
+    Attributes:
+        moves: (K, L), whether a student that learns moves its row; all of them do, but for those of :attr:`apart`.
     """
 
     def __init__(self, paths: Sequence[Sequence[int]], slots: Sequence[Sequence[int]]) -> None:
         self.paths = tuple(map(tuple, paths))
         self.slots = tuple(map(tuple, slots))
+        self.moves = tuple((True,) * len(row) for row in self.slots)
         steps = [list(zip(path, row, strict=True)) for path, row in zip(self.paths, self.slots, strict=True)]
         self.training_prefixes = number_prefixes(self.paths)
         self.evaluation_prefixes = number_prefixes(steps)
@@ -113,6 +118,20 @@ class RouteTable:
             grouped = number_prefixes([(group, *path) for group, path in zip(group_of, paths, strict=True)])
             slots = [list(row[1:]) for row in grouped]
         return cls(paths, [[slot * kept for slot, kept in zip(row, keeps, strict=True)] for row in slots])
+
+    @cached_property
+    def apart(self) -> RouteTable:
+        """The same students for passes of some of them each: a row that several share is moved by the first alone."""
+        firsts: list[dict[int, int]] = [{} for _ in range(self.layers)]
+        for student, row in enumerate(self.slots):
+            for first, slot in zip(firsts, row, strict=True):
+                first.setdefault(slot, student)
+        table = copy(self)
+        table.moves = tuple(
+            tuple(first[slot] == student for first, slot in zip(firsts, row, strict=True))
+            for student, row in enumerate(self.slots)
+        )
+        return table
 
     @cached_property
     def evaluation(self) -> Plan:
@@ -163,7 +182,7 @@ def plan_forward(table: RouteTable, units: Sequence[Unit], *, training: bool) ->
             if node is None:
                 node = nodes[key] = _Node(table.paths[student][layer], source, *key)
             node.gradient |= unit.gradient
-            if unit.own or not training:
+            if not training or (unit.own and table.moves[student][layer]):
                 node.slot = table.slots[student][layer]
             chosen.append(node)
         layers.append(_group(nodes.values()))

@@ -12,6 +12,7 @@ from torch import nn
 
 from cgl_ignite.catalogue import load_pipeline
 from cgl_ignite.config.schema import Pipeline
+from cgl_ignite.distributed.division import Division
 from cgl_ignite.distributed.peers import Peers
 from cgl_ignite.engine.step import CollaborativeStep
 from cgl_ignite.errors import RunFailed
@@ -20,7 +21,7 @@ from cgl_ignite.tracking.memory import MemoryTracker
 from tests.distributed.processes import finish, started
 from tests.equivalence.test_resume import outcome
 
-__all__ = ["ACTIONS", "PIPELINE", "dropping", "left", "main", "train", "uneven"]
+__all__ = ["ACTIONS", "PIPELINE", "WHOLE", "dropping", "left", "main", "train", "uneven"]
 
 PIPELINE = Path(__file__).resolve().parents[2] / "pipelines" / "digits_resnet.toml"
 
@@ -32,6 +33,9 @@ SMALL = (
     "run.epochs=7",
 )
 """Sub-sets of 34, 34, 33 and 33 rows: in the last of three iterations of an epoch two groups have no rows."""
+
+WHOLE = ('method.preset="cgl_whole"', "optim.batch_size=32", "run.epochs=4")
+"""All students read one batch, and nothing flows into a teacher: four epochs of five iterations, the last of 6 rows."""
 
 
 def _fail() -> None:
@@ -62,21 +66,38 @@ def uneven(folder: Path, *changes: str) -> Pipeline:
 
 
 def main(
-    pipeline: Pipeline, peers: Peers | None, *, resume: bool = False, at: tuple[int, int] = (0, 0), action: str = ""
+    pipeline: Pipeline,
+    peers: Peers | None,
+    *,
+    resume: bool = False,
+    at: tuple[int, int] = (0, 0),
+    action: str = "",
+    before: str = "forward",
 ) -> None:
     """Train a pool in one process, or as one of several; ``at``: the process and the iteration of the action.
 
-    It is called in a process that ends with it.
+    It happens before the first forward pass of the iteration, or before logits are exchanged. It is called in a process
+    that ends with it.
     """
-    losses, waiting = CollaborativeStep._losses, [True]
+    forward, exchange, now = CollaborativeStep._forward, Division.exchange, [0]
+    rank, waiting = 0 if peers is None else peers.rank, [True]
+
+    def disturb(place: str) -> None:
+        if (rank, now[0], place) == (*at, before) and waiting:
+            waiting.pop()  # once, and not for every chunk of the iteration
+            ACTIONS[action]()
 
     def disturbed(self: CollaborativeStep, work: Any, tables: Any, given: Any, iteration: int) -> Any:
-        if (0 if peers is None else peers.rank, iteration) == at and waiting:
-            waiting.pop()  # once, and not for every data group of the iteration
-            ACTIONS[action]()
-        return losses(self, work, tables, given, iteration)
+        now[0] = iteration
+        disturb("forward")
+        return forward(self, work, tables, given, iteration)
 
-    CollaborativeStep._losses = disturbed  # type: ignore[method-assign]
+    def interrupted(self: Division, logits: Any, sent: Any) -> Any:
+        disturb("exchange")
+        return exchange(self, logits, sent)
+
+    CollaborativeStep._forward = disturbed  # type: ignore[method-assign]
+    Division.exchange = interrupted  # type: ignore[method-assign]
     run(pipeline, resume=resume, tracker=MemoryTracker(), peers=peers)
 
 

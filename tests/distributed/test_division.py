@@ -23,7 +23,7 @@ GIVEN = {0: (1.0, None), 1: (1e8, None), 2: (-1e8, 5.0), 3: (0.25, None)}
 def work_off(peers: Peers, kind: type[Ordered | Fast]) -> list[Tensor | None]:
     """Let every group leave its gradients, and return their sums."""
     parameters = [Parameter(torch.zeros(2, 3)), Parameter(torch.zeros(4)), Parameter(torch.zeros(1))]
-    division = Division(peers, SGD(parameters, 0.1), kind(peers))
+    division = Division(peers, SGD(parameters, 0.1), kind(peers), range(4), range(4), 3)
     for group in division.own(GIVEN):
         for parameter, value in zip(parameters, GIVEN[group], strict=False):
             if value is not None:
@@ -60,6 +60,59 @@ def test_fast_sums_and_leaves_unused_parameters_alone(tmp_path: Path) -> None:
 
     with started(2, tmp_path, work) as group:
         assert finish(group) == [0, 0]
+
+
+WHOLE = (0, 0, 0)
+"""Three students that learn from one batch."""
+
+
+def among_two(peers: Peers) -> Division:
+    """Students 0 and 2 learn in the first process, student 1 in the second; a sample has two logits."""
+    return Division(peers, SGD([Parameter(torch.zeros(1))], 0.1), Ordered(peers), range(3), WHOLE, 2)
+
+
+def test_logits_come_from_the_process_that_has_them(tmp_path: Path) -> None:
+    """Student 2 imitates student 0 of its own process and is imitated by nobody, so only 0 and 1 are sent."""
+    imitated = torch.tensor([[False, True, False], [True, False, False], [True, True, False]])
+
+    def work(peers: Peers) -> None:
+        division = among_two(peers)
+        assert division.sent([0, 1, 2], imitated) == (0, 1)
+        own = {k: torch.tensor([[k, 0.5], [-0.0, k]]) for k in division.own(range(3))}
+        found = division.exchange(own, dict.fromkeys((0, 1), 2))
+        assert found.keys() == {0, 1}
+        for student, logits in found.items():
+            assert torch.equal(logits, torch.tensor([[student, 0.5], [0.0, student]]))
+            assert logits[1, 0].signbit()
+
+    with started(2, tmp_path, work) as group:
+        assert finish(group) == [0, 0]
+
+
+def test_nothing_is_sent_where_each_student_has_its_own_batch(tmp_path: Path) -> None:
+    def work(peers: Peers) -> None:
+        division = Division(peers, SGD([Parameter(torch.zeros(1))], 0.1), Fast(peers), range(3), range(3), 2)
+        assert division.sent([0, 1, 2], torch.ones(3, 3, dtype=torch.bool)) == ()
+        assert division.exchange({}, {}) == {}
+
+    with started(2, tmp_path, work) as group:
+        assert finish(group) == [0, 0]
+
+
+def test_a_process_that_has_failed_takes_part_in_the_exchange(tmp_path: Path) -> None:
+    def work(peers: Peers) -> None:
+        division = among_two(peers)
+        logits: dict[int, Tensor] = {}
+        with division.computing():
+            if peers.rank == 1:
+                raise RunFailed("no module fits")
+            logits = {0: torch.ones(2, 2)}
+        assert torch.equal(division.exchange(logits, {0: 2, 1: 2})[1], torch.zeros(2, 2))
+        division.add_up([0, 1, 2])
+
+    with started(2, tmp_path, work) as group:
+        assert finish(group) == [1, 1]
+    assert (tmp_path / "0.txt").read_text() == "PeerFailed: process 1: no module fits"
 
 
 def test_rows_come_from_the_process_that_they_belong_to(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,19 +14,31 @@ from click.testing import CliRunner
 from cgl_ignite.catalogue import load_pipeline
 from cgl_ignite.cli.main import cgl
 from cgl_ignite.distributed.launch import launched, processes
-from cgl_ignite.distributed.limits import faults, reduction_of, refuse_undivided
+from cgl_ignite.distributed.limits import faults, portions_of, reduction_of, refuse_undivided
 from cgl_ignite.errors import InputError
 from cgl_ignite.pipeline.processes import adds_in_order
 from tests.distributed.pools import PIPELINE
 
 REFUSED = {
-    'method.preset="dml"': "method.subsets",
     'method.statistics="shared"': "method.statistics",
     'method.update="in turn"': "method.update",
     'method.teachers=["student.pt"]': "method.teachers",
     "distil={epochs=1}": "distil",
     "method.students=2": "method.students",
 }
+
+ONE_BATCH = {
+    "one": {"method.weigh", "method.loss.teacher_label_weight"},
+    "okddip": {"method.weigh", "method.loss.teacher_gradient"},
+    "cl_ilr": {"method.loss.trunk_gradient"},
+    "cl_ilr_repo": {"method.loss.trunk_gradient", "method.loss.teacher_gradient"},
+    "one_repo": {"method.weigh", "method.loss.teacher_label_weight", "method.loss.teacher_gradient"},
+    "dml_repo": {"method.loss.teacher_gradient"},
+    "baseline": {"method.students"},
+    "dml": set(),
+    "cgl_whole": set(),
+}
+"""Presets whose students read the same batch, and what of each cannot be divided."""
 
 
 @pytest.mark.parametrize("change", REFUSED)
@@ -36,8 +49,31 @@ def test_what_cannot_be_divided_is_named(change: str) -> None:
         refuse_undivided(pipeline, 8, 3)
 
 
-def test_groups_for_every_process() -> None:
-    pipeline = load_pipeline(PIPELINE)
+@pytest.mark.parametrize("preset", ONE_BATCH)
+def test_what_cannot_be_divided_if_all_read_the_same_batch(preset: str) -> None:
+    found = dict(faults(load_pipeline(PIPELINE, [f"method.preset={preset}"]), 2))
+    assert found.keys() == ONE_BATCH[preset]
+    for told in found.values():
+        assert re.search("; take .+, or leave out torchrun, for one process$", told)
+
+
+def test_students_that_imitate_nobody_are_divided() -> None:
+    changes = ['method.preset="baseline"', "method.students=3"]
+    pipeline = load_pipeline(PIPELINE, changes)
+    assert faults(pipeline, 3) == []
+    assert portions_of(pipeline, (0, 0, 0)) == (0, 1, 2)
+
+
+def test_what_one_process_works_on_as_a_whole() -> None:
+    """Students with data of their own are divided as these are; those of one batch only if no gradient flows."""
+    assert portions_of(load_pipeline(PIPELINE), range(8)) == tuple(range(8))
+    stopped, flowing = (load_pipeline(PIPELINE, [f"method.preset={name}"]) for name in ("dml", "dml_repo"))
+    assert portions_of(stopped, (0, 0, 0)) == (0, 1, 2)
+    assert portions_of(flowing, (0, 0, 0)) == (0, 0, 0)
+
+
+def test_portions_for_every_process() -> None:
+    pipeline = load_pipeline(PIPELINE, ['method.loss.teacher_gradient="stopped"'])
     refuse_undivided(pipeline, 8, 8)
     with pytest.raises(InputError, match="2 data groups are too few for 3 processes"):
         refuse_undivided(pipeline, 2, 3)
@@ -48,7 +84,8 @@ def test_check_judges_for_many_processes() -> None:
     assert CliRunner().invoke(cgl, [*arguments, "1"]).exit_code == 0
     result = CliRunner().invoke(cgl, [*arguments, "2"])
     assert result.exit_code == 2
-    assert "method.subsets: with 'whole' all students read the same batch" in result.output
+    assert "method.weigh: 'gate' looks into all students that read a batch" in result.output
+    assert "method.loss.teacher_label_weight: the teacher's own loss has a gradient" in result.output
 
 
 def test_how_gradients_are_added_up() -> None:

@@ -56,6 +56,7 @@ def worlds(draw):
     sizes[draw(st.integers(0, max(group_of)))] = 4
     imitated = [[i != j and draw(st.booleans()) for j in range(students)] for i in range(students)]
     chunk = draw(st.integers(1, students))
+    flows = draw(st.booleans())
     return SimpleNamespace(
         students=students,
         layers=layers,
@@ -65,7 +66,8 @@ def worlds(draw):
         sizes=tuple(sizes),
         imitated=imitated,
         chunk=chunk,
-        flows=draw(st.booleans()),
+        flows=flows,
+        apart=not flows and draw(st.booleans()),
         squared=draw(st.booleans()),
         seed=draw(st.integers(0, 2**16)),
         large=draw(st.sampled_from([0, 2000, 2**40])),
@@ -78,7 +80,9 @@ def planned(world):
     loss = Loss(temperature_squared=world.squared, teacher_gradient="flows" if world.flows else "stopped")
     optimizer = SimpleNamespace(zero_grad=lambda **_: pool.zero_grad(), step=lambda: None)
     aggregator = Mean(world.students, others(world.students), View(torch.flatten, None, WIDTH))
-    return pool, CollaborativeStep(pool, aggregator, optimizer, world.group_of, loss, world.chunk)
+    portions = range(world.students) if getattr(world, "apart", False) else None
+    step = CollaborativeStep(pool, aggregator, optimizer, world.group_of, loss, world.chunk, portion_of=portions)
+    return pool, step
 
 
 def random_batch(world):

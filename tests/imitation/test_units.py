@@ -51,3 +51,12 @@ def test_students_of_one_batch_run_once_though_they_imitate_each_other() -> None
     everyone = [[i != j for j in range(3)] for i in range(3)]
     units = imitation_units([0], [0, 0, 0], everyone, gradient=False)
     assert units == [Unit(student, 0, own=True, gradient=True) for student in range(3)]
+
+
+def test_students_that_other_passes_run_on_their_own_batch_are_left_out() -> None:
+    """Student 0 of batch 0 imitates all others: 1, which learns from the same batch, and 2, which has another one."""
+    everyone = [[i != j for j in range(3)] for i in range(3)]
+    assert imitation_units([0], [0, 0, 1], everyone, gradient=False, turn=[0], elsewhere=[1, 2]) == [
+        Unit(0, 0, own=True, gradient=True),
+        Unit(2, 0, own=False, gradient=False),
+    ]

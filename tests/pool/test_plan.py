@@ -255,3 +255,13 @@ def test_three_branches_of_one_batch_need_eleven_calls() -> None:
     plan = plan_forward(RouteTable(paths, paths), units, training=True)
     assert sum(map(len, plan.layers)) == 11
     assert sum(len(call.sources) for layer in plan.layers for call in layer) == 11
+
+
+def test_apart_the_first_student_alone_moves_what_several_share() -> None:
+    """Students 0 and 1 read one batch and share their first layer; student 2 reads another one."""
+    table = RouteTable.of([[0, 0], [0, 1], [0, 0]], [0, 0, 1], [True, True])
+    for apart, moved in ((table, [[0, 0], [0, 1], [1, 2]]), (table.apart, [[0, 0], [None, 1], [1, 2]])):
+        for student, slots in enumerate(moved):
+            plan = plan_forward(apart, [Unit(student, 0, own=True, gradient=True)], training=True)
+            assert [call.slots for (call,) in plan.layers] == [(slot,) for slot in slots]
+    assert table.apart.evaluation == table.evaluation
