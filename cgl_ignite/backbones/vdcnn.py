@@ -27,14 +27,14 @@ _HIDDEN = 32
 class KMaxPool(nn.Module):
     """Keep the k largest values of each channel, in the order in which they stand. Shape: (B, C, T) to (B, C, k).
 
-    Of equal values the earlier ones are kept, as by ONNX's ``TopK``; PyTorch's ``topk`` keeps any of them, which would
-    let a student answer otherwise in another library or on another device.
+    In evaluation, the earlier ones of equal values are kept, as by ONNX's ``TopK``, so that a student answers alike in
+    every library and on every device. In training it is any of them, as ``topk`` is more than twice as fast.
 
     Example:
         >>> import torch
         >>> KMaxPool(2)(torch.tensor([[[5.0, 1.0, 9.0, 2.0]]])).tolist()
         [[[5.0, 9.0]]]
-        >>> KMaxPool(2)(torch.tensor([[[0.0, 3.0, 0.0, 0.0]]])).tolist()
+        >>> KMaxPool(2).eval()(torch.tensor([[[0.0, 3.0, 0.0, 0.0]]])).tolist()
         [[[0.0, 3.0]]]
     """
 
@@ -43,9 +43,11 @@ class KMaxPool(nn.Module):
         self.k = k
 
     def forward(self, values: Tensor) -> Tensor:
-        order = values.sort(dim=2, descending=True, stable=True).indices
-        places = order[:, :, : self.k].sort(dim=2).values
-        return values.gather(2, places)
+        if self.training:
+            largest = values.topk(self.k, dim=2, sorted=False).indices
+        else:
+            largest = values.sort(dim=2, descending=True, stable=True).indices[:, :, : self.k]
+        return values.gather(2, largest.sort(dim=2).values)
 
 
 class _Characters(nn.Embedding):

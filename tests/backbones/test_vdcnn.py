@@ -120,9 +120,9 @@ def test_logits_are_those_of_a_network_written_by_hand(options: dict[str, object
     torch.testing.assert_close(network(symbols), expected, rtol=1e-9, atol=1e-9)
 
 
-@given(st.lists(st.integers(-9, 9), min_size=3, max_size=12), st.integers(1, 3))
-def test_k_max_keeps_the_largest_in_their_order(values: list[int], k: int) -> None:
-    (kept,) = KMaxPool(k)(torch.tensor([[values]], dtype=torch.float64))[0].tolist()
+@given(st.lists(st.integers(-9, 9), min_size=3, max_size=12), st.integers(1, 3), st.booleans())
+def test_k_max_keeps_the_largest_in_their_order(values: list[int], k: int, training: bool) -> None:
+    (kept,) = KMaxPool(k).train(training)(torch.tensor([[values]], dtype=torch.float64))[0].tolist()
     assert sorted(kept) == sorted(sorted(values)[-k:])
     places = iter(values)
     assert all(value in places for value in kept)
@@ -180,9 +180,10 @@ def test_a_builder_makes_a_fresh_module_each_time() -> None:
 
 
 @given(st.integers(0, 2**32 - 1))
-def test_of_equal_values_the_earlier_ones_are_kept(seed: int) -> None:
+def test_of_equal_values_a_student_keeps_the_earlier_ones(seed: int) -> None:
     """Padding gives many equal values, and rectifiers give many zeros."""
     values = torch.randint(3, (2, 3, 40), generator=torch.Generator().manual_seed(seed)).float()
-    for row, kept in zip(values.flatten(0, 1).tolist(), KMaxPool(8)(values).flatten(0, 1).tolist(), strict=True):
+    pooled = KMaxPool(8).eval()(values).flatten(0, 1).tolist()
+    for row, kept in zip(values.flatten(0, 1).tolist(), pooled, strict=True):
         places = sorted(range(40), key=lambda place: (-row[place], place))[:8]
         assert kept == [row[place] for place in sorted(places)]
