@@ -21,7 +21,7 @@ from cgl_ignite.pipeline import run
 from cgl_ignite.pipeline.assemble import divided
 from cgl_ignite.pipeline.device import cpu_threads
 
-__all__ = ["Load", "Speed", "forecast_seconds", "measure_speed"]
+__all__ = ["Load", "Speed", "forecast_seconds", "iteration_seconds", "measure_iteration", "measure_speed"]
 
 EPOCHS, WHOLE = 3, 2
 """Of a measurement: its epochs, and the iterations of each before a last one with half of the rows."""
@@ -120,9 +120,7 @@ class Stopwatch(NoScreen):
 
 def measure_speed(pipeline: Pipeline, load: Load) -> Speed:
     """Train a pipeline for a few iterations on made-up data, twice, and time the second training."""
-    share = min(1.0, MOST_WORK / load.work)
-    small = _shortened(pipeline, share)
-    watch = Stopwatch()
+    small, watch = _shortened(pipeline, load), Stopwatch()
     with tempfile.TemporaryDirectory() as folder, cpu_threads(pipeline.run.threads):
         tracking = small.tracking.model_copy(update={"folder": Path(folder), "uri": None})
         small = small.model_copy(update={"tracking": tracking})
@@ -149,8 +147,19 @@ def measure_speed(pipeline: Pipeline, load: Load) -> Speed:
     )
 
 
-def _shortened(pipeline: Pipeline, share: float) -> Pipeline:
-    """Return a pipeline with a few rows of made-up data, and a share of its batch."""
+def measure_iteration(pipeline: Pipeline, load: Load) -> tuple[float, float]:
+    """Train a pipeline for a few iterations on made-up data; return the multiply-adds and the seconds of one."""
+    small, watch = _shortened(pipeline, load), Stopwatch()
+    small = small.model_copy(update={"seeds": small.seeds[:1]})
+    with tempfile.TemporaryDirectory() as folder, cpu_threads(pipeline.run.threads):
+        tracking = small.tracking.model_copy(update={"folder": Path(folder), "uri": None})
+        run(small.model_copy(update={"tracking": tracking}), screen=watch)
+    return load.work * small.optim.batch_size / pipeline.optim.batch_size, watch.whole
+
+
+def _shortened(pipeline: Pipeline, load: Load) -> Pipeline:
+    """Return a pipeline with a few rows of made-up data and, where an iteration has much work, a share of its batch."""
+    share = min(1.0, MOST_WORK / load.work)
     batch = max(4, round(pipeline.optim.batch_size * share))
     seed, groups = pipeline.seeds[0], len(divided(pipeline, 2 * pipeline.method.students).sizes)
     drawn = made_up(pipeline)
@@ -167,10 +176,17 @@ def _shortened(pipeline: Pipeline, share: float) -> Pipeline:
     return drawn.model_copy(update=changes)
 
 
-def forecast_seconds(loads: Mapping[str, Load], speeds: Sequence[Speed]) -> dict[str, float]:
+def forecast_seconds(
+    loads: Mapping[str, Load], speeds: Sequence[Speed], slower: Mapping[str, float] | None = None
+) -> dict[str, float]:
     """Tell the seconds of each run from those of the cheapest and, if it was measured, of the dearest iteration.
 
     Between and beyond the two, times are a straight line over the multiply-adds.
+
+    Args:
+        loads: of the runs.
+        speeds: of the cheapest and the dearest one.
+        slower: so many times as long as that an iteration of some of the runs takes.
 
     Example:
         >>> loads = {"a": Load(2, 10, 1e9, 100, 1.0), "b": Load(2, 10, 3e9, 100, 1.0)}
@@ -178,18 +194,25 @@ def forecast_seconds(loads: Mapping[str, Load], speeds: Sequence[Speed]) -> dict
         >>> {name: round(seconds, 6) for name, seconds in forecast_seconds(loads, speeds).items()}
         {'a': 5.0, 'b': 6.0}
     """
-    iteration = _line([(one.work, one.iteration) for one in speeds])
+    iteration, factors = iteration_seconds(speeds), slower or {}
     row = _line([(one.row_work, one.row) for one in speeds])
     epoch = _between([(one.work, one.epoch) for one in speeds])
     fixed = _between([(one.work, one.fixed) for one in speeds])
     constant = _between([(one.work, min(1.0, max(0.0, 2 * one.half / one.iteration - 1))) for one in speeds])
     return {
-        name: iteration(load.work) * (load.iterations - load.short * (1 - load.share) * (1 - constant(load.work)))
+        name: factors.get(name, 1.0)
+        * iteration(load.work)
+        * (load.iterations - load.short * (1 - load.share) * (1 - constant(load.work)))
         + load.evaluated * row(load.row_work)
         + load.epochs * epoch(load.work)
         + fixed(load.work)
         for name, load in loads.items()
     }
+
+
+def iteration_seconds(speeds: Sequence[Speed]) -> Callable[[float], float]:
+    """Return the seconds of an iteration as a function of its multiply-adds."""
+    return _line([(one.work, one.iteration) for one in speeds])
 
 
 def _between(points: Sequence[tuple[float, float]]) -> Callable[[float], float]:

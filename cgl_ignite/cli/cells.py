@@ -8,7 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from cgl_ignite.bench.timing import Load, forecast_seconds, measure_speed
+from cgl_ignite.bench.timing import (
+    Load,
+    Speed,
+    forecast_seconds,
+    iteration_seconds,
+    measure_iteration,
+    measure_speed,
+)
 from cgl_ignite.cli.frame import duration
 from cgl_ignite.cli.rows import ChosenRows
 from cgl_ignite.comparison.budget import DataForm, budgets, with_epochs
@@ -117,7 +124,7 @@ def _load(pipeline: Pipeline, cost: Cost, train: int, holdout: int, test: int) -
 
 
 def _seconds(pipelines: Mapping[str, Pipeline], loads: Mapping[str, Load]) -> tuple[dict[str, float], float]:
-    """Measure the cheapest row of each backbone and, if it does not take too long, the dearest one.
+    """Measure the cheapest row of each backbone and, if it does not take too long, the dearest one and other presets.
 
     Returns the seconds of a run of each row, and those that the first run of a process takes longer.
     """
@@ -131,13 +138,33 @@ def _seconds(pipelines: Mapping[str, Pipeline], loads: Mapping[str, Load]) -> tu
     for names in groups.values():
         ordered = sorted(names, key=lambda name: loads[name].work)
         cheapest, dearest = ordered[0], ordered[-1]
-        speeds = [measure_speed(pipelines[cheapest], loads[cheapest])]
+        speeds, slower = [measure_speed(pipelines[cheapest], loads[cheapest])], {}
         ratio = loads[dearest].work / loads[cheapest].work
         if ratio > DEARER and speeds[0].iteration * ratio < SLOWEST:
             speeds.append(measure_speed(pipelines[dearest], loads[dearest]))
-        seconds |= forecast_seconds({name: loads[name] for name in names}, speeds)
+            slower = _slower({name: pipelines[name] for name in ordered}, loads, speeds)
+        seconds |= forecast_seconds({name: loads[name] for name in names}, speeds, slower)
         start = max(start, *(speed.start for speed in speeds))
     return seconds, start
+
+
+def _slower(pipelines: Mapping[str, Pipeline], loads: Mapping[str, Load], speeds: Sequence[Speed]) -> dict[str, float]:
+    """Measure a row of each preset that neither the cheapest nor the dearest row has.
+
+    Returns how many times as long as derived from these two an iteration takes, for all rows of these presets: in small
+    networks the number of calls counts, and not the multiply-adds.
+    """
+    presets: dict[str, list[str]] = {}
+    for name, pipeline in pipelines.items():
+        presets.setdefault(pipeline.method.preset, []).append(name)
+    ordered, derived = list(pipelines), iteration_seconds(speeds)
+    known = {pipelines[name].method.preset for name in (ordered[0], ordered[-1])}
+    factors: dict[str, float] = {}
+    for preset, names in presets.items():
+        if preset not in known:
+            work, seconds = measure_iteration(pipelines[names[0]], loads[names[0]])
+            factors |= dict.fromkeys(names, seconds / derived(work))
+    return factors
 
 
 def _fitting(rows: ChosenRows, seconds: Mapping[str, float], seeds: int, budget: float, start: float) -> str:

@@ -32,6 +32,12 @@ def test_an_iteration_with_half_of_the_rows_takes_what_was_measured(half: float,
     assert found["a"] == pytest.approx(8 + 2 * seconds)
 
 
+def test_a_preset_whose_iterations_take_longer_than_their_work_says() -> None:
+    loads = dict.fromkeys(("as derived", "slower"), Load(1, 10, 1e9, 50, 1e6))
+    found = forecast_seconds(loads, [Speed(1e9, 0.3, 1e6, 0.1, 1.0, 4.0, 0.15)], {"slower": 1.5})
+    assert found == pytest.approx({"as derived": 3 + 5 + 1 + 4, "slower": 4.5 + 5 + 1 + 4})
+
+
 def test_what_is_constant_lies_between_the_two_measurements() -> None:
     speeds = [Speed(3e9, 1.0, 1e6, 0.0, 3.0, 8.0, 0.5), Speed(1e9, 1.0, 1e6, 0.0, 1.0, 4.0, 0.5)]
     loads = {name: Load(1, 0, work, 0, 1e6) for name, work in (("less", 5e8), ("half", 2e9), ("more", 9e9))}

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from cgl_ignite.bench.timing import Load, Speed
 from cgl_ignite.cli import cells
 from cgl_ignite.cli.cells import read_duration
 from cgl_ignite.cli.main import cgl
@@ -70,6 +71,22 @@ def test_the_first_run_of_a_process_takes_longer(path: str, monkeypatch: pytest.
     monkeypatch.setattr(cells, "_seconds", lambda previews, loads: (dict.fromkeys(loads, 10.0), 6.0))
     assert "# 3 of 6 cells fit into 0:00:45; all of them with 0.65 times the epochs" in told(path, "45s")
     assert any("time of all cells, one at a time: 0:01:06" in line for line in told(path, "1m"))
+
+
+def test_presets_between_the_cheapest_and_the_dearest_are_measured(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An iteration of DML is derived as 3 s from its work, three times the cheapest, and measured as 4.5 s."""
+    changes = [
+        "methods.dml.students=3",
+        "compare.methods=['baseline','dml','cgl']",
+        "compare.constant=['baseline','dml']",
+    ]
+    rows = read_rows(path, changes)
+    work = {"baseline": 1e9, "dml": 3e9, "cgl students=2": 2e9, "cgl students=4": 5e9}
+    loads = {name: Load(1, 10, work[name], 0, 1.0) for name in rows.bound.pipelines}
+    monkeypatch.setattr(cells, "measure_speed", lambda _, load: Speed(load.work, load.work / 1e9, 1.0, 0, 0, 0, 0.5))
+    monkeypatch.setattr(cells, "measure_iteration", lambda _, load: (load.work / 2, 1.5 * load.work / 2e9))
+    seconds, _ = cells._seconds(rows.bound.pipelines, loads)
+    assert seconds == pytest.approx({"baseline": 10, "dml": 45, "cgl students=2": 20, "cgl students=4": 50})
 
 
 def test_short_iterations_at_the_end_of_a_pass_are_told_apart(path: str) -> None:
