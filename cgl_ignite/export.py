@@ -88,7 +88,7 @@ def export_student(
     if int8 is not None:
         content, card = import_module(EXPORT_FORMATS.facts(form)["int8"]).quantise(content, network, card, splits)
         _refuse_drop(card, int8.most_drop)
-    return _written(path, content, form, Exported(path, card, difference))
+    return _written(Exported(path, card, difference), content, form)
 
 
 def export_file(file: Path, form: str = "state", target: Path | None = None) -> Exported:
@@ -108,7 +108,7 @@ def export_file(file: Path, form: str = "state", target: Path | None = None) -> 
     if not isinstance(network, Student):
         raise InputError(f"{file} holds a program, which cannot be changed; give the run, {card.run_id[:8]}")
     content, difference = _content(path, network, card, form)
-    return _written(path, content, form, Exported(path, card, difference))
+    return _written(Exported(path, card, difference), content, form)
 
 
 def _target(form: str, target: Path | None, source: Path, kind: str) -> Path:
@@ -134,12 +134,13 @@ def _content(path: Path, student: nn.Module, card: Card, form: str) -> tuple[byt
     return content, _compared(content, form, student, card) if EXPORT_FORMATS.facts(form).get("program") else None
 
 
-def _written(path: Path, content: bytes, form: str, exported: Exported) -> Exported:
+def _written(exported: Exported, content: bytes, form: str) -> Exported:
     """Write a file and its README.
 
     Raises:
         InputError: a file that cannot be written.
     """
+    path = exported.path
     write_content(path, content)
     usage = usage_of(form, path.name, exported.card)
     write_content(path.with_name(f"{path.name}.md"), readme(exported.card, usage).encode())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import product
 from math import prod
 from statistics import fmean, stdev
@@ -62,7 +62,7 @@ class MeasuredPaths:
     loss: Tensor
     hits: Tensor
 
-    @property
+    @cached_property
     def test(self) -> Tensor:
         """Accuracy on the test rows, in percent."""
         return 100 * self.hits.double().mean(dim=1)

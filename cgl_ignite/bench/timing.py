@@ -120,12 +120,10 @@ class Stopwatch(NoScreen):
 
 def measure_speed(pipeline: Pipeline, load: Load) -> Speed:
     """Train a pipeline for a few iterations on made-up data, twice, and time the second training."""
-    small, watch = _shortened(pipeline, load), Stopwatch()
-    with tempfile.TemporaryDirectory() as folder, cpu_threads(pipeline.run.threads):
-        tracking = small.tracking.model_copy(update={"folder": Path(folder), "uri": None})
-        small = small.model_copy(update={"tracking": tracking})
+    small = _shortened(pipeline, load)
+    with cpu_threads(pipeline.run.threads):
         begun = time.perf_counter()
-        run(small, screen=watch)
+        watch = _trained(small)
         parts = ready(small)
         parts.evaluate_holdout()
         since = time.perf_counter()
@@ -136,7 +134,7 @@ def measure_speed(pipeline: Pipeline, load: Load) -> Speed:
     trained = EPOCHS * (WHOLE * watch.whole + watch.half + epoch + evaluation) + evaluation
     first, second = watch.ends
     return Speed(
-        work=load.work * small.optim.batch_size / pipeline.optim.batch_size,
+        work=_work(small, pipeline, load),
         iteration=watch.whole,
         row_work=load.row_work,
         row=row,
@@ -149,12 +147,24 @@ def measure_speed(pipeline: Pipeline, load: Load) -> Speed:
 
 def measure_iteration(pipeline: Pipeline, load: Load) -> tuple[float, float]:
     """Train a pipeline for a few iterations on made-up data; return the multiply-adds and the seconds of one."""
-    small, watch = _shortened(pipeline, load), Stopwatch()
-    small = small.model_copy(update={"seeds": small.seeds[:1]})
-    with tempfile.TemporaryDirectory() as folder, cpu_threads(pipeline.run.threads):
+    small = _shortened(pipeline, load)
+    with cpu_threads(pipeline.run.threads):
+        watch = _trained(small.model_copy(update={"seeds": small.seeds[:1]}))
+    return _work(small, pipeline, load), watch.whole
+
+
+def _trained(small: Pipeline) -> Stopwatch:
+    """Train a pipeline in a folder that is removed afterwards, and return its times."""
+    watch = Stopwatch()
+    with tempfile.TemporaryDirectory() as folder:
         tracking = small.tracking.model_copy(update={"folder": Path(folder), "uri": None})
         run(small.model_copy(update={"tracking": tracking}), screen=watch)
-    return load.work * small.optim.batch_size / pipeline.optim.batch_size, watch.whole
+    return watch
+
+
+def _work(small: Pipeline, pipeline: Pipeline, load: Load) -> float:
+    """Return the multiply-adds of an iteration of a shortened pipeline."""
+    return load.work * small.optim.batch_size / pipeline.optim.batch_size
 
 
 def _shortened(pipeline: Pipeline, load: Load) -> Pipeline:

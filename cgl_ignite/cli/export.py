@@ -66,9 +66,9 @@ def export(
     """Save one student of RUN at the selected epoch, with a README that describes it.
 
     RUN is a run id or its beginning, "latest", a run's folder or a checkpoint; or a student's file with weights, which
-    is written in another format. Prints the name of the file; FILE.md
-    holds its card and the lines that load it without this package. A file of that name is replaced. A program (pt2,
-    onnx) is compared with the student before it is written.
+    is written in another format. Prints the name of the file; FILE.md holds its card and the lines that load it without
+    this package. A file of that name is replaced. A program (pt2, onnx) is compared with the student before it is
+    written.
 
     In int8 a program is smaller, and faster on many processors. It is calibrated on training rows of the run and
     measured on the holdout beside the one in float32; one that loses too much accuracy is not written.

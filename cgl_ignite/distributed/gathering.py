@@ -44,12 +44,15 @@ def statistics_rows(
         if not isinstance(part, StudentBatchNorm):
             continue
         layer = int(name.split(".")[1])
-        firsts: dict[int, int] = {}
-        for row, portion in zip(pool.routes.slots, portion_of, strict=True):
-            firsts.setdefault(row[layer], portion)
+        routes = pool.routes.apart
+        moved = {
+            row[layer]: portion
+            for row, moves, portion in zip(routes.slots, routes.moves, portion_of, strict=True)
+            if moves[layer]
+        }
         for buffer in ("running_mean", "running_var"):
             values = state[f"{name}.{buffer}"]
-            for slot, portion in firsts.items():
+            for slot, portion in moved.items():
                 yield values[slot], owner(portion, processes)
 
 

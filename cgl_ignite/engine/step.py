@@ -108,11 +108,15 @@ class CollaborativeStep:
 
     def _take(self, students: Sequence[int], state: TrainerState, batch: Batch) -> tuple[Tensor, ...]:
         """Let the students of a turn learn; return their losses."""
-        learners = [k for k in students if batch.sizes[self.group_of[k]]]
+        learners = self._learners(students, batch.sizes)
         sent = () if self.division is None else self.division.sent(learners, state.imitated)
         turn = Turn(tuple(students), tuple(self._works(learners, state, batch)), batch.sizes, sent)
         tensors = turn.tensors(batch, self.loss.imitation_weight * state.ramp)
         return self._run(turn.key(batch), partial(self._train, turn, state.iteration), tensors)
+
+    def _learners(self, students: Sequence[int], sizes: Sequence[int]) -> list[int]:
+        """Return those of some students whose data group has rows left in an iteration."""
+        return [k for k in students if sizes[self.group_of[k]]]
 
     def _works(self, learners: Sequence[int], state: TrainerState, batch: Batch) -> Iterator[Work]:
         """Divide the students that learn in a turn into chunks, and plan each of them."""
@@ -192,7 +196,7 @@ class CollaborativeStep:
         With several processes they are added up first, so that all of them take the same step.
         """
         if self.division is not None:
-            self.division.add_up([k for k in turn.students if turn.sizes[self.group_of[k]]])
+            self.division.add_up(self._learners(turn.students, turn.sizes))
         if self.clip_norm is not None:
             trained = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
             nn.utils.clip_grad_norm_(trained, self.clip_norm)
