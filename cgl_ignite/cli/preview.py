@@ -88,7 +88,8 @@ class Preview:
             InputError: they cannot divide it.
         """
         group_of, device = _fewest_subsets(self.pipeline).group_of, find_device(self.pipeline.run.device)
-        return shares(self.pipeline, self.routes, self.modules, group_of, self.costs, device, processes)
+        sizes = self.routes, self.modules, group_of, self.costs
+        return shares(self.pipeline, *sizes, device, processes, self.frozen)
 
     @property
     def parameters(self) -> int:
@@ -125,8 +126,16 @@ class Preview:
             InputError: a frozen teacher that is not there.
         """
         groups = len(_fewest_subsets(self.pipeline).sizes)
-        frozen = frozen_work(self.pipeline, self.spec, self.routes, self.costs)
-        return self.forecast.multiply_adds + groups * self.pipeline.optim.batch_size * frozen
+        return self.forecast.multiply_adds + groups * self.pipeline.optim.batch_size * self.frozen
+
+    @cached_property
+    def frozen(self) -> float:
+        """Multiply-adds of the frozen teachers for one sample.
+
+        Raises:
+            InputError: one that is not there.
+        """
+        return frozen_work(self.pipeline, self.spec, self.routes, self.costs)
 
     @property
     def forward_passes(self) -> float:

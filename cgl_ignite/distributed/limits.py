@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
-from cgl_ignite.config.schema import Pipeline
+from cgl_ignite.config.schema import AVERAGE, Pipeline
 from cgl_ignite.errors import InputError
 
 __all__ = ["faults", "portions_of", "reduction_of", "refuse_undivided"]
@@ -32,10 +32,13 @@ def _turns(pipeline: Pipeline) -> str | None:
     )
 
 
-def _teachers(pipeline: Pipeline) -> str | None:
-    if not pipeline.method.teachers:
+def _averaged_teachers(pipeline: Pipeline) -> str | None:
+    if AVERAGE not in pipeline.method.teachers:
         return None
-    return f"frozen teachers are not divided among processes; leave them out, {ONE_PROCESS}"
+    return (
+        "the averaged weights that teach need the running statistics of all students in every iteration, and each"
+        f" process has those of its students; take the students of an earlier run, {ONE_PROCESS}"
+    )
 
 
 def _distillation(pipeline: Pipeline) -> str | None:
@@ -89,7 +92,7 @@ def _weights_of_outputs(pipeline: Pipeline) -> str | None:
 RULES: Mapping[str, Rule] = {
     "method.statistics": _shared_statistics,
     "method.update": _turns,
-    "method.teachers": _teachers,
+    "method.teachers": _averaged_teachers,
     "distil": _distillation,
     "run.graphs": _graphs,
 }

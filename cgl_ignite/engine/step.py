@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -145,8 +145,9 @@ class CollaborativeStep:
         if turn.exchanges:
             passes = self._exchanged(turn, passes)
         with self._computing():
+            frozen = self._frozen_logits(turn, given)
             for work, outputs in passes:
-                ce, kl, teacher_ce = self._losses(work, outputs, given)
+                ce, kl, teacher_ce = self._losses(work, outputs, given, frozen)
                 del outputs  # the next chunk finds its memory free
                 teachers = loss.teacher_label_weight / len(self.group_of) * teacher_ce
                 (loss.label_weight * ce + given.ramp * kl + teachers).sum().backward()
@@ -202,14 +203,16 @@ class CollaborativeStep:
             nn.utils.clip_grad_norm_(trained, self.clip_norm)
         self.optimizer.step()
 
-    def _losses(self, work: Work, outputs: ForwardOutputs, given: OnDevice) -> tuple[Tensor, Tensor, Tensor | float]:
+    def _losses(
+        self, work: Work, outputs: ForwardOutputs, given: OnDevice, frozen: Mapping[int, Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor | float]:
         """Return cross-entropy and divergence of each learner, and the cross-entropy of its teacher."""
         sizes = tuple(work.sizes[batch] for batch in work.batches)
         own = padded([outputs.output.logits[node] for node in outputs.own])
         ce = batch_mean(self._label_loss(own, work, given), sizes)
         if not work.imitates and self.teachers is None:
             return ce, torch.zeros_like(ce), 0.0
-        kl, teacher_ce = self._imitate(outputs, own, work, given)
+        kl, teacher_ce = self._imitate(outputs, own, work, given, frozen)
         mask = outputs.imitated.any(dim=1).to(ce) if self.teachers is None else torch.ones_like(ce)
         return ce, batch_mean(kl, sizes) * mask, batch_mean(teacher_ce, sizes) * mask
 
@@ -222,7 +225,9 @@ class CollaborativeStep:
             return losses
         return losses * padded([given.weights[group] for group in groups]).to(losses)
 
-    def _imitate(self, outputs: ForwardOutputs, own: Tensor, work: Work, given: OnDevice) -> tuple[Tensor, Tensor]:
+    def _imitate(
+        self, outputs: ForwardOutputs, own: Tensor, work: Work, given: OnDevice, frozen: Mapping[int, Tensor]
+    ) -> tuple[Tensor, Tensor]:
         """Return each sample's divergence from its teacher, and the teacher's cross-entropy."""
         loss, logits = self.loss, padded(outputs.logits)
         weights = self.aggregator(outputs).to(logits)
@@ -232,18 +237,23 @@ class CollaborativeStep:
             teacher_ce = self._label_loss(teacher, work, given)
         kept = weights.detach() if loss.teacher_gradient == "stopped" else weights
         mixed = logits if loss.teacher_gradient == "flows" else logits.detach()
-        if self.teachers is not None:
-            kept, mixed = self._with_teachers(self.teachers, kept, mixed, outputs, given.rows)
+        if frozen:
+            kept, mixed = self._with_frozen(frozen, kept, mixed, outputs)
         divergence = self.task.mixes[loss.mixes]
         return divergence(kept, mixed, own, loss.temperature, loss.temperature_squared), teacher_ce
 
-    def _with_teachers(
-        self, teachers: FrozenTeachers, weights: Tensor, logits: Tensor, outputs: ForwardOutputs, rows: Sequence[Tensor]
+    def _frozen_logits(self, turn: Turn, given: OnDevice) -> dict[int, Tensor]:
+        """Run the frozen teachers once on each batch that is learned from here; return their logits by its group."""
+        if self.teachers is None:
+            return {}
+        groups = dict.fromkeys(self.group_of[k] for work in turn.works for k in work.learners)
+        return {group: self.teachers(given.rows[group]) for group in groups}
+
+    def _with_frozen(
+        self, frozen: Mapping[int, Tensor], weights: Tensor, logits: Tensor, outputs: ForwardOutputs
     ) -> tuple[Tensor, Tensor]:
         """Add what the frozen teachers say about the batch of each learner."""
         groups = [self.group_of[k] for k in outputs.learners]
         read = list(dict.fromkeys(groups))
-        frozen = [teachers(rows[group]).to(logits) for group in read]
-        missing = [logits.shape[1] - each.shape[1] for each in frozen]
-        frozen = [F.pad(each, (0, 0, 0, count)) for each, count in zip(frozen, missing, strict=True)]
-        return with_frozen(weights, logits, outputs.imitated, frozen, [read.index(group) for group in groups])
+        told = [F.pad(frozen[g], (0, 0, 0, logits.shape[1] - frozen[g].shape[1])).to(logits) for g in read]
+        return with_frozen(weights, logits, outputs.imitated, told, [read.index(group) for group in groups])

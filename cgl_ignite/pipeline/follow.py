@@ -23,6 +23,7 @@ from cgl_ignite.pipeline.assemble import assemble
 from cgl_ignite.pipeline.data import RunData, read_data
 from cgl_ignite.pipeline.device import cpu_threads, find_device
 from cgl_ignite.pipeline.stage import Learning, gathering_of, saving, selector_of, stage_trainer
+from cgl_ignite.pipeline.teachers import identify_files
 
 if TYPE_CHECKING:
     from cgl_ignite.distributed.peers import Peers
@@ -57,7 +58,7 @@ def prepare(
         The seeds that are left, and the data.
 
     Raises:
-        InputError: weights or data cannot be read, or processes have read different data.
+        InputError: weights or data cannot be read, or processes have read different data, weights or teachers.
     """
     if peers is None:
         if seeds:
@@ -70,7 +71,7 @@ def prepare(
     peers.use(device)
     peers.in_turn(lambda: try_weights(pipeline, fetch=True))
     data = peers.in_turn(lambda: read(pipeline))
-    refuse_other_data(peers, data.identity)
+    refuse_other_data(peers, {**data.identity, **(identify_files(pipeline) or {})})
     return seeds, data
 
 

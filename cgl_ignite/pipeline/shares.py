@@ -51,6 +51,7 @@ def shares(
     costs: Sequence[LayerCost],
     device: torch.device,
     processes: int,
+    frozen: float = 0.0,
 ) -> Shares:
     """Plan the first iterations of a run on so many processes, without running them.
 
@@ -62,6 +63,7 @@ def shares(
         costs: of one module of each layer.
         device: of the run.
         processes: how many there are.
+        frozen: multiply-adds of the frozen teachers for one sample of a batch.
 
     Raises:
         InputError: they cannot divide it.
@@ -73,15 +75,17 @@ def shares(
     choice = CHOICES.build(pipeline.method.choose, pipeline.method.students)
     owners = [owner(portion, processes) for portion in portion_of]
     across = crossing(portion_of, group_of, processes)
+    own = [[k for k, process in enumerate(owners) if process == rank] for rank in range(processes)]
+    teachers = [_frozen(pipeline, frozen, group_of, students) for students in (range(len(group_of)), *own)]
     busiest, gradients, logits = [], [], []
     for iteration in range(1, PROBED_DRAWS + 1):
         imitated = choice.at(seed, iteration)
         planned = partial(_planned, pipeline, routes, group_of, imitated=imitated.tolist())
-        own = [[k for k, process in enumerate(owners) if process == rank] for rank in range(processes)]
         plans = [list(planned(students, passes)) for students in own]
-        alone = _work(pipeline, planned(range(len(group_of)), group_of), costs)
-        busiest.append(max(_work(pipeline, each, costs) for each in plans) / alone)
-        gradients.append(max(sum(_gradients(plan, costs) for plan in each) for each in plans))
+        alone = teachers[0] + _work(pipeline, planned(range(len(group_of)), group_of), costs)
+        each = [_work(pipeline, passed, costs) + taught for passed, taught in zip(plans, teachers[1:], strict=True)]
+        busiest.append(max(each) / alone)
+        gradients.append(max(sum(_gradients(plan, costs) for plan in passed) for passed in plans))
         sent = (imitated & across).any(dim=0).tolist()
         logits.append(max(sum(sent[k] for k in students) for students in own))
     layers = zip(follow(modules, len(costs)), costs, strict=True)
@@ -112,6 +116,11 @@ def _planned(
 def _work(pipeline: Pipeline, plans: Iterable[Plan], costs: Sequence[LayerCost]) -> int:
     """Return the multiply-adds of some passes, each on one batch."""
     return sum(plan_cost(plan, costs, [pipeline.optim.batch_size]).multiply_adds for plan in plans)
+
+
+def _frozen(pipeline: Pipeline, frozen: float, group_of: Sequence[int], students: Iterable[int]) -> float:
+    """Return the multiply-adds of the frozen teachers, which run once on each batch that some students learn from."""
+    return frozen * pipeline.optim.batch_size * len({group_of[k] for k in students})
 
 
 def _gradients(plan: Plan, costs: Sequence[LayerCost]) -> int:

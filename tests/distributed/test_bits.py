@@ -69,6 +69,20 @@ def test_students_that_read_one_batch_end_alike(tmp_path: Path, case: str) -> No
         assert_identical(trained(tmp_path / str(size), size, *WHOLE, *ONE_BATCH[case]), alone)
 
 
+@pytest.mark.parametrize("changes", [(), WHOLE], ids=["sub-sets", "one batch"])
+def test_frozen_teachers_teach_alike(tmp_path: Path, changes: tuple[str, ...]) -> None:
+    trained(tmp_path / "teacher", 1, 'method.preset="baseline"', "run.epochs=1")
+    (teacher,) = (tmp_path / "teacher").glob("runs/*/student.pt")
+    alone, two, four = (
+        trained(tmp_path / str(size), size, *changes, f'method.teachers=["{teacher}"]', "run.epochs=2")
+        for size in (1, 2, 4)
+    )
+    assert_identical(two, alone)
+    assert_identical(four, alone)
+    untaught = trained(tmp_path / "untaught", 1, *changes, "run.epochs=2")
+    assert any(not alone["state"]["pool"][name].equal(values) for name, values in untaught["state"]["pool"].items())
+
+
 @pytest.mark.parametrize(("case", "reduce"), list(zip(ONE_BATCH, ("fast", "ordered", "fast"), strict=True)))
 def test_students_that_read_one_batch_learn_as_in_one_pass(tmp_path: Path, case: str, reduce: str) -> None:
     """One process computes them together; after five iterations weights and statistics differ by rounding alone.

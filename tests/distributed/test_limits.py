@@ -22,7 +22,7 @@ from tests.distributed.pools import PIPELINE
 REFUSED = {
     'method.statistics="shared"': "method.statistics",
     'method.update="in turn"': "method.update",
-    'method.teachers=["student.pt"]': "method.teachers",
+    'method.teachers=["student.pt", "average"]': "method.teachers",
     "distil={epochs=1}": "distil",
     "method.students=2": "method.students",
 }
@@ -43,7 +43,7 @@ ONE_BATCH = {
 
 @pytest.mark.parametrize("change", REFUSED)
 def test_what_cannot_be_divided_is_named(change: str) -> None:
-    pipeline = load_pipeline(PIPELINE, [change])
+    pipeline = load_pipeline(PIPELINE, ['run.average={kind="ema"}', change])
     assert [key for key, _ in faults(pipeline, 3)] == [REFUSED[change]]
     with pytest.raises(InputError, match=f"^{REFUSED[change]}: "):
         refuse_undivided(pipeline, 8, 3)
@@ -55,6 +55,11 @@ def test_what_cannot_be_divided_if_all_read_the_same_batch(preset: str) -> None:
     assert found.keys() == ONE_BATCH[preset]
     for told in found.values():
         assert re.search("; take .+, or leave out torchrun, for one process$", told)
+
+
+def test_students_of_earlier_runs_may_teach() -> None:
+    for preset in ("cgl", "dml"):
+        assert faults(load_pipeline(PIPELINE, [f"method.preset={preset}", 'method.teachers=["student.pt"]']), 2) == []
 
 
 def test_students_that_imitate_nobody_are_divided() -> None:

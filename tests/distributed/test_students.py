@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from cgl_ignite.config.schema import Loss
 from cgl_ignite.data import Batch
@@ -38,7 +39,14 @@ def block() -> nn.Module:
     return nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Tanh(), nn.Dropout(0.4))
 
 
-def stepped(imitated: Sequence[Sequence[bool]], peers: Peers | None, kind: type[Ordered | Fast]) -> dict[str, Any]:
+def teachers(inputs: Tensor) -> Tensor:
+    """Two that never learn."""
+    return torch.stack([inputs[:, :3], 2 * inputs[:, 1:]])
+
+
+def stepped(
+    imitated: Sequence[Sequence[bool]], peers: Peers | None, kind: type[Ordered | Fast], *, taught: bool = False
+) -> dict[str, Any]:
     """Take a step on one batch of mixed, smoothed and weighted samples; return what it leaves."""
     pool = ModularNetwork((block, block, lambda: nn.Linear(4, 3)), [1, 2, 2], seed=2).double()
     pool.route(torch.tensor(PATHS), GROUPS)
@@ -49,7 +57,7 @@ def stepped(imitated: Sequence[Sequence[bool]], peers: Peers | None, kind: type[
     apart = portions if kind is Ordered and peers is not None else None
     step = CollaborativeStep(
         pool, aggregator, optimizer, GROUPS, loss, 1, class_weights=torch.tensor([1.0, 2.0, 0.5]).double(),
-        division=division, portion_of=apart,
+        division=division, portion_of=apart, teachers=teachers if taught else None,
     )  # fmt: skip
     generator = torch.Generator().manual_seed(3)
     inputs, targets, weights = (torch.rand(7, *shape, generator=generator).double() for shape in ((4,), (3,), ()))
@@ -65,13 +73,13 @@ def stepped(imitated: Sequence[Sequence[bool]], peers: Peers | None, kind: type[
 
 
 @pytest.mark.parametrize("kind", [Ordered, Fast])
-@pytest.mark.parametrize("case", IMITATED)
-def test_losses_gradients_and_statistics(tmp_path: Path, case: str, kind: type[Ordered | Fast]) -> None:
-    expected = stepped(IMITATED[case], None, kind)
-    assert bool(expected["kl"].any()) is (case != "nobody")
+@pytest.mark.parametrize(("case", "taught"), [*product(IMITATED, [False]), ("sub-groups", True)])
+def test_losses_gradients_and_statistics(tmp_path: Path, case: str, taught: bool, kind: type[Ordered | Fast]) -> None:
+    expected = stepped(IMITATED[case], None, kind, taught=taught)
+    assert expected["kl"].count_nonzero() == (3 if taught else 0 if case == "nobody" else sum(map(any, IMITATED[case])))
 
     def work(peers: Peers) -> None:
-        found = stepped(IMITATED[case], peers, kind)
+        found = stepped(IMITATED[case], peers, kind, taught=taught)
         assert found.keys() == expected.keys()
         for name, value in expected.items():
             assert (found[name] is None) is (value is None), name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,16 @@ def test_students_without_shared_layers(processes: int, busiest: float) -> None:
     weights = FLOAT * preview.parameters
     gradients = (students / 5 * weights + weights) * (processes - 1) / processes
     assert found.leaving == pytest.approx(gradients + found.logits)
+
+
+@pytest.mark.parametrize(
+    ("changes", "busiest"), [(DML, (3 + 1) / (5 + 1)), ((*DML, 'method.subsets={kind="disjoint"}'), 3 * 2 / (5 * 2))]
+)
+def test_frozen_teachers_run_once_on_each_batch_that_a_process_reads(changes: Sequence[str], busiest: float) -> None:
+    """They cost as much as one student: five students with one batch or five, of which a process has three."""
+    preview = Preview.of(load_pipeline(PIPELINE, [*changes, "backbone.width=2", 'method.choose={kind="nobody"}']))
+    vars(preview)["frozen"] = sum(cost.forward + cost.backward for cost in preview.costs)
+    assert preview.shares(2).busiest == pytest.approx(busiest)
 
 
 def test_a_shared_trunk_is_computed_by_every_process() -> None:
