@@ -22,10 +22,13 @@ from cgl_ignite.data import (
     PadTokens,
     Preprocessing,
     Preprocessor,
+    Tokenizer,
     data_root,
+    dump_tokenizer,
     input_of,
     is_present,
     look_at,
+    parse_tokenizer,
     rows_held_out,
 )
 from cgl_ignite.data.base import Rows
@@ -54,7 +57,8 @@ def made_up(pipeline: Pipeline) -> Pipeline:
     """Return the pipeline with random inputs of the same shape, in as many classes, in place of its data.
 
     There are as many rows, but at most 50,000 images or 25,000 texts, and no more of them for the holdout than 5,000
-    or 2,000. Texts have the lengths of film reviews.
+    or 2,000. Texts have the lengths of film reviews, and their students take a tokenizer with them, unless it would be
+    learned from real texts.
     """
     data = pipeline.data
     look = look_at(data.kind, data.options, files=True)
@@ -64,8 +68,10 @@ def made_up(pipeline: Pipeline) -> Pipeline:
     rows = min(most, look.train or most)
     drawn: dict[str, Any] = {"kind": "synthetic", "shape": list(spec.shape)}
     if text:
-        pad = getattr(data.encoding, "pad", "full")
-        encoding = {"kind": "synthetic_tokens", "length": spec.shape[0], "vocabulary": spec.vocabulary, "pad": pad}
+        encoding: dict[str, Any] = {"kind": "synthetic_tokens", "length": spec.shape[0], "vocabulary": spec.vocabulary}
+        encoding["pad"] = getattr(data.encoding, "pad", "full")
+        if tokenizer := getattr(ENCODINGS.build(data.encoding), "tokenizer", None):
+            encoding["tokenizer"] = dump_tokenizer(tokenizer)
         drawn = {"kind": "synthetic_text", "encoding": encoding}
     held_out = data.holdout if isinstance(data.holdout, int) else rows_held_out(data.holdout or 0.1, rows)
     drawn |= {"classes": classes, "rows": rows, "holdout": min(holdout, held_out)}
@@ -121,9 +127,13 @@ def synthetic_text(root: Path, *, classes: Count, rows: Count) -> DataSource:
 
 
 @ENCODINGS.register("synthetic_tokens", listed=False, modality="text")
-def synthetic_tokens(*, length: int, vocabulary: int, pad: Pad = "batch") -> Preprocessing:
-    """Make token ids of random texts."""
-    return _Tokens(InputSpec("text", (length,), vocabulary=vocabulary), length if pad == "full" else None)
+def synthetic_tokens(*, length: int, vocabulary: int, pad: Pad = "batch", tokenizer: str = "") -> Preprocessing:
+    """Make token ids of random texts; ``tokenizer``: the one that students take with them, as JSON."""
+    width = length if pad == "full" else None
+    if tokenizer:
+        known = parse_tokenizer(tokenizer, "synthetic_tokens")
+        return _Tokens(known.spec, width, known)
+    return _Tokens(InputSpec("text", (length,), vocabulary=vocabulary), width)
 
 
 def _drawn(part: Rows) -> Examples:
@@ -136,12 +146,13 @@ def _drawn(part: Rows) -> Examples:
 class _Tokens:
     spec: InputSpec
     width: int | None
+    tokenizer: Tokenizer | None = None
 
     def targets(self, part: Rows) -> Tensor:
         return _drawn(part).targets
 
     def fit(self, source: DataSource, training: Tensor) -> Preprocessor:
-        return Preprocessor(self.spec, self._read, normaliser=lambda train: PadTokens())
+        return Preprocessor(self.spec, self._read, normaliser=lambda train: PadTokens(), tokenizer=self.tokenizer)
 
     def _read(self, part: Rows, rows: Tensor) -> Examples:
         texts = _drawn(part).inputs

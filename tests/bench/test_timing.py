@@ -5,11 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
+from cgl_ignite.bench.synthetic import made_up, synthetic_text
 from cgl_ignite.bench.timing import Load, Speed, forecast_seconds, measure_speed
 from cgl_ignite.catalogue import load_pipeline
+from cgl_ignite.data import ENCODINGS
+from cgl_ignite.data.text.tokenizers.characters import CharacterTokenizer
 
-DIGITS = Path(__file__).resolve().parents[2] / "pipelines" / "digits_resnet.toml"
+PIPELINES = Path(__file__).resolve().parents[2] / "pipelines"
+DIGITS = PIPELINES / "digits_resnet.toml"
 
 
 def test_one_measurement_is_scaled_by_the_work() -> None:
@@ -56,3 +61,17 @@ def test_a_measurement_trains_with_fewer_rows_and_the_real_batch() -> None:
     assert min(speed.iteration, speed.half, speed.row) > 0 and min(speed.fixed, speed.start) >= 0
     heavy = measure_speed(pipeline, Load(2, 10, 4e11, 100, 1e4))
     assert heavy.work == pytest.approx(2e11), "half of the batch, since none is smaller than four rows"
+
+
+@pytest.mark.parametrize(("name", "known"), [("yahoo_vdcnn", True), ("imdb_transformer", False)])
+def test_students_of_made_up_texts_take_the_tokenizer_with_them(name: str, known: bool) -> None:
+    """One that is learned from texts is left out: there are none."""
+    pipeline = load_pipeline(PIPELINES / f"{name}.toml")
+    encoding = ENCODINGS.build(made_up(pipeline).data.encoding)
+    source = synthetic_text(Path(), classes=2, rows=20)
+    preprocessor = encoding.fit(source, torch.arange(20))
+    assert (preprocessor.tokenizer is not None) is known
+    assert preprocessor.spec.shape == ENCODINGS.build(pipeline.data.encoding).spec.shape
+    if known:
+        assert preprocessor.tokenizer == CharacterTokenizer(1024, "full")
+        assert preprocessor.spec == preprocessor.tokenizer.spec
