@@ -118,7 +118,11 @@ def tiny(pipeline: Pipeline, folder: Path) -> Pipeline:
         pipeline.backbone.kind, {"width": 2}
     )
     drawn = made_up(pipeline)
-    form = {"encoding": {**values(drawn)["data"]["encoding"], "length": 64}} if text else {"shape": [3, 8, 8]}
+    form = (
+        {"encoding": {**values(drawn)["data"]["encoding"], "length": 64, "tokenizer": ""}}
+        if text
+        else {"shape": [3, 8, 8]}
+    )
     sizes = {"rows": 240, "limit": 200, "holdout": 40, "test_limit": 40}
     tree = values(drawn)
     return load_pipeline(
