@@ -23,6 +23,8 @@ SHADES = ("#0072B2", "#D55E00", "#111827", "#009E73", "#CC79A7", "#E69F00")
 """Colours of different lightness, so that curves can be told apart in grey, too."""
 TYPE = {"font.size": 12, "axes.titlesize": 13, "legend.fontsize": 11}
 """Large enough for a figure that is printed at half the width of a page."""
+WIDE = 10
+"""So many times the smallest count the largest one must be for a logarithmic scale."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,10 @@ def two_metrics_figure(
 
 @styled
 def counts_figure(counts: Mapping[str, Mapping[AxisValue, float]], name: str, title: str, detail: str) -> Figure:
-    """Draw what rows cost along an axis, such as parameters or multiply-adds, on a logarithmic scale (Fig. 3b)."""
+    """Draw what rows cost along an axis, such as parameters or multiply-adds (Fig. 3b).
+
+    The scale is logarithmic if the dearest row costs at least :data:`WIDE` times as much as the cheapest.
+    """
     from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
     figure = _figure()
@@ -115,10 +120,15 @@ def counts_figure(counts: Mapping[str, Mapping[AxisValue, float]], name: str, ti
     )
     for number, (curve, points) in enumerate(counts.items()):
         _curve(axes, {places[point]: [value] for point, value in points.items()}, number, curve)
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    values = [value for points in counts.values() for value in points.values()]
+    if max(values) >= WIDE * min(values):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_minor_locator(NullLocator())
+        detail += ", on a logarithmic scale"
+    else:
+        axes.set_ylim(bottom=0)
     axes.yaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.yaxis.set_minor_locator(NullLocator())
     axes.grid(axis="y")
     if len(counts) > 1:
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))

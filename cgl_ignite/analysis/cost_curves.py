@@ -100,7 +100,7 @@ def cost_figure(curves: Mapping[str, Sequence[CostPoint]]) -> Figure:
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xlabel("multiply-adds of the training, all students together")
+    axes.set_xlabel("multiply-adds of the training, all students together (logarithmic)")
     axes.tick_params(labelcolor=INK)
     axes.grid(axis="y")
     axes.set_axisbelow(True)

@@ -74,6 +74,15 @@ def test_counts_are_drawn_as_they_are() -> None:
     assert axes.get_yscale() == "log" and list(axes.lines[0].get_ydata()) == [2e6, 4e6, 8e6, 16e6, 32e6]
 
 
+@pytest.mark.parametrize(("largest", "scale", "told"), [(9e6, "linear", "all"), (1e7, "log", "on a logarithmic scale")])
+def test_counts_that_differ_tenfold_have_a_logarithmic_scale(largest: float, scale: str, told: str) -> None:
+    counts = {"dml": {AxisValue("a"): 1e6, AxisValue("b"): largest}}
+    (axes,) = counts_figure(counts, "K", "Parameters", "all").axes
+    assert axes.get_yscale() == scale
+    assert bool(axes.get_ylim()[0] == 0) is (scale == "linear")
+    assert any(text.get_text().endswith(told) for text in axes.texts)
+
+
 def test_a_grid_has_every_mean_in_its_cell() -> None:
     table = {("0.25", "5"): 70.0, ("0.25", "10"): 71.5, ("1.0", "10"): 73.25}
     (axes,) = grid_figure(table, ("probability", "epochs"), "Accuracy", "{:.2f}").axes
