@@ -20,8 +20,8 @@ CELL, WIDEST = 0.46, 7.0
 """Inches of a cell, and of a matrix of many students."""
 COLUMNS, FEWEST = 6, 3
 """Matrices in a row, and cells that the smallest one is wide."""
-NARROWEST = 3.8
-"""Inches that the title takes."""
+NARROWEST, SPACE = 3.8, 0.7
+"""Inches that the title takes, and that lie between two matrices."""
 
 
 def agreement(predicted: NDArray[Any]) -> NDArray[Any]:
@@ -66,10 +66,15 @@ def agreements_figure(tables: Mapping[str, NDArray[Any]]) -> Figure:
     pairs = np.concatenate([table[np.tril_indices(len(table), -1)] for table in tables.values()])
     widths = [[_width(tables[name]) for name in row] for row in rows]
     heights = [max(row) + 1.0 for row in widths]
-    figure = new_figure(max(NARROWEST, *(sum(row) + 0.7 * len(row) for row in widths)), sum(heights) + 0.8)
+    wide = [sum(row) + SPACE * len(row) for row in widths]
+    figure = new_figure(max(NARROWEST, *wide), sum(heights) + 0.8)
     parts = figure.subfigures(len(rows), 1, height_ratios=heights, squeeze=False)[:, 0]
-    for part, row, ratios in zip(parts, rows, widths, strict=True):
-        for axes, name in zip(part.subplots(1, len(row), width_ratios=ratios, squeeze=False)[0], row, strict=True):
+    for part, row, ratios, width in zip(parts, rows, widths, wide, strict=True):
+        left = max(wide) - width - SPACE
+        panels = part.subplots(1, len(row) + (left > 0), width_ratios=ratios + [left] * (left > 0), squeeze=False)[0]
+        for axes in panels[len(row) :]:
+            axes.set_visible(False)
+        for axes, name in zip(panels, row, strict=False):
             _matrix(axes, tables[name], name, limits=(pairs.min(), pairs.max()))
     figure.suptitle("Test samples on which two students predict\nthe same class, in percent", fontweight="bold")
     return figure

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from cgl_ignite.analysis.series import Series
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
     from cgl_ignite.tracking import MetricsRow
 
@@ -21,6 +22,10 @@ __all__ = ["accuracy_figure", "curves_figure"]
 
 ROOM = 0.35
 """The axis begins so much of the range of all values below the least one."""
+UPRIGHT, LISTED = 12, 15
+"""Up to so many bars stand upright, and so many names go into a column of the legend."""
+ERROR_BAR: dict[str, Any] = {"color": INK, "linewidth": 1.3, "zorder": 3}
+SEED: dict[str, Any] = {"markeredgecolor": INK, "markersize": 5, "zorder": 4}
 
 
 @styled
@@ -30,31 +35,61 @@ def accuracy_figure(scores: Mapping[str, Sequence[float]]) -> Figure:
     Args:
         scores: in percent, one value per seed.
     """
-    names = list(scores)
-    figure = new_figure(max(0.95 * len(names) + 1.4, 4.6), 4.0)
-    axes = figure.subplots()
-    for place, name in enumerate(names):
-        values, color = scores[name], method_color(place)
-        axes.bar(place, fmean(values), width=0.62, color=color, alpha=0.55, zorder=2)
-        if len(values) > 1:
-            bar = {"color": INK, "capsize": 4, "linewidth": 1.3, "zorder": 3}
-            axes.errorbar(place, fmean(values), stdev(values), **bar)  # type: ignore[arg-type]
-        spots = place + (np.linspace(-0.14, 0.14, len(values)) if len(values) > 1 else np.zeros(1))
-        axes.plot(spots, values, "o", color=color, markeredgecolor=INK, markersize=5, zorder=4)
-    low, high = _limits([end for values in scores.values() for end in _ends(values)])
-    axes.set_ylim(low, high)
-    for place, name in enumerate(names):
-        axes.annotate(f"{fmean(scores[name]):.2f}", (place, low), (0, 4), textcoords="offset points", ha="center")
-    axes.set_xticks(range(len(names)), names, rotation=0 if max(map(len, names)) < 10 else 20)
-    axes.tick_params(axis="x", length=0, labelcolor=INK)
-    axes.grid(axis="y")
+    limits = _limits([end for values in scores.values() for end in _ends(values)])
+    figure = _lying_bars(scores, *limits) if len(scores) > UPRIGHT else _upright_bars(scores, *limits)
+    (axes,) = figure.axes
     axes.set_axisbelow(True)
-    axes.set_ylabel(f"percent (the axis starts at {low:.1f}, not at 0)" if low else "percent")
     many = max(map(len, scores.values())) > 1
     headline(
         axes, "Test accuracy of the selected student", "mean and deviation; dots are seeds" if many else "one seed"
     )
     return figure
+
+
+def _upright_bars(scores: Mapping[str, Sequence[float]], low: float, high: float) -> Figure:
+    figure = new_figure(max(0.95 * len(scores) + 1.4, 4.6), 4.0)
+    axes = figure.subplots()
+    for place, values in enumerate(scores.values()):
+        color = method_color(place)
+        axes.bar(place, fmean(values), width=0.62, color=color, alpha=0.55, zorder=2)
+        if len(values) > 1:
+            axes.errorbar(place, fmean(values), yerr=stdev(values), capsize=4, **ERROR_BAR)
+        axes.plot(_spots(place, values), values, "o", color=color, **SEED)
+        axes.annotate(f"{fmean(values):.2f}", (place, low), (0, 4), textcoords="offset points", ha="center")
+    axes.set_ylim(low, high)
+    axes.set_xticks(range(len(scores)), list(scores), rotation=0 if max(map(len, scores)) < 10 else 20)
+    axes.tick_params(axis="x", length=0, labelcolor=INK)
+    axes.grid(axis="y")
+    axes.set_ylabel(_percent(low))
+    return figure
+
+
+def _lying_bars(scores: Mapping[str, Sequence[float]], low: float, high: float) -> Figure:
+    figure = new_figure(7.6, 0.27 * len(scores) + 1.2)
+    axes = figure.subplots()
+    for place, values in enumerate(scores.values()):
+        color = method_color(place)
+        axes.barh(place, fmean(values), height=0.7, color=color, alpha=0.55, zorder=2)
+        if len(values) > 1:
+            axes.errorbar(fmean(values), place, xerr=stdev(values), capsize=3, **ERROR_BAR)
+        axes.plot(values, _spots(place, values), "o", color=color, **SEED)
+        axes.annotate(f"{fmean(values):.2f}", (low, place), (4, 0), textcoords="offset points", va="center")
+    axes.set_xlim(low, high)
+    axes.set_ylim(len(scores) - 0.4, -0.6)
+    axes.set_yticks(range(len(scores)), list(scores))
+    axes.tick_params(axis="y", length=0, labelcolor=INK)
+    axes.grid(axis="x")
+    axes.set_xlabel(_percent(low))
+    return figure
+
+
+def _spots(place: int, values: Sequence[float]) -> NDArray[Any]:
+    """Place the seeds of a method side by side."""
+    return place + (np.linspace(-0.14, 0.14, len(values)) if len(values) > 1 else np.zeros(1))
+
+
+def _percent(low: float) -> str:
+    return f"percent (the axis starts at {low:.1f}, not at 0)" if low else "percent"
 
 
 @styled
@@ -65,7 +100,8 @@ def curves_figure(journals: Mapping[str, Sequence[Sequence[MetricsRow]]], key: s
         journals: for each method, the rows of each seed.
         key: the value that is drawn; a method that lacks it is left out.
     """
-    figure = new_figure(7.6, 4.3)
+    columns = -(-len(journals) // LISTED)
+    figure = new_figure(7.6 + 1.7 * (columns - 1), 4.3)
     axes = figure.subplots()
     for place, (name, seeds) in enumerate(journals.items()):
         _curve(axes, place, name, [Series(rows) for rows in seeds], key)
@@ -75,7 +111,7 @@ def curves_figure(journals: Mapping[str, Sequence[Sequence[MetricsRow]]], key: s
     axes.set_xlabel("epoch")
     axes.grid(axis="y")
     axes.set_axisbelow(True)
-    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), ncols=columns)
     many = max(map(len, journals.values())) > 1
     headline(axes, title, f"{detail}; mean over seeds, and their range" if many else detail)
     return figure

@@ -50,10 +50,33 @@ def test_a_method_without_the_value_is_left_out():
     assert len(axes.lines) == 1 and axes.lines[0].get_marker() == "o"
 
 
-@pytest.mark.parametrize("methods", [1, 9])
+@pytest.mark.parametrize("methods", [1, 9, 30])
 def test_figures_can_be_written(methods, tmp_path):
+    """matplotlib warns where there is no room, and warnings are errors."""
     scores = {f"method_{number}": list(np.linspace(60, 61, 3)) for number in range(methods)}
     accuracy_figure(scores).savefig(tmp_path / "figure.png", dpi=30)
+    journals = {name: [journal(values)] for name, values in scores.items()}
+    curves_figure(journals, "holdout/accuracy_mean", "T", "d").savefig(tmp_path / "curves.png", dpi=30)
+
+
+def test_many_bars_lie_below_each_other():
+    scores = {f"method {number}": [70.0 + number, 72.0 + number] for number in range(13)}
+    (axes,) = accuracy_figure(scores).axes
+    assert [bar.get_width() for bar in axes.patches] == [71.0 + number for number in range(13)]
+    assert [label.get_text() for label in axes.get_yticklabels()] == list(scores)
+    assert axes.get_ylim()[0] > axes.get_ylim()[1], "the first one is on top"
+    dots = [line.get_xdata().tolist() for line in axes.lines if line.get_marker() == "o"]
+    assert dots == list(scores.values())
+
+
+def test_a_long_legend_has_columns():
+    journals = {f"method {number}": [journal([1.0, 2.0])] for number in range(31)}
+    figure = curves_figure(journals, "holdout/accuracy_mean", "T", "d")
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    legend = axes.get_legend().get_window_extent()
+    assert legend.y0 >= 0 and legend.x1 <= figure.bbox.x1
+    assert len(axes.get_legend().get_texts()) == 31
 
 
 def test_an_accuracy_of_zero_is_drawn():
