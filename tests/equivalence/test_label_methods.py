@@ -22,11 +22,14 @@ def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
     without_models(monkeypatch)
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_a_method_trains_and_resumes_on_several_labels(tmp_path: Path, method: str) -> None:
+SELF_TAUGHT = ('method.teachers=["average"]', 'run.average={kind="ema", decay=0.9}')
+
+
+@pytest.mark.parametrize(("method", "changes"), [*((name, ()) for name in METHODS), ("baseline", SELF_TAUGHT)])
+def test_a_method_trains_and_resumes_on_several_labels(tmp_path: Path, method: str, changes: tuple[str, ...]) -> None:
     table = label_pipeline(tmp_path, method)
     more = ["method.students=3"] * (method != "baseline") + ['method.selection.by="micro_f1"', "run.epochs=2"]
-    more += ["method.loss.label_smoothing=0.1"]
+    more += ["method.loss.label_smoothing=0.1", *changes]
     whole, stopped = (load_pipeline(table, [*more, f"tracking.folder={tmp_path / name}"]) for name in ("a", "b"))
     (result,) = run(whole, tracker=MemoryTracker())
     expected = outcome(tmp_path / "a", result.run_id)
