@@ -20,6 +20,7 @@ _UNEQUAL = 10
 """So many times as many rows in the most frequent class as in the rarest one call for weights."""
 _RATES = {"resnet8": 3e-3, "resnet18": 3e-3, "resnet34": 3e-3}
 _RATE_OF_OTHERS = 1e-3
+_NARROW = "a network of width 8 may take 1e-2"
 _ONE_NETWORK = "one network; does a pool pay on your data? cgl run FILE --set method.preset=dml --against baseline"
 
 
@@ -66,6 +67,8 @@ def recommended(tree: Tree, dataset: Recipe, size: DataSize) -> tuple[Tree, Comm
     length = {"epochs": _epochs(size.rows, _OF_TEXTS if texts else _OF_IMAGES)}
     run = {**length, **dataset.sections.get("run", {}), "average": {"kind": "ema", "decay": 0.998}}
     comments = {"method.preset": _ONE_NETWORK}
+    if tree["backbone"]["kind"] in _RATES:
+        comments["optim.learning_rate"] = _NARROW
     if size.each and size.each[1] >= _UNEQUAL * size.each[0]:
         data["balance"] = "sampling"
         method["selection"] = {"kind": "last", "by": "macro_f1"}

@@ -78,7 +78,8 @@ def test_the_default_is_one_network_with_the_recipe(workdir: Path) -> None:
     assert (pipeline.optim.kind, pipeline.optim.schedule.kind, pipeline.run.average.kind) == ("adamw", "cosine", "ema")
     assert [part.kind for part in pipeline.data.augment] == ["crop_flip", "cutmix"]
     assert pipeline.run.epochs == 60  # 300 epochs for 1,000 rows, fewer by the root of 50, and at least 60
-    assert "--against baseline" in Path("mine.toml").read_text()
+    text = Path("mine.toml").read_text()
+    assert "--against baseline" in text and "learning_rate = 0.003  # a network of width 8 may take 1e-2\n" in text
 
 
 def own(dataset: str, backbone: str, path: str, *more: str) -> Result:
