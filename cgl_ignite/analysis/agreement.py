@@ -71,7 +71,8 @@ def agreements_figure(tables: Mapping[str, NDArray[Any]]) -> Figure:
     parts = figure.subfigures(len(rows), 1, height_ratios=heights, squeeze=False)[:, 0]
     for part, row, ratios, width in zip(parts, rows, widths, wide, strict=True):
         left = max(wide) - width - SPACE
-        panels = part.subplots(1, len(row) + (left > 0), width_ratios=ratios + [left] * (left > 0), squeeze=False)[0]
+        filled = [*ratios, left] if left > 0 else ratios
+        panels = part.subplots(1, len(filled), width_ratios=filled, squeeze=False)[0]
         for axes in panels[len(row) :]:
             axes.set_visible(False)
         for axes, name in zip(panels, row, strict=False):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cgl_ignite.analysis.canvas import INK, LINES, MARKERS, MUTED, headline, new_figure, styled
+from cgl_ignite.analysis.canvas import INK, LINES, MARKERS, MUTED, headline, logarithmic, new_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -111,7 +111,7 @@ def counts_figure(counts: Mapping[str, Mapping[AxisValue, float]], name: str, ti
 
     The scale is logarithmic if the dearest row costs at least :data:`WIDE` times as much as the cheapest.
     """
-    from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
+    from matplotlib.ticker import EngFormatter
 
     figure = _figure()
     axes = figure.subplots()
@@ -123,12 +123,11 @@ def counts_figure(counts: Mapping[str, Mapping[AxisValue, float]], name: str, ti
     values = [value for points in counts.values() for value in points.values()]
     if max(values) >= WIDE * min(values):
         axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_minor_locator(NullLocator())
+        logarithmic(axes.yaxis)
         detail += ", on a logarithmic scale"
     else:
         axes.set_ylim(bottom=0)
-    axes.yaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.yaxis.set_major_formatter(EngFormatter(sep=""))
     axes.grid(axis="y")
     if len(counts) > 1:
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))

@@ -11,6 +11,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
@@ -30,6 +31,7 @@ __all__ = [
     "cells",
     "headline",
     "line_style",
+    "logarithmic",
     "lower_triangle",
     "method_color",
     "new_figure",
@@ -132,6 +134,15 @@ def headline(axes: Axes, title: str, detail: str) -> None:
     """Write a title, and what it means in smaller type below it."""
     axes.set_title(title, pad=20)
     axes.annotate(detail, (0, 1), (0, 6), "axes fraction", "offset points", color=MUTED, fontsize=8)
+
+
+def logarithmic(axis: Axis) -> None:
+    """Label a logarithmic axis at 1, 2 and 5 times the powers of ten, with prefixes such as G."""
+    from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(EngFormatter(sep=""))
 
 
 def cells(axes: Axes, table: NDArray[Any], colors: Sequence[Any], cell: float) -> None:

@@ -10,7 +10,7 @@ from itertools import combinations, pairwise
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from cgl_ignite.analysis.canvas import INK, PALETTE, headline, new_figure, styled
+from cgl_ignite.analysis.canvas import INK, PALETTE, headline, logarithmic, new_figure, styled
 from cgl_ignite.analysis.statistics import spread, t_interval
 
 if TYPE_CHECKING:
@@ -79,8 +79,6 @@ def _at(curve: Sequence[CostPoint], work: float) -> float:
 @styled
 def cost_figure(curves: Mapping[str, Sequence[CostPoint]]) -> Figure:
     """Draw test accuracy against multiply-adds: means with their t-interval over seeds, and every seed."""
-    from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
-
     figure = new_figure(7.6, 4.3)
     axes = figure.subplots()
     for place, (name, points) in enumerate(curves.items()):
@@ -97,9 +95,7 @@ def cost_figure(curves: Mapping[str, Sequence[CostPoint]]) -> Figure:
     room = max(1.0, 0.15 * (max(scores) - min(scores)))
     axes.set_ylim(max(0.0, min(scores) - room), min(100.0, max(scores) + room))
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.xaxis.set_minor_locator(NullLocator())
+    logarithmic(axes.xaxis)
     axes.set_xlabel("multiply-adds of the training, all students together (logarithmic)")
     axes.tick_params(labelcolor=INK)
     axes.grid(axis="y")

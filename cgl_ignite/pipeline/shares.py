@@ -76,16 +76,16 @@ def shares(
     owners = [owner(portion, processes) for portion in portion_of]
     across = crossing(portion_of, group_of, processes)
     own = [[k for k, process in enumerate(owners) if process == rank] for rank in range(processes)]
-    teachers = [_frozen(pipeline, frozen, group_of, students) for students in (range(len(group_of)), *own)]
+    taught_alone, *taught = (_frozen(pipeline, frozen, group_of, each) for each in (range(len(group_of)), *own))
     busiest, gradients, logits = [], [], []
     for iteration in range(1, PROBED_DRAWS + 1):
         imitated = choice.at(seed, iteration)
         planned = partial(_planned, pipeline, routes, group_of, imitated=imitated.tolist())
         plans = [list(planned(students, passes)) for students in own]
-        alone = teachers[0] + _work(pipeline, planned(range(len(group_of)), group_of), costs)
-        each = [_work(pipeline, passed, costs) + taught for passed, taught in zip(plans, teachers[1:], strict=True)]
-        busiest.append(max(each) / alone)
-        gradients.append(max(sum(_gradients(plan, costs) for plan in passed) for passed in plans))
+        alone = taught_alone + _work(pipeline, planned(range(len(group_of)), group_of), costs)
+        work = (_work(pipeline, each, costs) + teachers for each, teachers in zip(plans, taught, strict=True))
+        busiest.append(max(work) / alone)
+        gradients.append(max(sum(_gradients(plan, costs) for plan in each) for each in plans))
         sent = (imitated & across).any(dim=0).tolist()
         logits.append(max(sum(sent[k] for k in students) for students in own))
     layers = zip(follow(modules, len(costs)), costs, strict=True)
