@@ -172,7 +172,7 @@ def notes(rows: Sequence[TableRow], equal: str) -> Iterator[str]:
     yield "± is the standard deviation over seeds; MAdds: multiply-adds, forward and backward, per training sample"
     if any(row.over_seeds for row in rows):
         yield "certain: the interval over seeds leaves out 0"
-    if equal == "cost":
+    if equal.startswith("cost"):
         epochs = ", ".join(f"{row.method} {row.cost.epochs}" for row in rows)
         yield f"equal multiply-adds of the training: epochs: {epochs}"
     if equal == "steps":

@@ -17,7 +17,6 @@ from cgl_ignite.cli.options import json_option
 from cgl_ignite.errors import InputError, Interrupted, RunFailed
 
 if TYPE_CHECKING:
-    from cgl_ignite.comparison.budget import Equal
     from cgl_ignite.comparison.executor import MakeExecutor
     from cgl_ignite.comparison.report import ComparisonReport
     from cgl_ignite.comparison.rows import Tuning
@@ -50,6 +49,16 @@ def _read_numbers(text: str | None, example: str) -> tuple[int, ...] | None:
     if not all(part.isdecimal() for part in parts):
         raise click.BadParameter(f"must be whole numbers with commas between them, such as {example}, not {text!r}")
     return tuple(map(int, parts))
+
+
+def _read_equal(context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
+    """Read what all rows have the same amount of."""
+    from cgl_ignite.config.equal import read_equal
+
+    try:
+        return None if text is None else read_equal(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def _read_tuning(context: click.Context, parameter: click.Parameter, text: str | None) -> Tuning | None:
@@ -89,7 +98,8 @@ def _read_tuning(context: click.Context, parameter: click.Parameter, text: str |
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to train.")
 @click.option(
     "--equal",
-    type=click.Choice(["epochs", "steps", "cost"]),
+    metavar="epochs|steps|cost[=10T]",
+    callback=_read_equal,
     help="What all rows have the same amount of (epochs); cost: multiply-adds of the training.",
 )
 @click.option(
@@ -116,7 +126,7 @@ def compare(
     overrides: tuple[str, ...],
     metrics: tuple[str, ...],
     device: str | None,
-    equal: Equal | None,
+    equal: str | None,
     lengths: tuple[int, ...] | None,
     tune: Tuning | None,
     as_json: bool,
@@ -165,7 +175,7 @@ def _run(
     places: Mapping[str, Place] | None = None,
     paper: str | None = None,
     *,
-    equal: Equal,
+    equal: str,
     jobs: int | None,
     executor: MakeExecutor | None,
     join: bool,

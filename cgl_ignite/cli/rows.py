@@ -14,7 +14,6 @@ from cgl_ignite.config.variants import known_methods
 from cgl_ignite.errors import ConfigError, InputError, choices, nearest
 
 if TYPE_CHECKING:
-    from cgl_ignite.comparison.budget import Equal
     from cgl_ignite.config.rows import Place
     from cgl_ignite.config.schema import Pipeline
 
@@ -40,7 +39,7 @@ class ChosenRows:
     changes: Sequence[str]
     small: bool
     methods: Sequence[str]
-    equal: Equal
+    equal: str
     document: Document
     bound: BoundPlan
 
@@ -78,10 +77,10 @@ class ChosenRows:
         option = "--tune" if tuning else "--lengths"
         if (tuning or lengths) and not self.plain:
             raise InputError(f"{option} is for rows that are methods; {self.source} has [variants] or [sweep]")
-        if lengths and self.equal == "cost":
+        if lengths and self.equal.startswith("cost"):
             raise InputError("--lengths compares trainings of different cost; leave out --equal cost")
         swept = {axis.key: axis.written for axis in self.bound.plan.axes}
-        if written := swept.get(_LENGTHS.get(self.equal, "")):
+        if written := swept.get(_LENGTHS.get(self.equal.partition("=")[0], "")):
             raise InputError(f"--equal {self.equal} sets {written.removeprefix('sweep.')} itself; leave out {written}")
 
     def bind_methods(self, more: Sequence[str]) -> dict[str, Pipeline]:
@@ -102,7 +101,12 @@ class ChosenRows:
 
 
 def read_rows(
-    source: str, changes: Sequence[str] = (), *, methods: str | None = None, small: bool = False, equal: Any = None
+    source: str,
+    changes: Sequence[str] = (),
+    *,
+    methods: str | None = None,
+    small: bool = False,
+    equal: str | None = None,
 ) -> ChosenRows:
     """Read a pipeline file and check all of its rows.
 
@@ -119,8 +123,7 @@ def read_rows(
     document = load_document(source, changes, small=small)
     names = _chosen(methods, document)
     bound = bind_rows(document, names)
-    same: Equal = equal or bound.plan.table.equal
-    return ChosenRows(source, changes, small, names, same, document, bound)
+    return ChosenRows(source, changes, small, names, equal or bound.plan.table.equal, document, bound)
 
 
 def _chosen(text: str | None, document: Document) -> tuple[str, ...]:

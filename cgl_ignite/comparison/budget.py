@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
 from cgl_ignite.analysis.comparison import Cost
+from cgl_ignite.config.equal import fixed_cost
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.data import ENCODINGS, DataSource, iterations_of_a_pass, rows_held_out
+from cgl_ignite.errors import InputError
 from cgl_ignite.imitation import turns_of
 from cgl_ignite.pipeline.assemble import blueprint, divided, routes_of
 from cgl_ignite.pipeline.forecast import forecast
@@ -21,10 +23,7 @@ from cgl_ignite.pool.plan import RouteTable
 from cgl_ignite.seeding import stream
 from cgl_ignite.spec import InputSpec
 
-__all__ = ["DataForm", "Equal", "budget", "budgets", "steps_of_a_pass", "with_cost", "with_epochs", "with_passes"]
-
-Equal = Literal["epochs", "steps", "cost"]
-"""What all methods of a comparison have the same amount of."""
+__all__ = ["DataForm", "budget", "budgets", "steps_of_a_pass", "with_cost", "with_epochs", "with_passes"]
 
 
 @dataclass(frozen=True)
@@ -88,11 +87,15 @@ def _distillation(
     return steps, steps * rows * (own + taught)
 
 
-def budgets(pipelines: Mapping[str, Pipeline], data: DataSource | DataForm, equal: Equal = "epochs") -> dict[str, Cost]:
+def budgets(pipelines: Mapping[str, Pipeline], data: DataSource | DataForm, equal: str = "epochs") -> dict[str, Cost]:
     """Tell what a run of each row costs; all rows read the same data.
 
     With equal steps each makes the fewest passes per epoch that give it as many steps as the one with most, or more.
-    With equal cost each trains for the number of epochs whose multiply-adds come nearest to those of the dearest one.
+    With equal cost each trains for the number of epochs whose multiply-adds come nearest to those that are given, or
+    else to those of the dearest one.
+
+    Raises:
+        InputError: a row for which the multiply-adds are less than half an epoch.
     """
     form = data if isinstance(data, DataForm) else DataForm.of(next(iter(pipelines.values())), data)
     if equal == "steps":
@@ -104,13 +107,23 @@ def budgets(pipelines: Mapping[str, Pipeline], data: DataSource | DataForm, equa
         if (kind := _backbone(one)) not in costs:
             costs[kind] = measure_layers(modular_layers(blueprint(one, form.spec, form.classes)[0]), form.spec)
     found = {name: budget(one, form, costs[_backbone(one)]) for name, one in pipelines.items()}
-    if equal != "cost":
+    if not equal.startswith("cost"):
         return found
-    dearest = max(cost.work for cost in found.values())
+    work = fixed_cost(equal) or max(cost.work for cost in found.values())
+    _refuse_less_than_an_epoch(found, work)
     return {
-        name: budget(with_cost(one, found[name], dearest), form, costs[_backbone(one)])
-        for name, one in pipelines.items()
+        name: budget(with_cost(one, found[name], work), form, costs[_backbone(one)]) for name, one in pipelines.items()
     }
+
+
+def _refuse_less_than_an_epoch(costs: Mapping[str, Cost], work: float) -> None:
+    for name, cost in costs.items():
+        if cost.epochs * work < cost.work / 2:
+            epoch = cost.work / cost.epochs
+            raise InputError(
+                f"an equal cost of {work:.3g} multiply-adds is less than one epoch of {name!r}, which is {epoch:.3g}; "
+                f"give at least that"
+            )
 
 
 def _backbone(pipeline: Pipeline) -> str:

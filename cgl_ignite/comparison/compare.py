@@ -8,13 +8,13 @@ from functools import partial
 from typing import Any
 
 from cgl_ignite.catalogue import try_weights
-from cgl_ignite.comparison.budget import Equal
 from cgl_ignite.comparison.cells import ComparisonFolder, identify
 from cgl_ignite.comparison.claims import refuse_separate_locks
 from cgl_ignite.comparison.comparison import Comparison
 from cgl_ignite.comparison.executor import MakeExecutor
 from cgl_ignite.comparison.report import ComparisonReport
 from cgl_ignite.comparison.workers import worker_pool
+from cgl_ignite.config.equal import read_equal
 from cgl_ignite.config.rows import Place
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.display import Board, NoBoard, Screen
@@ -31,7 +31,7 @@ def compare(
     seeds: Sequence[int],
     board: Board | None = None,
     *,
-    equal: Equal = "epochs",
+    equal: str = "epochs",
     jobs: int | None = None,
     executor: MakeExecutor | None = None,
     join: bool = False,
@@ -51,7 +51,7 @@ def compare(
             any other rows.
         seeds: of the runs of each row.
         board: shows how far it is; None shows nothing.
-        equal: what all methods have the same amount of; ``cost`` counts multiply-adds of the training.
+        equal: what all methods have the same amount of (:func:`cgl_ignite.config.equal.read_equal`).
         jobs: runs at a time; more than one run in child processes. None is one, or as many as the executor allows.
         executor: makes what works off the runs elsewhere (:func:`cgl_ignite.comparison.cluster.cluster_executor`).
         join: take part in the comparison if another process leads it, and end with the same report.
@@ -64,10 +64,12 @@ def compare(
 
     Raises:
         InputError: something that the user gave is wrong, such as a ``tracker`` for several jobs.
+        ValueError: ``equal`` is nothing that rows can have the same amount of.
         Interrupted: Ctrl-C or SIGTERM; the state is saved, and the same call goes on.
     """
     if tracker is not None:
         _refuse_other_processes(jobs, executor)
+    equal = read_equal(equal)
     first = next(iter(pipelines.values()))
     home = first.tracking.folder.expanduser().absolute()
     shared_by_machines = executor is not None

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cgl_ignite.analysis.comparison import Cost, MethodRow
-from cgl_ignite.comparison.budget import Equal, budgets, with_epochs, with_passes
+from cgl_ignite.comparison.budget import budgets, with_epochs, with_passes
 from cgl_ignite.comparison.cells import Cell, ComparisonFolder, cells_by_row, comparison_info, find_cell, record_rows
 from cgl_ignite.comparison.datasets import DataStore, data_key, rows_by_data
 from cgl_ignite.comparison.executor import Executor, MakeExecutor
@@ -54,7 +54,7 @@ class Comparison:
 
     pipelines: dict[str, Pipeline]
     seeds: list[int]
-    equal: Equal
+    equal: str
     runs: Path
     folder: ComparisonFolder
     board: Board

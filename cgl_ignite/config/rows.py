@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
-from typing import Any, Literal
+from typing import Any
 
 from cgl_ignite.config.axes import SWEEP, Axis, Point, read_axes
 from cgl_ignite.config.dump import flatten
+from cgl_ignite.config.equal import Equal
 from cgl_ignite.config.load import Document, dotted_keys, merge
 from cgl_ignite.config.presets import REFERENCE
 from cgl_ignite.config.schema import Table
@@ -41,7 +42,7 @@ class Compare(Table):
     methods: tuple[str, ...] = ()
     constant: tuple[str, ...] = ()
     base: str = "base"
-    equal: Literal["epochs", "steps", "cost"] = "epochs"
+    equal: Equal = "epochs"
     paper: str | None = None
 
 

@@ -136,8 +136,9 @@ def test_equal_steps_are_told_with_their_passes():
     assert told.endswith("baseline 1, cgl 8")
 
 
-def test_equal_cost_is_told_with_its_epochs():
-    (*_, told) = notes([row(paper=None, cost=Cost(40, 8, 1.0, 1.0, epochs=120))], "cost")
+@pytest.mark.parametrize("equal", ["cost", "cost=1.5e+12"])
+def test_equal_cost_is_told_with_its_epochs(equal):
+    (*_, told) = notes([row(paper=None, cost=Cost(40, 8, 1.0, 1.0, epochs=120))], equal)
     assert told == "equal multiply-adds of the training: epochs: cgl 120"
 
 

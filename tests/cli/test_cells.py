@@ -38,11 +38,11 @@ def path(tmp_path: Path) -> str:
     return str(file)
 
 
-@pytest.mark.parametrize("equal", ["epochs", "steps", "cost"])
+@pytest.mark.parametrize("equal", ["epochs", "steps", "cost", "cost=3e10"])
 @pytest.mark.parametrize("changes", [[], TURNS, DISTIL])
 def test_the_cost_shown_is_that_of_the_comparison(path: str, equal: str, changes: list[str]) -> None:
     rows = read_rows(path, changes, equal=equal)
-    costs = budgets(rows.bound.pipelines, read_data(rows.first).source, equal)  # type: ignore[arg-type]
+    costs = budgets(rows.bound.pipelines, read_data(rows.first).source, equal)
     shown = cells._loads(rows)
     assert list(shown) == list(costs)
     for name, cost in costs.items():

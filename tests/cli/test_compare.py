@@ -192,6 +192,7 @@ BAD = {
     "no jobs": (("--jobs", "0"), "jobs"),
     "a method's option": (("--set", "method.students=3"), "methods.NAME.students"),
     "a bad option of a method": (("--set", "methods.cgl.students=0"), "methods.cgl.students"),
+    "nothing equal": (("--equal", "cost=much"), "cost=2.5T, not 'cost=much'"),
     "a fault that all have": (("--set", "run.epochs=0"), "run.epochs"),
     "no such file": (("nowhere.toml",), "nowhere.toml"),
 }

@@ -11,6 +11,7 @@ import torch
 from cgl_ignite.catalogue import bind_methods
 from cgl_ignite.comparison.budget import budget, budgets, steps_of_a_pass, with_epochs, with_passes
 from cgl_ignite.config.load import load_document
+from cgl_ignite.errors import InputError
 from cgl_ignite.handlers.interruption import Interruption
 from cgl_ignite.pipeline.assemble import assemble, blueprint
 from cgl_ignite.pipeline.data import read_data
@@ -109,6 +110,25 @@ def test_equal_cost_is_the_number_of_epochs_that_comes_nearest():
     costs = budgets(both, read_data(both["dml"]).source, "cost")
     assert {name: (cost.epochs, cost.steps) for name, cost in costs.items()} == {"baseline": (9, 180), "dml": (3, 60)}
     assert costs["baseline"].work == pytest.approx(costs["dml"].work)
+
+
+def test_a_given_cost_is_the_same_for_any_rows():
+    """300 epochs of DML are 900 of one network, whether or not DML stands there."""
+    both = pipelines(names=("baseline", "dml"))
+    source = read_data(both["dml"]).source
+    given = f"cost={100 * budget(both['dml'], source).work:.15g}"
+    costs = budgets(both, source, given)
+    assert {name: cost.epochs for name, cost in costs.items()} == {"baseline": 900, "dml": 300}
+    assert budgets(pipelines(names=("baseline",)), source, given)["baseline"] == costs["baseline"]
+
+
+def test_a_cost_below_one_epoch_is_refused():
+    both = pipelines(names=("baseline", "dml"))
+    source = read_data(both["dml"]).source
+    epoch = budget(both["dml"], source).work / 3
+    assert budgets(both, source, f"cost={0.51 * epoch}")["dml"].epochs == 1
+    with pytest.raises(InputError, match="less than one epoch of 'dml'"):
+        budgets(both, source, f"cost={0.49 * epoch}")
 
 
 def test_equal_cost_of_all_methods_is_met_within_half_an_epoch():

@@ -244,9 +244,9 @@ def test_identity_is_the_content(tmp_path: Path) -> None:
     assert identity() == identity(names=("cgl", "baseline"), seeds=(2, 1))
     others = {
         identity("run.epochs=3"), identity("methods.cgl.students=4"), identity(names=("cgl",)), identity(seeds=(1,)),
-        identity(equal="steps"), identity(),
+        identity(equal="steps"), identity(equal="cost"), identity(equal="cost=1e+12"), identity(),
     }  # fmt: skip
-    assert len(others) == 6
+    assert len(others) == 8
 
 
 ROWS = """

@@ -152,6 +152,7 @@ FAULTS = {
     "of some methods": (METHODS + AXIS, f":5: {PROBABILITY}", "(with dml)"),
     "an unknown method": ("[compare]\nmethods = ['clg']", ":3: compare.methods", "did you mean 'cgl'"),
     "an unknown option": ("[compare]\nequl = 'cost'", ":3: compare.equl", "did you mean 'equal'"),
+    "an equal amount": ("[compare]\nequal = 'cost=much'", ":3: compare.equal", "such as cost=2.5T, not 'cost=much'"),
     "a constant that is not there": (METHODS + "constant = ['one']", ":4: compare.constant", "'dml' or 'cgl'"),
     "no table of the paper": ("[compare]\npaper = 'table9'", ":3: compare.paper", "'table2'"),
 }  # fmt: skip
