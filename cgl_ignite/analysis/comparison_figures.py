@@ -22,54 +22,25 @@ __all__ = ["accuracy_figure", "curves_figure"]
 
 ROOM = 0.35
 """The axis begins so much of the range of all values below the least one."""
-UPRIGHT, LISTED = 12, 15
-"""Up to so many bars stand upright, and so many names go into a column of the legend."""
+LISTED = 15
+"""So many names go into a column of the legend."""
 ERROR_BAR: dict[str, Any] = {"color": INK, "linewidth": 1.3, "zorder": 3}
 SEED: dict[str, Any] = {"markeredgecolor": INK, "markersize": 5, "zorder": 4}
 
 
 @styled
 def accuracy_figure(scores: Mapping[str, Sequence[float]]) -> Figure:
-    """Draw the test accuracy of each method: mean, standard deviation, and every seed.
+    """Draw the test accuracy of each method as a bar: mean, standard deviation, and every seed.
 
     Args:
-        scores: in percent, one value per seed.
+        scores: in percent, one value per seed; the first method is on top.
     """
-    limits = _limits([end for values in scores.values() for end in _ends(values)])
-    figure = _lying_bars(scores, *limits) if len(scores) > UPRIGHT else _upright_bars(scores, *limits)
-    (axes,) = figure.axes
-    axes.set_axisbelow(True)
-    many = max(map(len, scores.values())) > 1
-    headline(
-        axes, "Test accuracy of the selected student", "mean and deviation; dots are seeds" if many else "one seed"
-    )
-    return figure
-
-
-def _upright_bars(scores: Mapping[str, Sequence[float]], low: float, high: float) -> Figure:
-    figure = new_figure(max(0.95 * len(scores) + 1.4, 4.6), 4.0)
+    low, high = _limits([end for values in scores.values() for end in _ends(values)])
+    figure = new_figure(7.6, 0.3 * len(scores) + 1.3)
     axes = figure.subplots()
     for place, values in enumerate(scores.values()):
         color = method_color(place)
-        axes.bar(place, fmean(values), width=0.62, color=color, alpha=0.55, zorder=2)
-        if len(values) > 1:
-            axes.errorbar(place, fmean(values), yerr=stdev(values), capsize=4, **ERROR_BAR)
-        axes.plot(_spots(place, values), values, "o", color=color, **SEED)
-        axes.annotate(f"{fmean(values):.2f}", (place, low), (0, 4), textcoords="offset points", ha="center")
-    axes.set_ylim(low, high)
-    axes.set_xticks(range(len(scores)), list(scores), rotation=0 if max(map(len, scores)) < 10 else 20)
-    axes.tick_params(axis="x", length=0, labelcolor=INK)
-    axes.grid(axis="y")
-    axes.set_ylabel(_percent(low))
-    return figure
-
-
-def _lying_bars(scores: Mapping[str, Sequence[float]], low: float, high: float) -> Figure:
-    figure = new_figure(7.6, 0.27 * len(scores) + 1.2)
-    axes = figure.subplots()
-    for place, values in enumerate(scores.values()):
-        color = method_color(place)
-        axes.barh(place, fmean(values), height=0.7, color=color, alpha=0.55, zorder=2)
+        axes.barh(place, fmean(values), height=0.66, color=color, alpha=0.55, zorder=2)
         if len(values) > 1:
             axes.errorbar(fmean(values), place, xerr=stdev(values), capsize=3, **ERROR_BAR)
         axes.plot(values, _spots(place, values), "o", color=color, **SEED)
@@ -79,17 +50,18 @@ def _lying_bars(scores: Mapping[str, Sequence[float]], low: float, high: float) 
     axes.set_yticks(range(len(scores)), list(scores))
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.grid(axis="x")
-    axes.set_xlabel(_percent(low))
+    axes.set_axisbelow(True)
+    axes.set_xlabel(f"percent (the axis starts at {low:.1f}, not at 0)" if low else "percent")
+    many = max(map(len, scores.values())) > 1
+    headline(
+        axes, "Test accuracy of the selected student", "mean and deviation; dots are seeds" if many else "one seed"
+    )
     return figure
 
 
 def _spots(place: int, values: Sequence[float]) -> NDArray[Any]:
     """Place the seeds of a method side by side."""
     return place + (np.linspace(-0.14, 0.14, len(values)) if len(values) > 1 else np.zeros(1))
-
-
-def _percent(low: float) -> str:
-    return f"percent (the axis starts at {low:.1f}, not at 0)" if low else "percent"
 
 
 @styled

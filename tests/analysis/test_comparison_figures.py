@@ -13,23 +13,23 @@ def journal(values):
 
 def test_bars_show_means_and_dots_show_seeds():
     (axes,) = accuracy_figure({"baseline": [70.0, 72.0], "cgl": [75.0, 77.0]}).axes
-    assert [bar.get_height() for bar in axes.patches] == [71.0, 76.0]
-    dots = [line.get_ydata().tolist() for line in axes.lines if line.get_marker() == "o"]
+    assert [bar.get_width() for bar in axes.patches] == [71.0, 76.0]
+    dots = [line.get_xdata().tolist() for line in axes.lines if line.get_marker() == "o"]
     assert dots == [[70.0, 72.0], [75.0, 77.0]]
     assert [text.get_text() for text in axes.texts[:2]] == ["71.00", "76.00"]
 
 
 def test_an_axis_that_does_not_start_at_zero_says_so():
     (axes,) = accuracy_figure({"a": [70.0, 72.0], "b": [75.0]}).axes
-    low = axes.get_ylim()[0]
-    assert 60 < low < 70 and f"starts at {low:.1f}" in axes.get_ylabel()
+    low = axes.get_xlim()[0]
+    assert 60 < low < 70 and f"starts at {low:.1f}" in axes.get_xlabel()
     (axes,) = accuracy_figure({"a": [5.0], "b": [75.0]}).axes
-    assert axes.get_ylim()[0] == 0 and axes.get_ylabel() == "percent"
+    assert axes.get_xlim()[0] == 0 and axes.get_xlabel() == "percent"
 
 
 def test_everything_measured_lies_within_the_picture():
     (axes,) = accuracy_figure({"a": [98.0, 100.0], "b": [99.5, 99.9]}).axes
-    low, high = axes.get_ylim()
+    low, high = axes.get_xlim()
     assert low < 97.5 and high >= 100.0
 
 
@@ -59,14 +59,11 @@ def test_figures_can_be_written(methods, tmp_path):
     curves_figure(journals, "holdout/accuracy_mean", "T", "d").savefig(tmp_path / "curves.png", dpi=30)
 
 
-def test_many_bars_lie_below_each_other():
+def test_bars_stand_in_the_order_of_the_methods_from_the_top():
     scores = {f"method {number}": [70.0 + number, 72.0 + number] for number in range(13)}
     (axes,) = accuracy_figure(scores).axes
-    assert [bar.get_width() for bar in axes.patches] == [71.0 + number for number in range(13)]
     assert [label.get_text() for label in axes.get_yticklabels()] == list(scores)
-    assert axes.get_ylim()[0] > axes.get_ylim()[1], "the first one is on top"
-    dots = [line.get_xdata().tolist() for line in axes.lines if line.get_marker() == "o"]
-    assert dots == list(scores.values())
+    assert axes.get_ylim()[0] > axes.get_ylim()[1]
 
 
 def test_a_long_legend_has_columns():
