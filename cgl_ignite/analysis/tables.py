@@ -101,7 +101,7 @@ COLUMNS = (
     Column(("", "method"), _name),
     Column(("test accuracy", "selected, %"), _accuracy),
     Column(("of all", "students, %"), lambda row: _spread(row.mean_accuracy, "{:.2f}"), keep=4),
-    Column(("", "diversity"), lambda row: _number(row.diversity and row.diversity.mean, "{:.3f}"), keep=6),
+    Column(("", "diversity"), lambda row: _spread(row.diversity, "{:.3f}"), keep=6),
     Column(("sharing", "ratio"), lambda row: _number(row.sharing, "{:.3f}"), keep=6),
     Column(("parameters", "all / one"), _parameters, keep=5),
     Column(("MAdds per", "sample"), lambda row: _size(row.cost.multiply_adds), keep=3),

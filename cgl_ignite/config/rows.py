@@ -124,12 +124,15 @@ def read_plan(document: Document, methods: Sequence[str] | None = None) -> tuple
 
 
 def common_reference(places: Mapping[str, Place]) -> str:
-    """Name what all rows are measured against: a method, a variant, or one row."""
+    """Name what all rows are measured against: a method, a variant, a point of the axes, or one row."""
     against = list(dict.fromkeys(place.against for place in places.values() if place.against))
     if len(against) == 1:
         return against[0]
-    methods = list(dict.fromkeys(places[name].method for name in against))
-    return methods[0] if len(methods) == 1 and methods[0] else places[against[0]].variant
+    methods = {places[name].method for name in against}
+    if len(methods) == 1 and "" not in methods:
+        return methods.pop()
+    points = {name.removeprefix(places[name].curve).strip() for name in against}
+    return points.pop() if len(points) == 1 else places[against[0]].variant
 
 
 def filed(problem: Problem, row: Row, document: Document) -> Problem:
@@ -235,7 +238,7 @@ def _row(document: Document, name: str, method: str, points: Sequence[tuple[Axis
 def _measured(row: Row, rows: Mapping[str, Row]) -> Row:
     """Name the row that a row is measured against: of the reference method, or the first variant, at the same points.
 
-    Where there is one curve, it is its first row.
+    Where no other curve reads the same data, it is the first row of its own curve.
     """
     place, others = row.place, list(rows.values())
     methods = list(dict.fromkeys(other.place.method for other in others))
@@ -245,5 +248,11 @@ def _measured(row: Row, rows: Mapping[str, Row]) -> Row:
     else:
         fit = [other for other in others if other.place.variant == others[0].place.variant]
     same = [other for other in fit if not other.place.points or other.place.points == place.points]
-    same = fit if len({other.place.curve for other in others}) == 1 else same or fit
-    return replace(row, place=replace(place, against=same[0].name))
+    alike = [other for other in others if _data(other) == _data(row)]
+    if len({other.place.curve for other in alike}) == 1:
+        fit = same = alike
+    return replace(row, place=replace(place, against=(same or fit)[0].name))
+
+
+def _data(row: Row) -> Any:
+    return row.document.tree.get("data", {}).get("kind")

@@ -65,7 +65,7 @@ def test_cells():
         "method": "cgl",
         "test accuracy selected, %": "94.50 ± 0.25",
         "of all students, %": "93.00 ± 0.50",
-        "diversity": "0.312",
+        "diversity": "0.312 ± 0.010",
         "parameters all / one": "1.23M / 617k",
         "MAdds per sample": "2.5G",
         "training MAdds": "1P",

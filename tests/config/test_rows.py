@@ -10,6 +10,7 @@ import pytest
 from cgl_ignite.catalogue import bind_rows, load_pipeline
 from cgl_ignite.config.dump import fingerprint
 from cgl_ignite.config.load import Document, load_document
+from cgl_ignite.config.rows import common_reference
 from cgl_ignite.errors import ConfigError
 
 DIGITS = Path(__file__).resolve().parents[2] / "pipelines" / "digits_resnet.toml"
@@ -83,6 +84,17 @@ def test_a_row_is_measured_against_the_reference_at_its_own_point(tmp_path: Path
     text = '[compare]\nmethods = ["baseline", "cgl"]\n[sweep]\n"optim.learning_rate" = [1e-3, 1e-2]\n'
     plan = bind_rows(document(tmp_path, text)).plan
     assert plan.rows["cgl learning_rate=0.01"].place.against == "baseline learning_rate=0.01"
+
+
+def test_where_each_variant_reads_other_data_its_first_point_is_the_reference(tmp_path: Path) -> None:
+    """And all variants have the same reference to name in the table."""
+    text = f'{AXIS}[compare]\nbase = "digits"\n[variants.colour]\n"data.kind" = "cifar10"\n'
+    places = {name: row.place for name, row in bind_rows(document(tmp_path, text)).plan.rows.items()}
+    assert {name: place.against for name, place in places.items()} == {
+        "digits probability=0.25": "digits probability=0.25", "digits probability=1.0": "digits probability=0.25",
+        "colour probability=0.25": "colour probability=0.25", "colour probability=1.0": "colour probability=0.25",
+    }  # fmt: skip
+    assert common_reference(places) == "probability=0.25"
 
 
 def test_a_variant_changes_any_table_with_dotted_keys_or_tables(tmp_path: Path) -> None:
