@@ -156,14 +156,19 @@ def _is_certain(row: TableRow, name: str) -> str:
 
 
 def used_columns(rows: Sequence[TableRow], reference: str) -> list[tuple[tuple[str, str], list[str], int]]:
-    """Return title, cells and ``keep`` of the columns in which any row has something to say."""
+    """Return title, cells and ``keep`` of the columns in which any row has something to say.
+
+    What the paper prints is kept as long as its numbers are.
+    """
     table = []
+    printed = {row.paper_metric for row in rows if row.paper}
     metrics, differences = _metric_columns(rows), _difference_columns(rows)
     for column in [*COLUMNS[:METRICS_AFTER], *metrics, *COLUMNS[METRICS_AFTER:-1], *differences, COLUMNS[-1]]:
         cells = [column.cell(row) for row in rows]
         if any(cell != NOTHING for cell in cells):
             first, second = column.title
-            table.append(((first, second.format(reference=reference)), cells, column.keep))
+            keep = COLUMNS[-1].keep if second in printed else column.keep
+            table.append(((first, second.format(reference=reference)), cells, keep))
     return table
 
 

@@ -79,6 +79,15 @@ def test_cells():
     }
 
 
+def test_a_narrow_screen_keeps_what_the_paper_prints():
+    def kept(metric):
+        columns = used_columns([row(paper=Spread(0.5, None), paper_metric=metric)], "baseline")
+        return {title[1]: keep for title, _, keep in columns}
+
+    assert kept("accuracy")["diversity"] < kept("accuracy")["MAdds"]
+    assert kept("diversity")["diversity"] == kept("diversity")["the paper's"] == 9
+
+
 def test_columns_without_any_value_are_left_out():
     titles = [title[1] for title, _, _ in used_columns([BASELINE], "baseline")]
     assert "the paper's" not in titles and "diversity" not in titles and "method" in titles
