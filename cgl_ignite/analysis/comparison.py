@@ -11,7 +11,14 @@ import numpy as np
 
 from cgl_ignite.analysis.paper import Printed, paper_result, printed_in
 from cgl_ignite.analysis.sharing import sharing_ratio
-from cgl_ignite.analysis.statistics import Interval, Spread, bootstrap_interval, mean_difference, spread, t_interval
+from cgl_ignite.analysis.statistics import (
+    Interval,
+    Spread,
+    bootstrap_interval,
+    mean_difference,
+    paired_interval,
+    spread,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -243,7 +250,7 @@ def _against(method: MethodRow, reference: MethodRow) -> tuple[float | None, Int
     if not both:
         return None, None, None
     differences = [method.runs[seed].test_accuracy - reference.runs[seed].test_accuracy for seed in both]
-    return fmean(differences), t_interval(differences), _over_samples(method, reference, both)
+    return fmean(differences), paired_interval(differences), _over_samples(method, reference, both)
 
 
 def _differences(method: MethodRow, reference: MethodRow) -> dict[str, Difference]:
@@ -254,7 +261,7 @@ def _differences(method: MethodRow, reference: MethodRow) -> dict[str, Differenc
     for name in pairs[0][0] if pairs else ():
         if all(isinstance(one.get(name), float) for pair in pairs for one in pair):
             differences = [own[name] - other[name] for own, other in pairs]
-            found[name] = Difference(fmean(differences), t_interval(differences))
+            found[name] = Difference(fmean(differences), paired_interval(differences))
     return found
 
 

@@ -13,10 +13,12 @@ from cgl_ignite.seeding import stream
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Interval", "Spread", "bootstrap_interval", "mean_difference", "spread", "t_interval"]
+__all__ = ["Interval", "Spread", "bootstrap_interval", "mean_difference", "paired_interval", "spread", "t_interval"]
 
 LEVEL = 0.95
 RESAMPLES = 10_000
+ROUNDING = 1e-9
+"""Differences that are less apart are equal."""
 
 
 class Spread(NamedTuple):
@@ -43,10 +45,10 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(fmean(values), stdev(values) if len(values) > 1 else None)
 
 
-def t_interval(differences: Sequence[float]) -> Interval | None:
-    r"""Bound the mean of differences that are paired by seed; None for fewer than two seeds.
+def t_interval(values: Sequence[float]) -> Interval | None:
+    r"""Bound the mean of values over seeds; None for fewer than two.
 
-    .. math:: \bar d \pm t_{0.975,\, n-1} \, s_d / \sqrt n
+    .. math:: \bar x \pm t_{0.975,\, n-1} \, s_x / \sqrt n
 
     Example:
         >>> low, high = t_interval([1.0, 2.0, 3.0])
@@ -55,11 +57,20 @@ def t_interval(differences: Sequence[float]) -> Interval | None:
     """
     from scipy.stats import t
 
-    n = len(differences)
+    n = len(values)
     if n < 2:
         return None
-    half = float(t.ppf((1 + LEVEL) / 2, n - 1)) * stdev(differences) / n**0.5
-    return Interval(fmean(differences) - half, fmean(differences) + half)
+    half = float(t.ppf((1 + LEVEL) / 2, n - 1)) * stdev(values) / n**0.5
+    return Interval(fmean(values) - half, fmean(values) + half)
+
+
+def paired_interval(differences: Sequence[float]) -> Interval | None:
+    """Bound the mean of differences that are paired by seed, as :func:`t_interval`; None if all are equal.
+
+    Equal differences, as of students that all name one class, would make an interval without width, which claims more
+    than a few seeds can tell.
+    """
+    return None if max(differences) - min(differences) < ROUNDING else t_interval(differences)
 
 
 def mean_difference(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:

@@ -45,8 +45,10 @@ def _cost(row: TableRow) -> str:
 
 
 def _verdict(row: TableRow, seeds: int) -> tuple[str, str]:
-    """Say whether the difference is certain; with one seed the test rows alone can tell."""
-    interval, over = (row.over_seeds, f"{seeds} seeds") if row.over_seeds else (row.over_samples, "test rows, one seed")
+    """Say whether the difference is certain; where seeds cannot tell, as one cannot, the test rows do."""
+    interval, over = row.over_seeds, f"{seeds} seeds"
+    if interval is None:
+        interval, over = row.over_samples, "test rows, one seed" if seeds == 1 else "test rows"
     if interval is None:
         return "", ""
     bounds = f"95 % over {over}: {interval.low:+.2f} to {interval.high:+.2f}"

@@ -46,7 +46,7 @@ def findings(rows: Sequence[TableRow], reference: str) -> Iterator[str]:
             sure = "its sign is certain" if row.certain else "its sign is not certain"
             text += f"; 95 % interval over seeds [{low:+.2f}, {high:+.2f}]: {sure}"
         elif row.difference is not None:
-            text += "; one seed in common, so how certain this is over seeds is not known"
+            text += "; one seed in common, or equal differences, so how certain this is over seeds is not known"
         yield f"{text}."
 
 

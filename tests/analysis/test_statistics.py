@@ -10,6 +10,7 @@ from cgl_ignite.analysis.statistics import (
     Spread,
     bootstrap_interval,
     mean_difference,
+    paired_interval,
     spread,
     t_interval,
 )
@@ -30,8 +31,14 @@ def test_t_interval_with_the_tabulated_quantile():
     assert t_interval([0.2, 0.5, 0.8]) == pytest.approx(Interval(0.5 - half, 0.5 + half), abs=1e-6)
 
 
-def test_equal_differences_leave_no_doubt():
-    assert t_interval([0.5, 0.5]) == Interval(0.5, 0.5)
+def test_equal_differences_of_few_seeds_have_no_interval():
+    assert paired_interval([20.6 - 21.0, 19.6 - 20.0, 20.6 - 21.0]) is None
+    assert paired_interval([0.0, 0.0]) is None
+    assert paired_interval([1.0]) is None
+    assert paired_interval([0.2, 0.5, 0.8]) == t_interval([0.2, 0.5, 0.8])
+
+
+def test_equal_differences_of_all_samples_leave_no_doubt():
     assert bootstrap_interval(np.full(40, 2.5)) == pytest.approx(Interval(2.5, 2.5))
 
 

@@ -164,7 +164,7 @@ def test_what_is_missing_is_named_and_the_rest_is_shown(home: Path, compared: Co
     html = as_html(page)
     assert "1 of 4 runs are not finished." in html
     assert "the loss is &lt;not&gt; finite" in html
-    assert "one seed in common, so how certain this is over seeds is not known" in html
+    assert "one seed in common, or equal differences, so how certain this is over seeds is not known" in html
     assert [row[0] for row in page.table.rows] == ["baseline", "cgl"]
 
 
