@@ -30,7 +30,7 @@ from cgl_ignite.tracking.files import read_rows
 __all__ = [
     "RunFiles",
     "design_of",
-    "is_other_file",
+    "is_no_checkpoint",
     "load_student",
     "open_pool",
     "open_run",
@@ -182,7 +182,7 @@ def open_pool(which: str, folder: Path) -> RunFiles:
     path = Path(which)
     if path.suffix and not path.exists():
         raise InputError(f"there is no file {which}")
-    if is_other_file(path):
+    if is_no_checkpoint(path):
         _, card = read_student(path)
         raise InputError(f"{which} holds one student; give the run with all of its students, {card.run_id[:8]}")
     run = open_run(which, folder)
@@ -277,14 +277,14 @@ def load_student(which: str, folder: Path, device: torch.device | str = "cpu") -
     path = Path(which)
     if path.suffix and not path.exists():
         raise InputError(f"there is no file {which}")
-    if is_other_file(path):
+    if is_no_checkpoint(path):
         return read_student(path, device)
     student, card = take_student(open_run(which, folder))
     return student.to(device), card
 
 
-def is_other_file(path: Path) -> bool:
-    """Tell a file that is no checkpoint, as that of a student, without reading its tensors."""
+def is_no_checkpoint(path: Path) -> bool:
+    """Whether this is a file but no checkpoint, such as that of a student; its tensors are not read."""
     if not path.is_file():
         return False
     try:

@@ -77,13 +77,13 @@ def export(
     from cgl_ignite.cli.reading import reading
     from cgl_ignite.export import MOST_DROP, Int8, export_file, export_student
     from cgl_ignite.plugins import import_plugins
-    from cgl_ignite.runs import is_other_file, open_run
+    from cgl_ignite.runs import is_no_checkpoint, open_run
 
     if precision != "int8" and (max_drop, root) != (None, None):
         raise click.UsageError("--max-drop and --root are for --precision int8")
     int8 = Int8(root, MOST_DROP if max_drop is None else max_drop) if precision == "int8" else None
     import_plugins(plugins)
-    if is_other_file(Path(run)):
+    if is_no_checkpoint(Path(run)):
         if student is not None or int8 is not None:
             raise InputError(f"{run} holds one student; --student and --precision int8 are for runs and checkpoints")
         done = export_file(Path(run), form, output)
