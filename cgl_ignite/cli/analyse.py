@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,13 +79,14 @@ def analyse(
 
     RUN is a run id or its beginning, "latest", a run's folder or checkpoint, or a comparison by its id or folder, whose
     finished runs are taken. Runs of one method with several seeds are one line. Prints tables, or with --json
-    everything.
+    everything. Analyses of one comparison are kept with it, for its page (cgl report).
     """
     from cgl_ignite.analyses import analyse as analysed
     from cgl_ignite.analyses.catalogue import check_options
     from cgl_ignite.analyses.subjects import open_subjects
     from cgl_ignite.cli.output import SafeConsole
     from cgl_ignite.cli.reading import reading
+    from cgl_ignite.comparison.finished import find_comparison
     from cgl_ignite.pipeline.device import find_device
     from cgl_ignite.plugins import import_plugins
 
@@ -102,8 +103,9 @@ def analyse(
         click.echo(json.dumps({kind: finding.values for kind, finding in found.items()}))
     else:
         _show(found)
-    if output is not None:
-        _write(found, output, console)
+    comparison = find_comparison(folder, runs[0]) if len(runs) == 1 else None
+    if output is not None or comparison is not None:
+        _store(found, output, comparison, chosen, [subject.id for subject in subjects])
 
 
 def _show(found: Mapping[str, Finding]) -> None:
@@ -130,15 +132,70 @@ def _show(found: Mapping[str, Finding]) -> None:
         console.print()
 
 
-def _write(found: Mapping[str, Finding], folder: Path, console: Console) -> None:
-    """Write pictures as PNG and SVG, the tables as they are printed with --json, and the other files."""
+def _pictures(finding: Finding) -> dict[str, bytes]:
+    """Draw the pictures of an analysis as SVG and PNG."""
     from cgl_ignite.analysis.canvas import as_png, as_svg
+
+    contents: dict[str, bytes] = {}
+    for name, figure in finding.figures().items():
+        contents |= {f"{name}.svg": as_svg(figure), f"{name}.png": as_png(figure)}
+    return contents
+
+
+def _store(
+    found: Mapping[str, Finding],
+    output: Path | None,
+    comparison: Path | None,
+    options: Mapping[str, Any],
+    runs: Sequence[str],
+) -> None:
+    """Write the analyses to the folder that was asked for, and keep them with the comparison they are about."""
+    from cgl_ignite.cli.output import SafeConsole
+
+    console = SafeConsole(stderr=True, highlight=False)
+    pictures = {kind: _pictures(finding) for kind, finding in found.items()}
+    if output is not None:
+        _write(found, pictures, output, console)
+    if comparison is not None:
+        _keep(found, pictures, comparison, options, runs)
+        name = comparison.absolute().name
+        console.print(f"kept with comparison {name}; cgl report {name} shows it", style="dim", soft_wrap=True)
+
+
+def _keep(
+    found: Mapping[str, Finding],
+    pictures: Mapping[str, Mapping[str, bytes]],
+    comparison: Path,
+    options: Mapping[str, Any],
+    runs: Sequence[str],
+) -> None:
+    """Keep tables and pictures with the comparison."""
+    from cgl_ignite.analyses.base import ANALYSES
+    from cgl_ignite.comparison.analysed import KeptAnalysis, keep_analysis
+
+    for kind, finding in found.items():
+        own = {name: options[name] for name in ANALYSES.facts(kind)["options"]}
+        analysis = KeptAnalysis(
+            kind=kind,
+            title=finding.title,
+            columns=finding.columns,
+            rows=finding.rows,
+            notes=finding.notes,
+            options={name: value for name, value in own.items() if value is not None},
+            runs=runs,
+            pictures=list(dict.fromkeys(Path(name).stem for name in pictures[kind])),
+        )
+        keep_analysis(comparison, analysis, pictures[kind])
+
+
+def _write(
+    found: Mapping[str, Finding], pictures: Mapping[str, Mapping[str, bytes]], folder: Path, console: Console
+) -> None:
+    """Write pictures as PNG and SVG, the tables as they are printed with --json, and the other files."""
     from cgl_ignite.tracking.files import write_atomically
 
     for kind, finding in found.items():
-        contents = {f"{kind}.json": json.dumps(finding.values, indent=1).encode()}
-        for name, figure in finding.figures().items():
-            contents |= {f"{name}.svg": as_svg(figure), f"{name}.png": as_png(figure)}
+        contents = {f"{kind}.json": json.dumps(finding.values, indent=1).encode(), **pictures[kind]}
         contents |= {name: make() for name, make in finding.files.items()}
         for name, content in contents.items():
             write_atomically(folder / name, content)

@@ -74,13 +74,12 @@ def _paper(files: tuple[str, ...], path: Path, folder: Path, *, log: bool) -> No
 
 def _write(page: Page | PaperPage, path: Path) -> Iterator[Path]:
     """Write HTML, Markdown and the pictures of the latter; yield the files."""
-    from cgl_ignite.analysis.canvas import as_png
     from cgl_ignite.page import as_html, as_markdown
     from cgl_ignite.tracking.files import write_atomically
 
     beside = path.with_name(f"{path.stem}_files")
     contents = {path: as_html(page).encode(), path.with_suffix(".md"): as_markdown(page, beside.name).encode()}
-    contents |= {beside / f"{one.name}.png": as_png(one.figure) for one in page.pictures}
+    contents |= {beside / f"{one.name}.png": one.png() for one in page.pictures}
     for file, content in contents.items():
         write_atomically(file, content)
         yield file

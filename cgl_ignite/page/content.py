@@ -9,19 +9,18 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import chain, count
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from cgl_ignite.analysis.comparison import TableRow
 from cgl_ignite.analysis.paper import STATEMENT
 from cgl_ignite.analysis.tables import notes, used_columns
+from cgl_ignite.page.analysed import AnalysedPart, analysed_parts
+from cgl_ignite.page.parts import Grid, Picture
 from cgl_ignite.page.sentences import findings, question, title
 from cgl_ignite.page.setting import common_setting, deviations_from_paper, differing_values, portable_toml
 from cgl_ignite.page.source import PageRun, Source, open_source
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-__all__ = ["Grid", "Page", "Picture", "gather", "title_of_picture", "unfinished"]
+__all__ = ["Page", "gather", "title_of_picture", "unfinished"]
 
 COSTS = ("parameters", "training time", "MAdds per", "training MAdds", "optimizer steps")
 """Beginnings of the heads of the columns that tell what a method costs."""
@@ -43,23 +42,6 @@ GRID = "Test accuracy over the grid"
 
 
 @dataclass(frozen=True)
-class Grid:
-    """A table: its heads, and rows of cells."""
-
-    heads: Sequence[str]
-    rows: Sequence[Sequence[str]]
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure, with what it shows, and a short name for its file."""
-
-    name: str
-    title: str
-    figure: Figure
-
-
-@dataclass(frozen=True)
 class Page:
     """What a page says, section by section.
 
@@ -67,6 +49,7 @@ class Page:
         missing: the runs that are not finished, and why.
         seconds: the training time of all runs together; ``cost``: what each method costs.
         findings: the result in sentences.
+        figures: the pictures of the comparison; ``analyses``: what else was measured of its runs.
         paper: ours beside the paper's, for methods in the paper's setting; ``deviations``: why others are not there.
         commands: what repeats the runs; ``pipelines``: the files that they read, by name.
         surroundings: versions, hardware and commit, with the runs that they hold for.
@@ -83,7 +66,8 @@ class Page:
     findings: Sequence[str]
     table: Grid
     notes: Sequence[str]
-    pictures: Sequence[Picture]
+    figures: Sequence[Picture]
+    analyses: Sequence[AnalysedPart]
     seconds: str
     cost: Grid
     paper: Grid
@@ -94,6 +78,11 @@ class Page:
     runs: Grid
     surroundings: Sequence[tuple[str, Grid]]
     source: Source
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """All pictures of the page."""
+        return [*self.figures, *(picture for part in self.analyses for picture in part.pictures)]
 
 
 def gather(which: Sequence[str], folder: Path) -> Page:
@@ -121,9 +110,10 @@ def gather(which: Sequence[str], folder: Path) -> Page:
         findings=list(findings(rows, report.reference)),
         table=_table(rows, report.reference, lambda head: not head.startswith((*COSTS, PAPER))),
         notes=[note for note in notes(rows, source.equal) if note != STATEMENT],
-        pictures=[
-            Picture(Path(name).stem, title_of_picture(name), figure) for name, figure in report.figures().items()
+        figures=[
+            Picture.drawn(Path(name).stem, title_of_picture(name), figure) for name, figure in report.figures().items()
         ],
+        analyses=analysed_parts(source),
         seconds=_duration(sum(run.train_seconds for run in report.runs)),
         cost=_table(rows, report.reference, lambda head: head.startswith(COSTS if source.costs else KNOWN_OF_RUNS)),
         paper=Grid(("method", "ours, %", "the paper's, %", "difference"), paper),

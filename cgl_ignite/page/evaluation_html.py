@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cgl_ignite.analysis.canvas import DPI
-from cgl_ignite.page.content import Grid
 from cgl_ignite.page.evaluation_page import EvaluationPage, ShownMistake
+from cgl_ignite.page.parts import Grid
 from cgl_ignite.page.render import render
 
 if TYPE_CHECKING:

@@ -14,7 +14,9 @@ from cgl_ignite.analysis.ranking import ranks
 from cgl_ignite.analysis.statistics import Spread
 from cgl_ignite.comparison.pictures import axis_figures
 from cgl_ignite.config.dump import differences
-from cgl_ignite.page.content import Grid, Picture, title_of_picture, unfinished
+from cgl_ignite.page.analysed import AnalysedPart, analysed_parts
+from cgl_ignite.page.content import title_of_picture, unfinished
+from cgl_ignite.page.parts import Grid, Picture
 from cgl_ignite.page.pieces import FoundPiece, find_pieces
 from cgl_ignite.page.setting import common_setting, in_words
 from cgl_ignite.page.source import Source
@@ -34,6 +36,7 @@ class Piece:
         table: ours beside the paper's.
         setting: of the first run; ``deviations``: where it differs from the paper's size.
         missing: the runs that are not finished, and why.
+        figures: the pictures of the comparison; ``analyses``: what else was measured of its runs.
         command: what runs it, or the rest of it.
     """
 
@@ -44,8 +47,14 @@ class Piece:
     setting: Sequence[tuple[str, str]]
     deviations: Sequence[str]
     missing: Grid
-    pictures: Sequence[Picture]
+    figures: Sequence[Picture]
+    analyses: Sequence[AnalysedPart]
     command: str
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """All pictures of the piece."""
+        return [*self.figures, *(picture for part in self.analyses for picture in part.pictures)]
 
 
 @dataclass(frozen=True)
@@ -84,7 +93,7 @@ def _piece(found: FoundPiece) -> Piece:
     command = ["cgl", "compare", str(found.file), *(["--small"] if found.size == "small" else [])]
     empty = Grid((), [])
     if source is None:
-        return Piece(name, found.title, STATES[""], empty, [], [], empty, [], shlex.join(command))
+        return Piece(name, found.title, STATES[""], empty, [], [], empty, [], [], shlex.join(command))
     first = source.finished[0]
     full = found.full.get(first.method)
     changed = differences(first.setting, full) if full else {}
@@ -96,18 +105,19 @@ def _piece(found: FoundPiece) -> Piece:
         setting=common_setting(first),
         deviations=[f"{key}: {in_words(there)} instead of {in_words(here)}" for key, (there, here) in changed.items()],
         missing=unfinished(source.missing),
-        pictures=list(_pictures(name, source)),
+        figures=list(_figures(name, source)),
+        analyses=analysed_parts(source, f"{name}_"),
         command=shlex.join(command),
     )
 
 
-def _pictures(piece: str, source: Source) -> Iterator[Picture]:
+def _figures(piece: str, source: Source) -> Iterator[Picture]:
     """Draw the rows along their axes, or, without axes, side by side."""
     report = source.report
     figures = {f"{name}.png": figure for name, figure in axis_figures(report.methods).items()}
     figures = figures or {"accuracy.png": report.figures()["accuracy.png"]}
     for name, figure in figures.items():
-        yield Picture(f"{piece}_{Path(name).stem}", title_of_picture(name), figure)
+        yield Picture.drawn(f"{piece}_{Path(name).stem}", title_of_picture(name), figure)
 
 
 def _with_paper(piece: str, row: TableRow) -> TableRow:

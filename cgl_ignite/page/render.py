@@ -4,35 +4,26 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from cgl_ignite.analysis.canvas import as_svg
-from cgl_ignite.page.content import Page, Picture
+from cgl_ignite.page.content import Page
 from cgl_ignite.page.paper import PaperPage
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 __all__ = ["as_html", "as_markdown", "render"]
 
 
 def as_html(page: Page | PaperPage) -> str:
     """Write a page as one HTML file that needs no other file and no network."""
-    pictures = [_picture(one, f"data:image/svg+xml;base64,{_encoded(one.figure)}") for one in page.pictures]
-    return _render("html.j2", page, pictures)
+    sources = {one.name: f"data:image/svg+xml;base64,{base64.b64encode(one.svg()).decode()}" for one in page.pictures}
+    return render(f"{page.template}.html.j2", page=page, sources=sources)
 
 
 def as_markdown(page: Page | PaperPage, folder: str) -> str:
     """Write a page as Markdown; its pictures lie as ``NAME.png`` in a folder beside it."""
-    pictures = [_picture(one, f"{folder}/{one.name}.png") for one in page.pictures]
-    return _render("md.j2", page, pictures)
-
-
-def _render(suffix: str, page: Page | PaperPage, pictures: list[dict[str, str]]) -> str:
-    sources = {one["name"]: one["source"] for one in pictures}
-    return render(f"{page.template}.{suffix}", page=page, pictures=pictures, sources=sources)
+    sources = {one.name: f"{folder}/{one.name}.png" for one in page.pictures}
+    return render(f"{page.template}.md.j2", page=page, sources=sources)
 
 
 def render(template: str, **values: Any) -> str:
@@ -47,14 +38,6 @@ def render(template: str, **values: Any) -> str:
     )
     environment.filters["plain"] = _plain
     return environment.get_template(template).render(**values)
-
-
-def _picture(one: Picture, source: str) -> dict[str, str]:
-    return {"name": one.name, "title": one.title, "source": source}
-
-
-def _encoded(figure: Figure) -> str:
-    return base64.b64encode(as_svg(figure)).decode()
 
 
 def _plain(text: Any) -> str:
