@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from cgl_ignite.cli.options import json_option
+from cgl_ignite.cli.options import json_option, read_tuning
 from cgl_ignite.errors import InputError, Interrupted, RunFailed
 
 if TYPE_CHECKING:
@@ -61,18 +61,6 @@ def _read_equal(context: click.Context, parameter: click.Parameter, text: str | 
         raise click.BadParameter(str(error)) from None
 
 
-def _read_tuning(context: click.Context, parameter: click.Parameter, text: str | None) -> Tuning | None:
-    """Read a key and its values."""
-    if text is None:
-        return None
-    from cgl_ignite.comparison.rows import Tuning
-
-    try:
-        return Tuning.read(text)
-    except InputError as error:
-        raise click.BadParameter(str(error)) from None
-
-
 @click.command()
 @click.argument("pipeline", type=click.Path())
 @click.option("--methods", metavar="all|A,B", help="Which methods are compared; else those of [compare], or all.")
@@ -108,7 +96,7 @@ def _read_tuning(context: click.Context, parameter: click.Parameter, text: str |
 @click.option(
     "--tune",
     metavar="KEY=[A, B]",
-    callback=_read_tuning,
+    callback=read_tuning,
     help="First choose a value for each method: the best on the holdout with the first seed.",
 )
 @json_option

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from cgl_ignite.cli.frame import duration
+from cgl_ignite.cli.output import short_path
 from cgl_ignite.metrics.predictions import unit_of
 from cgl_ignite.selection import candidates
 from cgl_ignite.tracking.store import Store, own_store
@@ -45,9 +46,9 @@ def results(summary: Summary, result: Result, model: str | None) -> Iterator[Tex
     if result.diversity is not None:
         yield _entry("diversity", f"{result.diversity:.3f}")
     yield _entry("training time", duration(result.train_seconds))
-    yield _entry("run", _short(summary.folder))
-    yield _entry("checkpoint", _short(Path(result.checkpoint)))
-    yield _entry("student", _short(Path(result.student)))
+    yield _entry("run", short_path(summary.folder))
+    yield _entry("checkpoint", short_path(Path(result.checkpoint)))
+    yield _entry("student", short_path(Path(result.student)))
     if model is not None:
         yield _entry("model in MLflow", model)
     yield _entry("MLflow", _place(result.tracking_uri))
@@ -103,7 +104,7 @@ def _rows(rows: int) -> str:
 
 def _commands(summary: Summary, result: Result) -> Iterator[tuple[str, str]]:
     home = summary.folder.parent.parent
-    where = "" if home == Path("mlruns").absolute() else f" --folder {shlex.quote(_short(home))}"
+    where = "" if home == Path("mlruns").absolute() else f" --folder {shlex.quote(short_path(home))}"
     own = Store(result.tracking_uri, None).database == own_store(home).database
     run = result.run_id[:8]
     yield f"cgl ui{where}" if own else f"cgl ui --uri {shlex.quote(result.tracking_uri)}", "charts of all runs"
@@ -123,9 +124,4 @@ def _entry(name: str, value: str, style: str = "") -> Text:
 def _place(uri: str) -> str:
     """The file of a local database, else the address as it is."""
     database = Store(uri, None).database
-    return uri if database is None else _short(database)
-
-
-def _short(path: Path) -> str:
-    """The path from the current folder, if it lies within."""
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+    return uri if database is None else short_path(database)

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cgl_ignite.errors import InputError
 
-__all__ = ["Target", "folder_option", "json_option", "plugins_option"]
+if TYPE_CHECKING:
+    from cgl_ignite.comparison.rows import Tuning
+
+__all__ = ["Target", "folder_option", "json_option", "plugins_option", "read_tuning"]
+
+
+def read_tuning(context: click.Context, parameter: click.Parameter, text: str | None) -> Tuning | None:
+    """Read a key and its values."""
+    if text is None:
+        return None
+    from cgl_ignite.comparison.rows import Tuning
+
+    try:
+        return Tuning.read(text)
+    except InputError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 class Target(click.ParamType[Path]):

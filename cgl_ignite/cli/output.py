@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,7 +16,7 @@ from cgl_ignite.errors import escaped, escaped_lines
 if TYPE_CHECKING:
     from rich.console import ConsoleOptions, RenderableType
 
-__all__ = ["SafeConsole", "cells", "say"]
+__all__ = ["SafeConsole", "cells", "say", "short_path"]
 
 
 class SafeConsole(Console):
@@ -43,6 +44,11 @@ def cells(row: Iterable[str]) -> list[Text]:
 def say(text: object, *, err: bool = False) -> None:
     """Write lines to stdout or stderr."""
     click.echo(escaped_lines(text), err=err)
+
+
+def short_path(path: Path) -> str:
+    """The path from the current folder, if it lies within."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _one_line(given: Any) -> Any:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Sequence
-from dataclasses import KW_ONLY, asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, asdict, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cgl_ignite.cli.options import json_option
+from cgl_ignite.cli.options import json_option, read_tuning
 from cgl_ignite.errors import InputError, Interrupted
 
 if TYPE_CHECKING:
-    from cgl_ignite.comparison.against import Outcome
+    from cgl_ignite.comparison.rows import Tuning
+    from cgl_ignite.config.schema import Pipeline
     from cgl_ignite.display import Screen
     from cgl_ignite.distributed.peers import Peers
     from cgl_ignite.pipeline import RunResult
@@ -30,6 +31,12 @@ __all__ = ["run"]
 @click.option("--resume", is_flag=True, help="Go on with the newest unfinished run of this pipeline and seed.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to train.")
 @click.option("--against", metavar="METHOD", help="Then train this method, too, at the same cost, and compare.")
+@click.option(
+    "--tune",
+    metavar="KEY=[A, B]",
+    callback=read_tuning,
+    help="Train with each value and the first seed, then with the one that is best on the holdout.",
+)
 @click.option("--register", metavar="NAME", help="Make the selected student a version of this model in MLflow.")
 @json_option
 @click.option("--quiet", is_flag=True, help="Show no progress.")
@@ -40,6 +47,7 @@ def run(
     resume: bool,
     device: str | None,
     against: str | None,
+    tune: Tuning | None,
     register: str | None,
     as_json: bool,
     quiet: bool,
@@ -54,64 +62,100 @@ def run(
     from cgl_ignite.cli.render import make_screen
 
     changes = [*overrides, *([f"seeds={list(seeds)}"] if seeds else []), *([f"run.device={device}"] if device else [])]
-    training = Training(pipeline, changes, against, resume=resume, register=register)
+    command = ["cgl", "run", pipeline, *(part for change in overrides for part in ("--set", change))]
+    command += [part for seed in seeds for part in ("--seed", str(seed))]
+    training = Training(pipeline, changes, against, tune, command, resume=resume, register=register)
     with with_peers() as peers:
         quiet = quiet or (peers is not None and not peers.first)
         try:
             with reading(quiet=quiet):
-                results, compared = training.run(make_screen(quiet=quiet), peers)
+                tell = (lambda text: None) if quiet else partial(say, err=True)
+                ending = training.run(partial(make_screen, quiet), peers, tell)
         except Interrupted as error:
-            options = [part for change in overrides for part in ("--set", change)]
-            options += [part for seed in seeds for part in ("--seed", str(seed))]
-            options += [] if against is None else ["--against", against]
-            options += [] if register is None else ["--register", register]
-            command = shlex.join(["cgl", "run", pipeline, *options, "--resume"])
-            raise Interrupted(f"{error}; the state is saved, go on with: {command}") from None
-        if compared is not None and not quiet:
-            from cgl_ignite.cli.against import show_outcome
+            raise Interrupted(f"{error}; the state is saved, go on with: {training.again}") from None
+        if not quiet:
+            ending.show()
+        if ending.results:
+            say(ending.as_json() if as_json else "\n".join(result.student for result in ending.results))
 
-            show_outcome(compared)
-        if results:
-            say(_json(results, compared) if as_json else "\n".join(result.student for result in results))
+
+@dataclass(frozen=True)
+class Ending:
+    """The runs of the pipeline, what else is shown at the end, and what else stands in the JSON object."""
+
+    results: Sequence[RunResult]
+    show: Callable[[], None] = lambda: None
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> str:
+        """Write everything as one JSON object."""
+        return json.dumps({**_tree(self.results), **self.more})
 
 
 @dataclass(frozen=True)
 class Training:
-    """What is trained: a pipeline with its changes and, if one is given, another method ``against`` it."""
+    """What is trained: a pipeline with its changes, and another method ``against`` it, or values that it ``tunes``.
+
+    ``command``: what the user has given, without these.
+    """
 
     pipeline: str
     changes: Sequence[str]
     against: str | None
+    tuning: Tuning | None
+    command: Sequence[str]
     _: KW_ONLY
     resume: bool
     register: str | None
 
-    def run(self, screen: Screen, peers: Peers | None) -> tuple[Sequence[RunResult], Outcome | None]:
-        """Train, beside ``peers`` if there are several processes."""
-        return (self._alone(screen, peers), None) if self.against is None else self._compared(screen, peers)
+    @property
+    def again(self) -> str:
+        """The command that goes on."""
+        options = [] if self.against is None else ["--against", self.against]
+        options += [] if self.tuning is None else ["--tune", str(self.tuning)]
+        options += [] if self.register is None else ["--register", self.register]
+        return shlex.join([*self.command, *options, "--resume"])
 
-    def _alone(self, screen: Screen, peers: Peers | None) -> Sequence[RunResult]:
+    def run(self, make_screen: Callable[..., Screen], peers: Peers | None, tell: Callable[[str], object]) -> Ending:
+        """Train, beside ``peers`` if there are several processes; ``tell`` writes a line."""
+        if self.against is not None and self.tuning is not None:
+            raise InputError("--against and --tune do not go together; tune first, then compare with the chosen value")
+        if self.against is None and self.tuning is None:
+            return self._alone(make_screen(), peers)
+        if peers is not None:
+            option = "--against" if self.tuning is None else "--tune"
+            raise InputError(f"{option} runs in one process; leave out torchrun, or {option}")
+        if self.tuning is not None:
+            return self._tuned(self.tuning, make_screen(brief=True), tell)
+        return self._compared(str(self.against), make_screen())
+
+    def _alone(self, screen: Screen, peers: Peers | None) -> Ending:
         from cgl_ignite.catalogue import load_pipeline
         from cgl_ignite.pipeline import run
 
         load = partial(load_pipeline, self.pipeline, self.changes)
         setting = load() if peers is None else peers.in_step(load)
-        return run(setting, resume=self.resume, screen=screen, register=self.register, peers=peers)
+        return Ending(run(setting, resume=self.resume, screen=screen, register=self.register, peers=peers))
 
-    def _compared(self, screen: Screen, peers: Peers | None) -> tuple[Sequence[RunResult], Outcome]:
+    def _compared(self, method: str, screen: Screen) -> Ending:
+        from cgl_ignite.cli.against import show_outcome
         from cgl_ignite.comparison.against import opponents
         from cgl_ignite.config.load import load_document
 
-        if peers is not None:
-            raise InputError("--against runs in one process; leave out torchrun, or --against")
-        both = opponents(load_document(self.pipeline, self.changes), str(self.against))
+        both = opponents(load_document(self.pipeline, self.changes), method)
         outcome = both.run(resume=self.resume, screen=screen, register=self.register)
-        return outcome.own, outcome
+        return Ending(outcome.own, partial(show_outcome, outcome), {"against": outcome.tree()})
 
+    def _tuned(self, tuning: Tuning, screen: Screen, tell: Callable[[str], object]) -> Ending:
+        from cgl_ignite.catalogue import load_pipeline
+        from cgl_ignite.cli.tuned import show_tuned
+        from cgl_ignite.comparison.tuned import tune
 
-def _json(results: Sequence[RunResult], compared: Outcome | None) -> str:
-    more = {} if compared is None else {"against": compared.tree()}
-    return json.dumps({**_tree(results), **more})
+        def load(more: Sequence[str]) -> Pipeline:
+            return load_pipeline(self.pipeline, [*self.changes, *more])
+
+        tuned = tune(tuning, load, screen=screen, tell=tell, register=self.register)
+        return Ending(tuned.results, partial(show_tuned, tuned, self.command), {"tuned": tuned.tree()})
 
 
 def _tree(results: Sequence[RunResult]) -> dict[str, Any]:

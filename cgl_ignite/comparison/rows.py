@@ -18,7 +18,7 @@ from cgl_ignite.config.variants import deviations
 from cgl_ignite.errors import InputError, RunFailed
 from cgl_ignite.tracking.files import read_rows
 
-__all__ = ["Tuning", "derived_rows", "stretched"]
+__all__ = ["Tuning", "derived_rows", "holdout_score", "stretched"]
 
 
 def stretched(pipelines: Mapping[str, Pipeline], lengths: Sequence[int]) -> dict[str, Pipeline]:
@@ -54,7 +54,7 @@ class Tuning:
         Raises:
             InputError: it is not a key with a list of values.
         """
-        tree: Any = load_document({}, [text]).tree
+        tree: Any = load_document({}, [text]).tree if "=" in text else None
         names = []
         while isinstance(tree, dict) and len(tree) == 1:
             ((name, tree),) = tree.items()
@@ -92,7 +92,7 @@ class Tuning:
             for value in self.values
             for name, one in bind(self.overrides(dict.fromkeys(names, value))).items()
         }
-        scores = {row.name: _scores(list(row.runs.values())) for row in run(rows).methods if row.runs}
+        scores = {row.name: holdout_score(list(row.runs.values())) for row in run(rows).methods if row.runs}
         chosen = {}
         for name in names:
             found = {self._row(name, value): value for value in self.values if self._row(name, value) in scores}
@@ -105,7 +105,7 @@ class Tuning:
         return f"{name} {self.key}={toml_value(value)}"
 
 
-def _scores(runs: Sequence[Any]) -> tuple[float, float]:
+def holdout_score(runs: Sequence[Any]) -> tuple[float, float]:
     """Return the mean holdout accuracy of the selected students of some runs, and their mean cross-entropy, negated."""
     return fmean(run.holdout_accuracy for run in runs), -fmean(map(_cross_entropy, runs))
 

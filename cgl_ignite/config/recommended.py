@@ -20,7 +20,9 @@ _UNEQUAL = 10
 """So many times as many rows in the most frequent class as in the rarest one call for weights."""
 _RATES = {"resnet8": 3e-3, "resnet18": 3e-3, "resnet34": 3e-3}
 _RATE_OF_OTHERS = 1e-3
-_NARROW = "a network of width 8 may take 1e-2"
+_MATTERS = "matters most; the best of three: cgl run FILE --tune 'optim.learning_rate={}'"
+_TRIED = {3e-3: "[1e-3, 3e-3, 1e-2]", 1e-3: "[3e-4, 1e-3, 3e-3]"}
+"""What is tried instead of each rate."""
 _ONE_NETWORK = "one network; does a pool pay on your data? cgl run FILE --set method.preset=dml --against baseline"
 
 
@@ -56,9 +58,10 @@ def recommended(tree: Tree, dataset: Recipe, size: DataSize) -> tuple[Tree, Comm
     """
     data, method, texts = dict(tree["data"]), dict(tree["method"]), dataset.modality == "text"
     data["augment"] = [_DROPOUT] if texts else [data.get("augment", {"kind": "crop_flip"}), _CUTMIX]
+    rate = _RATES.get(tree["backbone"]["kind"], _RATE_OF_OTHERS)
     optim = {
         "kind": "adamw",
-        "learning_rate": _RATES.get(tree["backbone"]["kind"], _RATE_OF_OTHERS),
+        "learning_rate": rate,
         "weight_decay": 0.05,
         "decay": "weights",
         "batch_size": 64 if size.rows is None or size.rows >= 1000 else 32,
@@ -66,9 +69,7 @@ def recommended(tree: Tree, dataset: Recipe, size: DataSize) -> tuple[Tree, Comm
     }
     length = {"epochs": _epochs(size.rows, _OF_TEXTS if texts else _OF_IMAGES)}
     run = {**length, **dataset.sections.get("run", {}), "average": {"kind": "ema", "decay": 0.998}}
-    comments = {"method.preset": _ONE_NETWORK}
-    if tree["backbone"]["kind"] in _RATES:
-        comments["optim.learning_rate"] = _NARROW
+    comments = {"method.preset": _ONE_NETWORK, "optim.learning_rate": _MATTERS.format(_TRIED[rate])}
     if size.each and size.each[1] >= _UNEQUAL * size.each[0]:
         data["balance"] = "sampling"
         method["selection"] = {"kind": "last", "by": "macro_f1"}

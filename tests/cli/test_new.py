@@ -8,6 +8,7 @@ from PIL import Image
 
 from cgl_ignite.catalogue import load_pipeline
 from cgl_ignite.cli.main import cgl
+from cgl_ignite.comparison.rows import Tuning
 
 
 def new(*arguments: str) -> Result:
@@ -79,7 +80,10 @@ def test_the_default_is_one_network_with_the_recipe(workdir: Path) -> None:
     assert [part.kind for part in pipeline.data.augment] == ["crop_flip", "cutmix"]
     assert pipeline.run.epochs == 60  # 300 epochs for 1,000 rows, fewer by the root of 50, and at least 60
     text = Path("mine.toml").read_text()
-    assert "--against baseline" in text and "learning_rate = 0.003  # a network of width 8 may take 1e-2\n" in text
+    assert "--against baseline" in text
+    (rate,) = [line for line in text.splitlines() if line.startswith("learning_rate")]
+    assert rate.startswith("learning_rate = 0.003  # matters most; the best of three: cgl run FILE --tune")
+    assert str(Tuning.read(rate.split("'")[1])) == "optim.learning_rate=[0.001, 0.003, 0.01]"
 
 
 def own(dataset: str, backbone: str, path: str, *more: str) -> Result:

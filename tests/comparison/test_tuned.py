@@ -1,0 +1,93 @@
+"""A pipeline with the best of several values: chosen on the holdout, trained with every seed, nothing twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cgl_ignite.catalogue import load_pipeline
+from cgl_ignite.comparison.rows import Tuning
+from cgl_ignite.comparison.tuned import Trial, Tuned, tune
+from cgl_ignite.config.schema import Pipeline
+from cgl_ignite.errors import InputError, RunFailed
+from cgl_ignite.pipeline import RunResult, run
+from tests.comparison.test_against import TREE
+
+RATES = Tuning("optim.learning_rate", (1e-6, 1e-2))
+
+
+def load(more: Sequence[str]) -> Pipeline:
+    return load_pipeline({**TREE, "method": {"preset": "baseline"}, "seeds": [1, 2]}, more)
+
+
+def test_the_best_on_the_holdout_is_trained_with_every_seed(workdir: Path) -> None:
+    found = tune(RATES, load)
+    scores = {trial.value: trial.result.holdout_accuracy for trial in found.trials}
+    assert scores[1e-2] > scores[1e-6] and found.best.value == 1e-2
+    assert [result.seed for result in found.results] == [1, 2]
+    assert found.results[0] == found.best.result
+    assert found.setting == "optim.learning_rate=0.01" and found.end == "largest"
+    assert len(list((workdir / "mlruns" / "runs").iterdir())) == 3, "two values, and one seed more"
+    (alone,) = run(load(["seeds=[1]", "optim.learning_rate=1e-2"]), reuse=True)
+    assert alone == found.results[0]
+
+
+def test_again_it_trains_nothing(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = tune(RATES, load)
+    monkeypatch.setattr("cgl_ignite.pipeline.session.run_seed", None)
+    assert tune(RATES, load) == first
+
+
+def test_a_value_that_fails_is_told_and_the_others_are_trained(workdir: Path) -> None:
+    found = tune(Tuning("optim.learning_rate", (1e30, 1e-2)), load)
+    assert found.trials[0].result is None and "not finite" in found.trials[0].reason
+    assert found.best.value == 1e-2
+    assert found.tree()["values"][0] == {"value": 1e30, "failed": found.trials[0].reason}
+    with pytest.raises(RunFailed, match=r"failed with every value of optim\.learning_rate; the first: .*not finite"):
+        tune(Tuning("optim.learning_rate", (1e30, 1e31)), load)
+
+
+def test_values_are_checked_before_anything_is_trained(workdir: Path) -> None:
+    with pytest.raises(InputError, match=r"optim\.learning_rate"):
+        tune(Tuning("optim.learning_rate", (1e-3, -1.0)), load)
+    with pytest.raises(InputError, match=r"--tune optim\.learning_rate: 0\.001 and 0\.001 give the same training"):
+        tune(Tuning("optim.learning_rate", (1e-3, 0.001)), load)
+    with pytest.raises(InputError, match=r"--tune run\.threads: 1 and 2 give the same training"):
+        tune(Tuning("run.threads", (1, 2)), load)
+    assert not (workdir / "mlruns").exists()
+
+
+def trial(value: Any, accuracy: float, result: RunResult) -> Trial:
+    return Trial(value, replace(result, holdout_accuracy=accuracy, holdout_standard_error=2.0))
+
+
+def tuned(values: Sequence[Any], accuracies: Sequence[float], result: RunResult) -> Tuned:
+    trials = [trial(value, one, result) for value, one in zip(values, accuracies, strict=True)]
+    return Tuned("a.b", trials, trials[accuracies.index(max(accuracies))], [result])
+
+
+def test_what_few_rows_do_not_tell_apart(result: RunResult) -> None:
+    found = tuned([1, 2, 3, 4], [87.9, 90.0, 88.1, 70.0], result)
+    assert [found.is_close(one) for one in found.trials] == [False, False, True, False]
+    assert not found.is_close(Trial(5, None, "failed"))
+
+
+@pytest.mark.parametrize(
+    ("values", "accuracies", "end"),
+    [
+        ([1e-3, 1e-2, 1e-1], [1.0, 2.0, 3.0], "largest"),
+        ([1e-3, 1e-2, 1e-1], [3.0, 2.0, 1.0], "smallest"),
+        ([1e-3, 1e-2, 1e-1], [1.0, 3.0, 2.0], None),
+        ([1e-3], [1.0], None),
+        (["adam", "sgd"], [1.0, 2.0], None),
+        ([{"kind": "none"}, {"kind": "cutmix"}], [1.0, 2.0], None),
+    ],
+)
+def test_the_best_at_an_end_may_not_be_the_best(
+    result: RunResult, values: Sequence[Any], accuracies: Sequence[float], end: str | None
+) -> None:
+    assert tuned(values, accuracies, result).end == end
