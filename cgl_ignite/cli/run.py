@@ -94,9 +94,9 @@ class Ending:
 
 @dataclass(frozen=True)
 class Training:
-    """What is trained: a pipeline with its changes, and another method ``against`` it, or values that it ``tunes``.
+    """What is trained: a pipeline with its changes, another method ``against`` it, or one value after the other.
 
-    ``command``: what the user has given, without these.
+    ``tuning``: these values. ``command``: what the user has given, without the last two.
     """
 
     pipeline: str
