@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -101,7 +101,7 @@ def _piece(found: FoundPiece) -> Piece:
         name=name,
         title=found.title,
         state=f"{STATES[found.size]}, {len(source.finished)} of {found.cells} runs",
-        table=_table([_with_paper(name, row) for row in source.report.rows]),
+        table=_table([_with_paper(name, row) for row in source.report.rows], _tasks(source)),
         setting=common_setting(first),
         deviations=[f"{key}: {in_words(there)} instead of {in_words(here)}" for key, (there, here) in changed.items()],
         missing=unfinished(source.missing),
@@ -128,11 +128,16 @@ def _with_paper(piece: str, row: TableRow) -> TableRow:
     return replace(row, paper=Spread(printed.mean, printed.std), paper_metric=printed.metric)
 
 
-def _table(rows: Sequence[TableRow]) -> Grid:
-    """Put ours beside the paper's, with the ranks of both among the rows of the same variant."""
+def _tasks(source: Source) -> dict[str, tuple[str, str]]:
+    """Name the data set and the backbone of each row."""
+    return {row.name: (row.dataset, row.backbone) for row in source.report.methods}
+
+
+def _table(rows: Sequence[TableRow], tasks: Mapping[str, tuple[str, str]]) -> Grid:
+    """Put ours beside the paper's, with the ranks of both among the rows with the same data set and backbone."""
     printed = any(row.paper for row in rows)
     compared = ("the paper's", "rank: ours", "rank: the paper's") if printed else ("rank",)
-    ours, theirs = _ranks(rows, _measured), _ranks(rows, lambda row: row.paper)
+    ours, theirs = _ranks(rows, tasks, _measured), _ranks(rows, tasks, lambda row: row.paper)
     lines = []
     for row in rows:
         paper = [_paper(row)] if printed else []
@@ -151,10 +156,12 @@ def _paper(row: TableRow) -> str:
     return _text(row.paper, "{:.2f}" if accuracy else "{:.3f}", " %" if accuracy else f" {row.paper_metric}")
 
 
-def _ranks(rows: Sequence[TableRow], read: Callable[[TableRow], Spread | None]) -> dict[str, str]:
+def _ranks(
+    rows: Sequence[TableRow], tasks: Mapping[str, tuple[str, str]], read: Callable[[TableRow], Spread | None]
+) -> dict[str, str]:
     found = dict.fromkeys((row.method for row in rows), NOTHING)
-    for variant in dict.fromkeys(row.variant for row in rows):
-        known = {row.method: value.mean for row in rows if row.variant == variant and (value := read(row))}
+    for task in dict.fromkeys(tasks.values()):
+        known = {row.method: value.mean for row in rows if tasks[row.method] == task and (value := read(row))}
         found |= {name: f"{rank:g}" for name, rank in zip(known, ranks(list(known.values())), strict=True)}
     return found
 
