@@ -126,7 +126,7 @@ def counts_figure(counts: Mapping[str, Mapping[AxisValue, float]], name: str, ti
         logarithmic(axes.yaxis)
         detail += ", on a logarithmic scale"
     else:
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.08 * max(values))
         axes.yaxis.set_major_formatter(EngFormatter(sep=""))
     axes.grid(axis="y")
     if len(counts) > 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
@@ -29,7 +29,9 @@ __all__ = [
     "as_png",
     "as_svg",
     "cells",
+    "differ",
     "headline",
+    "legend_columns",
     "line_style",
     "logarithmic",
     "lower_triangle",
@@ -38,6 +40,9 @@ __all__ = [
     "point_style",
     "styled",
 ]
+
+LISTED = 15
+"""So many names go into a column of a legend."""
 
 P = ParamSpec("P")
 
@@ -134,6 +139,22 @@ def headline(axes: Axes, title: str, detail: str) -> None:
     """Write a title, and what it means in smaller type below it."""
     axes.set_title(title, pad=20)
     axes.annotate(detail, (0, 1), (0, 6), "axes fraction", "offset points", color=MUTED, fontsize=8)
+
+
+def legend_columns(names: int) -> int:
+    """Say how many columns a legend of so many names needs to fit beside a figure of usual height."""
+    return -(-names // LISTED)
+
+
+def differ(values: Iterable[float]) -> bool:
+    """Whether positive values lie so far apart that a picture of them tells something: by a tenth.
+
+    Example:
+        >>> differ([100, 109]), differ([100, 111])
+        (False, True)
+    """
+    known = list(values)
+    return max(known) > 1.1 * min(known)
 
 
 def logarithmic(axis: Axis) -> None:

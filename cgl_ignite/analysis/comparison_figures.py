@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cgl_ignite.analysis.canvas import INK, LINES, PALETTE, headline, method_color, new_figure, styled
+from cgl_ignite.analysis.canvas import INK, LINES, PALETTE, headline, legend_columns, method_color, new_figure, styled
 from cgl_ignite.analysis.series import Series
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ __all__ = ["accuracy_figure", "curves_figure"]
 
 ROOM = 0.35
 """The axis begins so much of the range of all values below the least one."""
-LISTED = 15
-"""So many names go into a column of the legend."""
 ERROR_BAR: dict[str, Any] = {"color": INK, "linewidth": 1.3, "zorder": 3}
 SEED: dict[str, Any] = {"markeredgecolor": INK, "markersize": 5, "zorder": 4}
 
@@ -72,7 +70,7 @@ def curves_figure(journals: Mapping[str, Sequence[Sequence[MetricsRow]]], key: s
         journals: for each method, the rows of each seed.
         key: the value that is drawn; a method that lacks it is left out.
     """
-    columns = -(-len(journals) // LISTED)
+    columns = legend_columns(len(journals))
     figure = new_figure(7.6 + 1.7 * (columns - 1), 4.3)
     axes = figure.subplots()
     for place, (name, seeds) in enumerate(journals.items()):

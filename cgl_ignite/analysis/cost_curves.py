@@ -10,7 +10,7 @@ from itertools import combinations, pairwise
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from cgl_ignite.analysis.canvas import INK, PALETTE, headline, logarithmic, new_figure, styled
+from cgl_ignite.analysis.canvas import INK, PALETTE, headline, legend_columns, logarithmic, new_figure, styled
 from cgl_ignite.analysis.statistics import spread, t_interval
 
 if TYPE_CHECKING:
@@ -79,7 +79,8 @@ def _at(curve: Sequence[CostPoint], work: float) -> float:
 @styled
 def cost_figure(curves: Mapping[str, Sequence[CostPoint]]) -> Figure:
     """Draw test accuracy against multiply-adds: means with their t-interval over seeds, and every seed."""
-    figure = new_figure(7.6, 4.3)
+    columns = legend_columns(len(curves))
+    figure = new_figure(7.6 + 1.7 * (columns - 1), 4.3)
     axes = figure.subplots()
     for place, (name, points) in enumerate(curves.items()):
         color = PALETTE[place % len(PALETTE)]
@@ -100,6 +101,6 @@ def cost_figure(curves: Mapping[str, Sequence[CostPoint]]) -> Figure:
     axes.tick_params(labelcolor=INK)
     axes.grid(axis="y")
     axes.set_axisbelow(True)
-    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), ncols=columns)
     headline(axes, "Test accuracy in percent, against the cost of the training", "mean, 95 % interval, every seed")
     return figure

@@ -7,6 +7,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from cgl_ignite.analysis.axis_figures import AxisValue, axis_figure, counts_figure, grid_figure, two_metrics_figure
+from cgl_ignite.analysis.canvas import differ
 from cgl_ignite.analysis.comparison import FinishedRun, MethodRow
 
 if TYPE_CHECKING:
@@ -96,4 +97,5 @@ def _on(method: MethodRow, curve: str, axis: str) -> bool:
 
 
 def _differ(counts: Mapping[str, Mapping[AxisValue, float]]) -> bool:
-    return len({value for one in counts.values() for value in one.values()}) > 1
+    """Whether any curve changes along the axis."""
+    return any(differ(one.values()) for one in counts.values() if one)

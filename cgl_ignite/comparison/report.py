@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cgl_ignite.analysis.agreement import agreement, agreements_figure
-from cgl_ignite.analysis.canvas import as_png, as_svg
+from cgl_ignite.analysis.canvas import as_png, as_svg, differ
 from cgl_ignite.analysis.comparison import MethodRow, Predictions, TableRow, compare_methods
 from cgl_ignite.analysis.comparison_figures import accuracy_figure, curves_figure
 from cgl_ignite.analysis.cost_curves import CostPoint, cost_curves, cost_figure
@@ -123,7 +123,7 @@ class ComparisonReport:
             for method in self.methods
             if scores[method.name]
         }
-        if len({point.work for point in points.values()}) > 1:
+        if differ(point.work for point in points.values()):
             figures["cost.png"] = cost_figure(cost_curves(points))
         if any(row.diversity for row in rows):
             detail = "mean L2 distance of the predictions of two students on the holdout"

@@ -9,6 +9,8 @@ from cgl_ignite.page.source import PageRun, Source
 
 __all__ = ["findings", "question", "title"]
 
+MANY = 8
+"""Of more rows only some get a sentence."""
 SAME = {"epochs": "equal epochs", "steps": "equal optimizer steps", "cost": "equal multiply-adds"}
 
 
@@ -32,22 +34,27 @@ def question(source: Source) -> str:
 
 
 def findings(rows: Sequence[TableRow], reference: str) -> Iterator[str]:
-    """Say the result in sentences, and how certain it is."""
-    for row in rows:
-        if row.accuracy is None:
-            continue
-        spread = "" if row.accuracy.std is None else f" ± {row.accuracy.std:.2f}"
-        text = f"{row.method}: {row.accuracy.mean:.2f}{spread} % on the test part"
-        if row.difference is not None:
-            side = "above" if row.difference >= 0 else "below"
-            text += f", {abs(row.difference):.2f} points {side} {row.against or reference}"
-        if row.over_seeds is not None:
-            low, high = row.over_seeds
-            sure = "its sign is certain" if row.certain else "its sign is not certain"
-            text += f"; 95 % interval over seeds [{low:+.2f}, {high:+.2f}]: {sure}"
-        elif row.difference is not None:
-            text += "; one seed in common, or equal differences, so how certain this is over seeds is not known"
-        yield f"{text}."
+    """Say the result in sentences, and how certain it is; of many rows those with certain differences."""
+    measured = [row for row in rows if row.accuracy is not None]
+    told = [row for row in measured if len(measured) <= MANY or row.difference is None or row.certain]
+    yield from (_finding(row, reference) for row in told)
+    if others := len(measured) - len(told):
+        yield f"The table has {others} more; no difference of theirs is certain."
+
+
+def _finding(row: TableRow, reference: str) -> str:
+    mean, std = row.accuracy or (float("nan"), None)
+    text = f"{row.method}: {mean:.2f}" + ("" if std is None else f" ± {std:.2f}") + " % on the test part"
+    if row.difference is not None:
+        side = "above" if row.difference >= 0 else "below"
+        text += f", {abs(row.difference):.2f} points {side} {row.against or reference}"
+    if row.over_seeds is not None:
+        low, high = row.over_seeds
+        sure = "its sign is certain" if row.certain else "its sign is not certain"
+        text += f"; 95 % interval over seeds [{low:+.2f}, {high:+.2f}]: {sure}"
+    elif row.difference is not None:
+        text += "; one seed in common, or equal differences, so how certain this is over seeds is not known"
+    return f"{text}."
 
 
 def _subjects(source: Source) -> list[str]:

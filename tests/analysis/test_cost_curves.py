@@ -47,3 +47,10 @@ def test_the_axis_fits_the_scores_and_not_the_intervals() -> None:
     assert axes.get_ylim() == (50 - 0.15 * 49, 100)
     assert axes.get_xscale() == "log"
     assert as_png(figure)
+
+
+def test_a_long_legend_has_columns() -> None:
+    figure = cost_figure({f"method {number}": [CostPoint(1e6 + number, [50.0])] for number in range(31)})
+    figure.draw_without_rendering()
+    legend = figure.axes[0].get_legend().get_window_extent()
+    assert legend.y0 >= 0 and legend.x1 <= figure.bbox.x1
