@@ -51,7 +51,7 @@ class Tuned:
     def end(self) -> str | None:
         """Which end of the values the best one is, ``smallest`` or ``largest``; None if it lies between others."""
         values = [trial.value for trial in self.trials]
-        if len(values) < 2 or not all(isinstance(value, int | float) for value in values):
+        if len(values) < 2 or not all(type(value) in (int, float) for value in values):
             return None
         return {min(values): "smallest", max(values): "largest"}.get(self.best.value)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from cgl_ignite.comparison.analysed import KeptAnalysis, kept_analyses, place_of
+from cgl_ignite.errors import InputError
 from cgl_ignite.page.parts import Grid, Picture
 from cgl_ignite.page.source import Source
 
@@ -31,7 +33,7 @@ def analysed_parts(source: Source, prefix: str = "") -> list[AnalysedPart]:
         prefix: begins the names of the pictures.
 
     Raises:
-        InputError: a damaged file.
+        InputError: a damaged file, or a picture that is missing.
     """
     found = kept_analyses(source.folder) if source.folder else []
     return [_part(source, one, prefix) for one in found]
@@ -39,7 +41,7 @@ def analysed_parts(source: Source, prefix: str = "") -> list[AnalysedPart]:
 
 def _part(source: Source, one: KeptAnalysis, prefix: str) -> AnalysedPart:
     home = place_of(source.folder) if source.folder else None
-    pictures = [Picture.stored(f"{prefix}analysis_{name}", one.title, home / name) for name in one.pictures if home]
+    pictures = [_picture(home / name, f"{prefix}analysis_{name}", one.title) for name in one.pictures if home]
     return AnalysedPart(
         title=one.title,
         table=Grid(one.columns, one.rows),
@@ -47,6 +49,13 @@ def _part(source: Source, one: KeptAnalysis, prefix: str) -> AnalysedPart:
         pictures=pictures,
         command=_command(source, one),
     )
+
+
+def _picture(file: Path, name: str, title: str) -> Picture:
+    for suffix in (".svg", ".png"):
+        if not Path(f"{file}{suffix}").is_file():
+            raise InputError(f"{file}{suffix}: the picture of an analysis is missing; run cgl analyse again")
+    return Picture.stored(name, title, file)
 
 
 def _outdated(source: Source, one: KeptAnalysis) -> Iterator[str]:

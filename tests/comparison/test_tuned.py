@@ -84,6 +84,7 @@ def test_what_few_rows_do_not_tell_apart(result: RunResult) -> None:
         ([1e-3, 1e-2, 1e-1], [1.0, 3.0, 2.0], None),
         ([1e-3], [1.0], None),
         (["adam", "sgd"], [1.0, 2.0], None),
+        ([False, True], [1.0, 2.0], None),
         ([{"kind": "none"}, {"kind": "cutmix"}], [1.0, 2.0], None),
     ],
 )

@@ -67,6 +67,13 @@ def test_runs_that_came_later_are_told(comparison: Path) -> None:
     assert part.notes[0] == "1 of 2 runs were not there when this was measured; the command below measures all"
 
 
+def test_a_missing_picture_is_named(comparison: Path) -> None:
+    analyse(comparison, "--calibration")
+    (place_of(comparison) / "calibration.png").unlink()
+    with pytest.raises(InputError, match=r"analyses/calibration\.png: the picture of an analysis is missing"):
+        gather([str(comparison)], comparison.parents[1])
+
+
 @pytest.mark.parametrize("content", ["{", "[]", '{"kind": "flatness"}'])
 def test_a_damaged_file_is_named(comparison: Path, content: str) -> None:
     place_of(comparison).mkdir()
