@@ -121,7 +121,7 @@ def _refuse_less_than_an_epoch(costs: Mapping[str, Cost], work: float) -> None:
         if cost.epochs * work < cost.work / 2:
             epoch = cost.work / cost.epochs
             raise InputError(
-                f"an equal cost of {work:.3g} multiply-adds is less than one epoch of {name!r}; give at least {epoch:.3g}"
+                f"an equal cost of {work:.3g} multiply-adds is less than one epoch of {name!r}; take {epoch:.3g}"
             )
 
 

@@ -29,7 +29,7 @@ def question(source: Source) -> str:
         return f"How does the accuracy of {_listed(subjects)} change with {_listed(axes)} {where}?"
     if len(subjects) == 1:
         return f"How accurate is the student that {subjects[0]} trains {where}?"
-    how = f", at {SAME[source.equal.partition('=')[0]]}" if source.folder else ""
+    how = f", at {SAME.get(source.equal.partition('=')[0], source.equal)}" if source.folder else ""
     return f"Which of {', '.join(subjects)} trains the most accurate student {where}{how}?"
 
 
