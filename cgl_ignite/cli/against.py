@@ -7,20 +7,11 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from cgl_ignite.cli.output import SafeConsole
-
 if TYPE_CHECKING:
     from cgl_ignite.analysis.comparison import TableRow
     from cgl_ignite.comparison.against import Outcome
 
-__all__ = ["outcome_lines", "show_outcome"]
-
-
-def show_outcome(outcome: Outcome) -> None:
-    """Write the lines to stderr."""
-    console = SafeConsole(stderr=True, highlight=False, soft_wrap=True)
-    for line in outcome_lines(outcome):
-        console.print(line)
+__all__ = ["outcome_lines"]
 
 
 def outcome_lines(outcome: Outcome) -> Iterator[Text]:

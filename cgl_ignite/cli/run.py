@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, asdict, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,8 @@ from cgl_ignite.cli.options import json_option, read_tuning
 from cgl_ignite.errors import InputError, Interrupted
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from cgl_ignite.comparison.rows import Tuning
     from cgl_ignite.config.schema import Pipeline
     from cgl_ignite.display import Screen
@@ -81,11 +83,19 @@ def run(
 
 @dataclass(frozen=True)
 class Ending:
-    """The runs of the pipeline, what else is shown at the end, and what else stands in the JSON object."""
+    """The runs of the pipeline, the last lines for the user, and what else stands in the JSON object."""
 
     results: Sequence[RunResult]
-    show: Callable[[], None] = lambda: None
+    lines: Iterable[Text] = ()
     more: Mapping[str, Any] = field(default_factory=dict)
+
+    def show(self) -> None:
+        """Write the lines to stderr."""
+        from cgl_ignite.cli.output import SafeConsole
+
+        console = SafeConsole(stderr=True, highlight=False, soft_wrap=True)
+        for line in self.lines:
+            console.print(line)
 
     def as_json(self) -> str:
         """Write everything as one JSON object."""
@@ -138,24 +148,24 @@ class Training:
         return Ending(run(setting, resume=self.resume, screen=screen, register=self.register, peers=peers))
 
     def _compared(self, method: str, screen: Screen) -> Ending:
-        from cgl_ignite.cli.against import show_outcome
+        from cgl_ignite.cli.against import outcome_lines
         from cgl_ignite.comparison.against import opponents
         from cgl_ignite.config.load import load_document
 
         both = opponents(load_document(self.pipeline, self.changes), method)
         outcome = both.run(resume=self.resume, screen=screen, register=self.register)
-        return Ending(outcome.own, partial(show_outcome, outcome), {"against": outcome.tree()})
+        return Ending(outcome.own, outcome_lines(outcome), {"against": outcome.tree()})
 
     def _tuned(self, tuning: Tuning, screen: Screen, tell: Callable[[str], object]) -> Ending:
         from cgl_ignite.catalogue import load_pipeline
-        from cgl_ignite.cli.tuned import show_tuned
+        from cgl_ignite.cli.tuned import tuned_lines
         from cgl_ignite.comparison.tuned import tune
 
         def load(more: Sequence[str]) -> Pipeline:
             return load_pipeline(self.pipeline, [*self.changes, *more])
 
         tuned = tune(tuning, load, screen=screen, tell=tell, register=self.register)
-        return Ending(tuned.results, partial(show_tuned, tuned, self.command), {"tuned": tuned.tree()})
+        return Ending(tuned.results, tuned_lines(tuned, self.command), {"tuned": tuned.tree()})
 
 
 def _tree(results: Sequence[RunResult]) -> dict[str, Any]:

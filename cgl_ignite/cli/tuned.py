@@ -9,26 +9,21 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from cgl_ignite.analysis.statistics import spread
-from cgl_ignite.cli.output import SafeConsole, short_path
+from cgl_ignite.analyses.base import mean_and_deviation
+from cgl_ignite.cli.output import short_path
 from cgl_ignite.config.dump import toml_value
 
 if TYPE_CHECKING:
     from cgl_ignite.comparison.tuned import Trial, Tuned
-    from cgl_ignite.pipeline import RunResult
 
-__all__ = ["show_tuned", "tuned_lines"]
-
-
-def show_tuned(tuned: Tuned, command: Sequence[str]) -> None:
-    """Write the lines to stderr; ``command``: what trains the pipeline without tuning."""
-    console = SafeConsole(stderr=True, highlight=False, soft_wrap=True)
-    for line in tuned_lines(tuned, command):
-        console.print(line)
+__all__ = ["tuned_lines"]
 
 
 def tuned_lines(tuned: Tuned, command: Sequence[str]) -> Iterator[Text]:
-    """Tell the holdout accuracy of each value, what the chosen one reaches on the test part, and where it is."""
+    """Tell the holdout accuracy of each value, what the chosen one reaches on the test part, and where it is.
+
+    ``command``: what trains the pipeline without tuning.
+    """
     yield Text.assemble(("tuned ", "bold"), (tuned.key, "bold"), ", on the holdout with the first seed")
     width = max(len(toml_value(trial.value)) for trial in tuned.trials)
     width = max(width, len("test accuracy")) + 2
@@ -37,7 +32,8 @@ def tuned_lines(tuned: Tuned, command: Sequence[str]) -> Iterator[Text]:
     if tuned.end is not None:
         beyond = "larger" if tuned.end == "largest" else "smaller"
         yield _entry("", f"it is the {tuned.end} that was tried; {beyond} ones may be better", width, "yellow")
-    yield _entry("test accuracy", f"{_accuracy(tuned.results)} %", width, "bold green")
+    reached = mean_and_deviation([result.test_accuracy for result in tuned.results], "{:.2f}")
+    yield _entry("test accuracy", f"{reached} %", width, "bold green")
     for result in tuned.results:
         yield _entry("student", short_path(Path(result.student)), width)
     yield _entry("from now on", shlex.join([*command, "--set", tuned.setting]), width, "cyan")
@@ -53,11 +49,6 @@ def _reached(tuned: Tuned, trial: Trial) -> Iterator[tuple[str, str]]:
         yield "   chosen", "bold"
     elif tuned.is_close(trial):
         yield "   within a standard error of the chosen one", "dim"
-
-
-def _accuracy(results: Sequence[RunResult]) -> str:
-    mean, std = spread([result.test_accuracy for result in results])
-    return f"{mean:.2f}" + ("" if std is None else f" ± {std:.2f}")
 
 
 def _entry(name: str, value: str, width: int, style: str = "") -> Text:
