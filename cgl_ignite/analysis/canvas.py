@@ -30,8 +30,8 @@ __all__ = [
     "as_svg",
     "cells",
     "differ",
+    "figure_beside_legend",
     "headline",
-    "legend_columns",
     "line_style",
     "logarithmic",
     "lower_triangle",
@@ -141,9 +141,10 @@ def headline(axes: Axes, title: str, detail: str) -> None:
     axes.annotate(detail, (0, 1), (0, 6), "axes fraction", "offset points", color=MUTED, fontsize=8)
 
 
-def legend_columns(names: int) -> int:
-    """Say how many columns a legend of so many names needs to fit beside a figure of usual height."""
-    return -(-names // LISTED)
+def figure_beside_legend(names: int) -> tuple[Figure, int]:
+    """Create a figure with room for a legend of so many names, and say how many columns the legend needs."""
+    columns = -(-names // LISTED)
+    return new_figure(7.6 + 1.7 * (columns - 1), 4.3), columns
 
 
 def differ(values: Iterable[float]) -> bool:

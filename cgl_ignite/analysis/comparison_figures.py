@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cgl_ignite.analysis.canvas import INK, LINES, PALETTE, headline, legend_columns, method_color, new_figure, styled
+from cgl_ignite.analysis.canvas import (
+    INK,
+    LINES,
+    PALETTE,
+    figure_beside_legend,
+    headline,
+    method_color,
+    new_figure,
+    styled,
+)
 from cgl_ignite.analysis.series import Series
 
 if TYPE_CHECKING:
@@ -70,8 +79,7 @@ def curves_figure(journals: Mapping[str, Sequence[Sequence[MetricsRow]]], key: s
         journals: for each method, the rows of each seed.
         key: the value that is drawn; a method that lacks it is left out.
     """
-    columns = legend_columns(len(journals))
-    figure = new_figure(7.6 + 1.7 * (columns - 1), 4.3)
+    figure, columns = figure_beside_legend(len(journals))
     axes = figure.subplots()
     for place, (name, seeds) in enumerate(journals.items()):
         _curve(axes, place, name, [Series(rows) for rows in seeds], key)

@@ -10,7 +10,7 @@ from itertools import combinations, pairwise
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from cgl_ignite.analysis.canvas import INK, PALETTE, headline, legend_columns, logarithmic, new_figure, styled
+from cgl_ignite.analysis.canvas import INK, PALETTE, figure_beside_legend, headline, logarithmic, styled
 from cgl_ignite.analysis.statistics import spread, t_interval
 
 if TYPE_CHECKING:
@@ -79,8 +79,7 @@ def _at(curve: Sequence[CostPoint], work: float) -> float:
 @styled
 def cost_figure(curves: Mapping[str, Sequence[CostPoint]]) -> Figure:
     """Draw test accuracy against multiply-adds: means with their t-interval over seeds, and every seed."""
-    columns = legend_columns(len(curves))
-    figure = new_figure(7.6 + 1.7 * (columns - 1), 4.3)
+    figure, columns = figure_beside_legend(len(curves))
     axes = figure.subplots()
     for place, (name, points) in enumerate(curves.items()):
         color = PALETTE[place % len(PALETTE)]
