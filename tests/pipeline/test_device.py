@@ -27,7 +27,10 @@ print(faults() - before, kept)
 
 
 def faults(case: str) -> tuple[int, bool]:
-    """Count the pages that the kernel clears for ten blocks of 64 MiB, taken one after the other."""
+    """Count the pages that the kernel clears for ten blocks of 64 MiB, taken one after the other.
+
+    Kept memory is cleared once or twice, not ten times: a block moves when something small took its place.
+    """
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "GLIBC_"))}
     command = [sys.executable, "-c", FAULTS, case]
     done = subprocess.run(command, env=plain, capture_output=True, text=True, check=True)
@@ -41,7 +44,7 @@ def test_freed_memory_is_used_again() -> None:
     if not kept:
         pytest.skip("this C library has no mallopt")
     many, _ = faults("not kept")
-    assert few < many / 10
+    assert few < many / 4
 
 
 @pytest.mark.parametrize("name", ["MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"])
