@@ -36,13 +36,17 @@ def check(
     """
     settings = _load(pipelines, overrides, processes)
     from cgl_ignite.cli.output import say
+    from cgl_ignite.pretrained import weights_to_fetch
 
+    missing = {path: weights_to_fetch(pipeline.backbone) for path, pipeline in settings.items()}
     reports = _read(settings) if with_data else {}
     if as_json:
-        click.echo(json.dumps({path: _tree(reports.get(path)) for path in settings}))
+        click.echo(json.dumps({path: _tree(reports.get(path), missing[path]) for path in settings}))
         return
     for path in settings:
         say(f"{escaped(path)}: ok")
+        if missing[path]:
+            say(f"  {escaped(missing[path])} is not on this machine: cgl run fetches it")
         if path in reports:
             _show(reports[path])
 
@@ -125,5 +129,6 @@ def _show(report: DataReport) -> None:
     show_data(report, SafeConsole(highlight=False))
 
 
-def _tree(report: DataReport | None) -> dict[str, Any]:
-    return {} if report is None else {"data": report.tree()}
+def _tree(report: DataReport | None, missing: str | None) -> dict[str, Any]:
+    found = {} if report is None else {"data": report.tree()}
+    return found if missing is None else {**found, "weights_to_fetch": missing}

@@ -108,11 +108,11 @@ def tune(
 def _refuse_equal(tuning: Tuning, pipelines: Sequence[Pipeline]) -> None:
     known: dict[str, Any] = {}
     for value, one in zip(tuning.values, pipelines, strict=True):
-        if (print_ := fingerprint(one)) in known:
+        if (setting := fingerprint(one)) in known:
             raise InputError(
-                f"--tune {tuning.key}: {toml_value(known[print_])} and {toml_value(value)} give the same training"
+                f"--tune {tuning.key}: {toml_value(known[setting])} and {toml_value(value)} give the same training"
             )
-        known[print_] = value
+        known[setting] = value
 
 
 def _trial(value: Any, pipeline: Pipeline, screen: Screen | None, data: DataStore) -> Trial:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from cgl_ignite.backbones import BACKBONES
+from cgl_ignite.backbones.published import Published
 from cgl_ignite.config.schema import BackboneTable
 from cgl_ignite.data import Normaliser
 from cgl_ignite.data.digest import file_hash
@@ -21,7 +22,7 @@ from cgl_ignite.errors import InputError, first_line
 from cgl_ignite.pool.limits import checked_members
 from cgl_ignite.student import Card
 
-__all__ = ["KEY", "Weights", "file_of", "find_weights", "identify_weights"]
+__all__ = ["KEY", "Weights", "file_of", "find_weights", "identify_weights", "weights_to_fetch"]
 
 KEY = "backbone.weights"
 SUFFIXES = (".pt", ".pth", ".bin", ".pt2", ".safetensors", ".onnx")
@@ -83,7 +84,26 @@ def find_weights(table: BackboneTable, *, fetch: bool) -> Weights | None:
         if not path.is_file():
             raise InputError(f"there is no file {str(path)!r}", key=KEY)
         return _read(path.absolute(), path.stat().st_mtime_ns)
-    assert table.weights is not None
+    found = _published(table)
+    if not found.present and not fetch:
+        return None
+    normaliser = Normaliser(torch.tensor(found.mean), torch.tensor(found.std)) if found.mean else None
+    return Weights(found.title, found.read(), None, found.encoder, normaliser, found.size)
+
+
+def weights_to_fetch(table: BackboneTable) -> str | None:
+    """Return the full name of published weights that are not on this machine; None if there is nothing to fetch.
+
+    Raises:
+        InputError: a name that nobody published, a missing extra.
+    """
+    if table.weights is None or file_of(table) is not None:
+        return None
+    found = _published(table)
+    return None if found.present else found.title
+
+
+def _published(table: BackboneTable) -> Published:
     publisher = BACKBONES.facts(table.kind).get("published")
     if publisher is None:
         raise InputError(
@@ -91,11 +111,8 @@ def find_weights(table: BackboneTable, *, fetch: bool) -> Weights | None:
             "or a state dict of its layers in a .pt or .safetensors file",
             key=KEY,
         )
-    found = publisher(table.weights, **table.options)
-    if not found.present and not fetch:
-        return None
-    normaliser = Normaliser(torch.tensor(found.mean), torch.tensor(found.std)) if found.mean else None
-    return Weights(found.title, found.read(), None, found.encoder, normaliser, found.size)
+    found: Published = publisher(table.weights, **table.options)
+    return found
 
 
 @lru_cache(maxsize=2)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from click.testing import CliRunner
 from torch import nn
 
 from cgl_ignite.catalogue import load_pipeline, try_weights
+from cgl_ignite.cli.main import cgl
+from cgl_ignite.config.dump import to_toml
 from cgl_ignite.errors import InputError
 from cgl_ignite.pipeline import run, session
-from cgl_ignite.pretrained.files import find_weights
+from cgl_ignite.pretrained.files import find_weights, weights_to_fetch
 from cgl_ignite.tracking.memory import MemoryTracker
 from tests.equivalence.test_resume import pipeline
 from tests.kinds import small_pipeline
@@ -162,6 +166,21 @@ def test_without_a_network_the_file_and_its_place_are_named(tmp_path: Path, hub:
         rf"unreachable\); without a network, fetch it elsewhere and put it at {re.escape(str(hub))}/\1",
         caught.value.message,
     )
+
+
+def test_check_tells_which_weights_a_run_will_fetch(tmp_path: Path, hub: Path) -> None:
+    file = tmp_path / "published.toml"
+    file.write_text(to_toml(of_torchvision(tmp_path, "DEFAULT")), "utf-8")
+    told = CliRunner().invoke(cgl, ["check", str(file)])
+    assert (told.exit_code, told.stdout) == (0, f"{file}: ok\n  {NAME} is not on this machine: cgl run fetches it\n")
+    tree = CliRunner().invoke(cgl, ["check", "--json", str(file)]).stdout
+    assert json.loads(tree) == {str(file): {"weights_to_fetch": NAME}}
+
+
+def test_nothing_is_fetched_for_a_file_or_no_weights(tmp_path: Path) -> None:
+    own = saved(tmp_path / "own.pt", {"0.weight": torch.zeros(1)})
+    assert weights_to_fetch(pipeline(tmp_path).backbone) is None
+    assert weights_to_fetch(pipeline(tmp_path, f"backbone.weights={own}").backbone) is None
 
 
 def test_a_name_that_torchvision_does_not_have(tmp_path: Path) -> None:
