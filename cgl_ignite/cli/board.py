@@ -35,13 +35,20 @@ PADDING = 2
 STYLES = {"finished": "green", "failed": "red", "interrupted": "yellow"}
 
 
-def make_board(quiet: bool = False, live: bool = False, console: Console | None = None) -> Board:
-    """Return the board that fits where stderr goes; ``live``: several runs go on at a time."""
+def make_board(quiet: bool = False, live: bool = False, tuning: bool = False, console: Console | None = None) -> Board:
+    """Return the board that fits where stderr goes.
+
+    Args:
+        quiet: show warnings and failures alone.
+        live: several runs go on at a time.
+        tuning: runs are chosen from, so the holdout accuracy of each is shown and not that on the test set.
+        console: where to draw; stderr by default.
+    """
     console = console or SafeConsole(stderr=True, highlight=False)
     if quiet:
         return QuietBoard(console)
     live = live and console.is_terminal and not console.is_dumb_terminal
-    return LiveBoard(console) if live else PlainBoard(console)
+    return LiveBoard(console, tuning) if live else PlainBoard(console, tuning)
 
 
 class QuietBoard(NoBoard):
@@ -65,10 +72,11 @@ class QuietBoard(NoBoard):
 
 
 class PlainBoard(QuietBoard):
-    """One line when a cell begins and when it ends, with the time that is left."""
+    """One line when a cell begins and when it ends, with its accuracy and the time that is left."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, tuning: bool = False) -> None:
         super().__init__(console)
+        self.tuning = tuning
         self.cells: Sequence[CellState] = ()
         self.work: Mapping[str, float] = {}
         self.started = 0.0
@@ -101,7 +109,8 @@ class PlainBoard(QuietBoard):
         else:
             text = Text.assemble((f"{self.counted()}  ", "dim"), f"{cell.label} ", (cell.status, STYLES[cell.status]))
             text.append(f": {cell.reason}" if cell.reason else "")
-            text.append(f": test accuracy {cell.accuracy:.2f} %" if cell.accuracy is not None else "")
+            part, accuracy = ("holdout", cell.holdout_accuracy) if self.tuning else ("test", cell.accuracy)
+            text.append(f": {part} accuracy {accuracy:.2f} %" if accuracy is not None else "")
             left = self.left()
             self.line(text.append(f"  {duration(left)} left" if left else "", "dim"))
 
@@ -132,8 +141,8 @@ class PlainBoard(QuietBoard):
 class LiveBoard(PlainBoard):
     """A bar for all cells and one for each that is running; drawn when something has changed, without a thread."""
 
-    def __init__(self, console: Console) -> None:
-        super().__init__(console)
+    def __init__(self, console: Console, tuning: bool = False) -> None:
+        super().__init__(console, tuning)
         columns = (TextColumn("{task.description}"), BarColumn(None), TextColumn("{task.fields[text]}"))
         self.progress = Progress(*columns, console=console, auto_refresh=False, expand=True)
         self.whole = TaskID(0)

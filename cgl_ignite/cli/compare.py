@@ -129,6 +129,7 @@ def compare(
     """
     from cgl_ignite.cli.reading import reading
     from cgl_ignite.cli.rows import SEEDS, read_rows
+    from cgl_ignite.cli.tuned import show_choices
 
     changes = [*overrides, *([f"run.device={device}"] if device else [])]
     changes += [f"run.metrics={json.dumps(metrics)}"] if metrics else []
@@ -139,8 +140,11 @@ def compare(
     run = partial(_run, equal=rows.equal, jobs=jobs, executor=make, join=join, quiet=quiet)
     with reading(quiet=quiet), _told_how_to_go_on():
         if tune is not None:
-            best = tune.choose(rows.methods, rows.bind_methods, lambda tried: run(tried, chosen_seeds[:1]))
-            rows = rows.again(tune.overrides(best))
+            trial = partial(run, seeds=chosen_seeds[:1], tuning=True)
+            choices = tune.choose(rows.methods, rows.bind_methods, trial)
+            if not quiet:
+                show_choices(tune.key, choices)
+            rows = rows.again(tune.overrides({name: choice.value for name, choice in choices.items()}))
         pipelines, changed = rows.stretched(lengths or ())
         report = run(pipelines, chosen_seeds, changed, rows.places, rows.paper)
     _conclude(report, output, as_json=as_json, quiet=quiet)
@@ -163,6 +167,7 @@ def _run(
     places: Mapping[str, Place] | None = None,
     paper: str | None = None,
     *,
+    tuning: bool = False,
     equal: str,
     jobs: int | None,
     executor: MakeExecutor | None,
@@ -175,7 +180,7 @@ def _run(
     from cgl_ignite.comparison.compare import compare
 
     several = executor is not None or (jobs or 1) > 1
-    board, screen = make_board(quiet=quiet, live=several), make_screen(quiet=quiet, brief=True)
+    board, screen = make_board(quiet=quiet, live=several, tuning=tuning), make_screen(quiet=quiet, brief=True)
     more: dict[str, Any] = {"deviations": deviations, "places": places, "paper": paper}
     return compare(rows, seeds, board, equal=equal, jobs=jobs, executor=executor, join=join, screen=screen, **more)
 

@@ -1,22 +1,26 @@
-"""The last lines of ``cgl run --tune``: what each value reached on the holdout, and what was chosen."""
+"""What ``--tune`` tells: what each value reached on the holdout, and what was chosen."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich import box
+from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from cgl_ignite.analyses.base import mean_and_deviation
-from cgl_ignite.cli.output import short_path
+from cgl_ignite.cli.output import SafeConsole, cells, short_path
 from cgl_ignite.config.dump import toml_value
 
 if TYPE_CHECKING:
+    from cgl_ignite.comparison.rows import Choice
     from cgl_ignite.comparison.tuned import Trial, Tuned
 
-__all__ = ["tuned_lines"]
+__all__ = ["show_choices", "tuned_lines"]
 
 
 def tuned_lines(tuned: Tuned, command: Sequence[str]) -> Iterator[Text]:
@@ -37,6 +41,23 @@ def tuned_lines(tuned: Tuned, command: Sequence[str]) -> Iterator[Text]:
     for result in tuned.results:
         yield _entry("student", short_path(Path(result.student)), width)
     yield _entry("from now on", shlex.join([*command, "--set", tuned.setting]), width, "cyan")
+
+
+def show_choices(key: str, choices: Mapping[str, Choice], console: Console | None = None) -> None:
+    """Show the holdout accuracy of every row of a comparison with each value, and the value that it gets."""
+    console = console or SafeConsole(stderr=True, highlight=False)
+    values = [toml_value(value) for value, _ in next(iter(choices.values())).tried]
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column(f"holdout accuracy, %, by {key}", no_wrap=True)
+    for title in (*values, "chosen"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for name, choice in choices.items():
+        end = "" if choice.end is None else f", the {choice.end}"
+        reached = ("failed" if accuracy is None else f"{accuracy:.2f}" for _, accuracy in choice.tried)
+        table.add_row(*cells([name, *reached, f"{toml_value(choice.value)}{end}"]))
+    console.print(table)
+    if any(choice.end for choice in choices.values()):
+        console.print(Text("beyond the smallest and the largest value that was tried, others may be better", "dim"))
 
 
 def _reached(tuned: Tuned, trial: Trial) -> Iterator[tuple[str, str]]:

@@ -48,7 +48,8 @@ class Cell:
         status: ``waiting``, ``running``, ``finished``, ``failed`` or ``interrupted``.
         reason: why it failed.
         share: so much of its training is done.
-        accuracy: on the test set, when it has finished.
+        accuracy: of its selected student on the test set, when it has finished.
+        holdout_accuracy: the same on the holdout.
     """
 
     method: str
@@ -58,6 +59,7 @@ class Cell:
     reason: str = ""
     share: float = 0.0
     accuracy: float | None = None
+    holdout_accuracy: float | None = None
 
     @property
     def label(self) -> str:

@@ -143,7 +143,8 @@ class Comparison:
         run = self._found(cell)
         if run is not None and run.complete:
             cell.status, cell.run_id, cell.share = "finished", run.run_id, 1.0
-            cell.accuracy = read_result(run.result).test_accuracy
+            result = read_result(run.result)
+            cell.accuracy, cell.holdout_accuracy = result.test_accuracy, result.holdout_accuracy
             if self.folder.own:
                 info = run_info(self.pipelines[cell.method], cell.seed, run.facts.get("group"), run.facts)
                 sync_run(run, self.tracker, info, self.board.note)
@@ -257,7 +258,7 @@ class Comparison:
         else:
             cell.status = {"started": "running"}.get(kind, kind)
             cell.run_id, cell.reason = event.get("run_id"), event.get("reason", "")
-            cell.accuracy = event.get("accuracy")
+            cell.accuracy, cell.holdout_accuracy = event.get("accuracy"), event.get("holdout_accuracy")
             cell.share = 1.0 if kind == "finished" else cell.share
             self.folder.note(self.cells)
         self.shared.publish(cell)

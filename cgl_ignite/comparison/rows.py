@@ -18,7 +18,7 @@ from cgl_ignite.config.variants import deviations
 from cgl_ignite.errors import InputError, RunFailed
 from cgl_ignite.tracking.files import read_rows
 
-__all__ = ["Tuning", "derived_rows", "holdout_score", "stretched"]
+__all__ = ["Choice", "Tuning", "derived_rows", "end_of", "holdout_score", "stretched"]
 
 
 def stretched(pipelines: Mapping[str, Pipeline], lengths: Sequence[int]) -> dict[str, Pipeline]:
@@ -38,6 +38,24 @@ def derived_rows(
     if not lengths:
         return methods, changed
     return stretched(methods, lengths), {f"{name} x{length}": changed[name] for name in methods for length in lengths}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The value that a method gets.
+
+    Attributes:
+        value: the best of those that were tried.
+        tried: every value with its holdout accuracy in percent, None where the training has failed.
+    """
+
+    value: Any
+    tried: Sequence[tuple[Any, float | None]]
+
+    @property
+    def end(self) -> str | None:
+        """Which end of the values it is, as of :func:`end_of`."""
+        return end_of(self.value, [value for value, _ in self.tried])
 
 
 @dataclass(frozen=True)
@@ -76,7 +94,7 @@ class Tuning:
         names: Sequence[str],
         bind: Callable[[Sequence[str]], Mapping[str, Pipeline]],
         run: Callable[[Mapping[str, Pipeline]], ComparisonReport],
-    ) -> dict[str, Any]:
+    ) -> dict[str, Choice]:
         """Train every method with every value, and choose by holdout accuracy, ties by lower holdout cross-entropy.
 
         Args:
@@ -95,14 +113,28 @@ class Tuning:
         scores = {row.name: holdout_score(list(row.runs.values())) for row in run(rows).methods if row.runs}
         chosen = {}
         for name in names:
-            found = {self._row(name, value): value for value in self.values if self._row(name, value) in scores}
-            if not found:
+            found = [(value, scores.get(self._row(name, value))) for value in self.values]
+            reached = [(score, value) for value, score in found if score is not None]
+            if not reached:
                 raise RunFailed(f"{name} failed with every value of {self.key}")
-            chosen[name] = found[max(found, key=lambda row: scores[row])]
+            _, best = max(reached, key=lambda pair: pair[0])
+            chosen[name] = Choice(best, [(value, None if score is None else score[0]) for value, score in found])
         return chosen
 
     def _row(self, name: str, value: Any) -> str:
         return f"{name} {self.key}={toml_value(value)}"
+
+
+def end_of(value: Any, values: Sequence[Any]) -> str | None:
+    """Say whether a number is the ``smallest`` or the ``largest`` of several; None if it lies between others.
+
+    Example:
+        >>> end_of(3e-3, [1e-3, 3e-3]), end_of(3e-3, [1e-3, 3e-3, 1e-2]), end_of("adam", ["adam", "sgd"])
+        ('largest', None, None)
+    """
+    if len(values) < 2 or not all(type(one) in (int, float) for one in values):
+        return None
+    return {min(values): "smallest", max(values): "largest"}.get(value)
 
 
 def holdout_score(runs: Sequence[Any]) -> tuple[float, float]:

@@ -101,7 +101,12 @@ class Task:
 
 def finished(result: RunResult) -> dict[str, Any]:
     """Tell the end of a cell; the rest is in the run's folder."""
-    return {"event": "finished", "run_id": result.run_id, "accuracy": result.test_accuracy}
+    return {
+        "event": "finished",
+        "run_id": result.run_id,
+        "accuracy": result.test_accuracy,
+        "holdout_accuracy": result.holdout_accuracy,
+    }
 
 
 def reason_of(error: Exception, log: Path | None = None) -> str:

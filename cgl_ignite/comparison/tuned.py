@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from cgl_ignite.comparison.datasets import DataStore
-from cgl_ignite.comparison.rows import Tuning, holdout_score
+from cgl_ignite.comparison.rows import Tuning, end_of, holdout_score
 from cgl_ignite.config.dump import fingerprint, toml_value
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.display import Screen
@@ -50,10 +50,7 @@ class Tuned:
     @property
     def end(self) -> str | None:
         """Which end of the values the best one is, ``smallest`` or ``largest``; None if it lies between others."""
-        values = [trial.value for trial in self.trials]
-        if len(values) < 2 or not all(type(value) in (int, float) for value in values):
-            return None
-        return {min(values): "smallest", max(values): "largest"}.get(self.best.value)
+        return end_of(self.best.value, [trial.value for trial in self.trials])
 
     def is_close(self, trial: Trial) -> bool:
         """Whether a trial is within a standard error of the best one: the holdout does not tell them apart."""

@@ -54,6 +54,14 @@ def test_plain_lines_tell_each_run_once():
     assert "b seed 2 failed: not finite" in lines[3]
 
 
+def test_while_tuning_the_holdout_is_shown_and_not_the_test_set():
+    board = make_board(tuning=True, console=console())
+    _, cell, _ = started(board)
+    cell.status, cell.accuracy, cell.holdout_accuracy = "finished", 97.25, 95.5
+    board.update(cell)
+    assert "b seed 1 finished: holdout accuracy 95.50 %" in text(board) and "97.25" not in text(board)
+
+
 def test_time_left_counts_the_work_of_this_process(monkeypatch):
     """The run that was finished before says nothing; 300 took 60 seconds, and 300 are left."""
     clock = [0.0]

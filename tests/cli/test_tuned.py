@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 from cgl_ignite.cli.main import cgl
 from cgl_ignite.cli.run import Training
-from cgl_ignite.cli.tuned import tuned_lines
-from cgl_ignite.comparison.rows import Tuning
+from cgl_ignite.cli.tuned import show_choices, tuned_lines
+from cgl_ignite.comparison.rows import Choice, Tuning
 from cgl_ignite.comparison.tuned import Trial, Tuned
 from cgl_ignite.pipeline import RunResult
 
@@ -68,6 +70,30 @@ def test_the_lines(result: RunResult) -> None:
         line.plain.strip() for line in tuned_lines(replace(found, trials=[close, best]), []) if "may be" in line.plain
     ]
     assert warned == "it is the largest that was tried; larger ones may be better"
+
+
+def test_the_choices_of_a_comparison() -> None:
+    console = Console(file=io.StringIO(), width=100)
+    choices = {
+        "baseline": Choice(0.003, [(0.001, 75.5), (0.003, 77.0), (0.01, 72.0)]),
+        "dml": Choice(0.01, [(0.001, None), (0.003, 60.0), (0.01, 61.25)]),
+    }
+    show_choices("optim.learning_rate", choices, console)
+    lines = [line.split() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
+    assert lines[0][-5:] == ["optim.learning_rate", "0.001", "0.003", "0.01", "chosen"]
+    assert lines[2] == ["baseline", "75.50", "77.00", "72.00", "0.003"]
+    assert lines[3] == ["dml", "failed", "60.00", "61.25", "0.01,", "the", "largest"]
+    assert " ".join(lines[4]) == "beyond the smallest and the largest value that was tried, others may be better"
+
+
+def test_a_comparison_tells_the_test_accuracy_of_chosen_values_alone(workdir: Path) -> None:
+    changes = [part for change in QUICK for part in ("--set", change)]
+    command = ["compare", str(PIPELINE), *changes, "--methods", "baseline", "--seeds", "1", *TUNE]
+    done = CliRunner().invoke(cgl, command)
+    assert done.exit_code == 0, done.output
+    before, after = done.stderr.split("holdout accuracy, %, by optim.learning_rate")
+    assert before.count("finished: holdout accuracy") == 2 and "test accuracy" not in before
+    assert after.splitlines()[2].startswith("baseline")
 
 
 @pytest.mark.parametrize(

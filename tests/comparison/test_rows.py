@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cgl_ignite.catalogue import bind_methods
-from cgl_ignite.comparison.rows import Tuning, derived_rows
+from cgl_ignite.comparison.rows import Choice, Tuning, derived_rows, end_of
 from cgl_ignite.config.load import load_document
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.errors import InputError, RunFailed
@@ -59,7 +59,7 @@ def bind(more: Sequence[str]) -> Mapping[str, Pipeline]:
     return bind_methods(load_document(DIGITS, more), ["baseline", "dml"])
 
 
-def chosen(folder: Path, scores: Mapping[tuple[str, float], Sequence[tuple[float, float]]]) -> dict[str, Any]:
+def chosen(folder: Path, scores: Mapping[tuple[str, float], Sequence[tuple[float, float]]]) -> dict[str, Choice]:
     """Choose rates where a row has these holdout accuracies and cross-entropies, a pair for each of its runs."""
 
     def finished(number: str, accuracy: float, cross_entropy: float) -> Any:
@@ -89,6 +89,10 @@ def chosen(folder: Path, scores: Mapping[tuple[str, float], Sequence[tuple[float
     return Tuning.read(RATES).choose(["baseline", "dml"], bind, run)
 
 
+def values(choices: Mapping[str, Choice]) -> dict[str, Any]:
+    return {name: choice.value for name, choice in choices.items()}
+
+
 GOOD, BETTER, BEST = (70.0, 0.9), (80.0, 0.8), (90.0, 0.7)
 
 
@@ -99,7 +103,7 @@ def test_each_method_gets_the_value_that_is_best_on_the_holdout(tmp_path: Path) 
         ("dml", 0.001): [BEST],
         ("dml", 0.01): [BETTER],
     }
-    assert chosen(tmp_path, scores) == {"baseline": 0.01, "dml": 0.001}
+    assert values(chosen(tmp_path, scores)) == {"baseline": 0.01, "dml": 0.001}
 
 
 def test_equal_accuracies_are_told_apart_by_cross_entropy(tmp_path: Path) -> None:
@@ -107,12 +111,26 @@ def test_equal_accuracies_are_told_apart_by_cross_entropy(tmp_path: Path) -> Non
         ("baseline", 0.001): [(100.0, 0.02)], ("baseline", 0.01): [(100.0, 0.01)],
         ("dml", 0.001): [(100.0, 0.01)], ("dml", 0.01): [(100.0, 0.01)],
     }  # fmt: skip
-    assert chosen(tmp_path, scores) == {"baseline": 0.01, "dml": 0.001}
+    assert values(chosen(tmp_path, scores)) == {"baseline": 0.01, "dml": 0.001}
 
 
 def test_failed_runs_do_not_count(tmp_path: Path) -> None:
     scores = {("baseline", 0.001): [GOOD], ("baseline", 0.01): [], ("dml", 0.001): [], ("dml", 0.01): [GOOD]}
-    assert chosen(tmp_path, scores) == {"baseline": 0.001, "dml": 0.01}
+    assert chosen(tmp_path, scores) == {
+        "baseline": Choice(0.001, [(0.001, 70.0), (0.01, None)]), "dml": Choice(0.01, [(0.001, None), (0.01, 70.0)])
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "values", "end"),
+    [
+        (1, [1, 2, 3], "smallest"), (3, [1, 3, 2], "largest"), (2, [1, 2, 3], None),
+        (1, [1], None), ("a", ["a", "b"], None), (True, [True, False], None),
+    ],
+)  # fmt: skip
+def test_ends_of_the_values_that_were_tried(value: Any, values: Sequence[Any], end: str | None) -> None:
+    assert end_of(value, values) == end
+    assert Choice(value, [(one, 50.0) for one in values]).end == end
 
 
 def test_a_method_that_fails_with_every_value_is_an_error(tmp_path: Path) -> None:
