@@ -29,6 +29,7 @@ GROUNDS = {
     "CIFAR-10, 1,000 images and 3 seeds": "race_cifar10_1000.json",
     "CIFAR-10, 5,000 images and 1 seed": "race_cifar10_5000_seed_1.json",
     "AG News, 4,000 texts and 3 seeds": "race_ag_news_4000.json",
+    "IMDB, 2,000 reviews and 3 seeds": "race_imdb_2000.json",
 }
 
 
