@@ -55,9 +55,13 @@ def show_choices(key: str, choices: Mapping[str, Choice], console: Console | Non
         end = "" if choice.end is None else f", the {choice.end}"
         reached = ("failed" if accuracy is None else f"{accuracy:.2f}" for _, accuracy in choice.tried)
         table.add_row(*cells([name, *reached, f"{toml_value(choice.value)}{end}"]))
+    if not console.is_terminal:
+        wide = console.options.update(max_width=10_000)
+        console.width = max(console.width, console.measure(table, options=wide).maximum)
     console.print(table)
     if any(choice.end for choice in choices.values()):
-        console.print(Text("beyond the smallest and the largest value that was tried, others may be better", "dim"))
+        note = "beyond the smallest and the largest value that was tried, others may be better"
+        console.print(Text(note, "dim"), soft_wrap=True)
 
 
 def _reached(tuned: Tuned, trial: Trial) -> Iterator[tuple[str, str]]:

@@ -86,6 +86,14 @@ def test_the_choices_of_a_comparison() -> None:
     assert " ".join(lines[4]) == "beyond the smallest and the largest value that was tried, others may be better"
 
 
+def test_a_log_shows_every_choice_whole() -> None:
+    console = Console(file=io.StringIO(), width=60)
+    tried = [(number / 1000, 50.0 + number) for number in range(1, 13)]
+    show_choices("optim.learning_rate", {"baseline": Choice(0.005, tried)}, console)
+    line = console.file.getvalue().splitlines()[2]  # type: ignore[attr-defined]
+    assert line.split() == ["baseline", *(f"{accuracy:.2f}" for _, accuracy in tried), "0.005"]
+
+
 def test_a_comparison_tells_the_test_accuracy_of_chosen_values_alone(workdir: Path) -> None:
     changes = [part for change in QUICK for part in ("--set", change)]
     command = ["compare", str(PIPELINE), *changes, "--methods", "baseline", "--seeds", "1", *TUNE]
