@@ -36,6 +36,7 @@ _PAPER_VDCNN = Recipe(
     "text",
     {"data": {"encoding": {"kind": "characters", "length": 1024}}, "optim": _CONSTANT, "run": {"epochs": 20}},
 )
+_OWN_HOLDOUT = {"holdout": 500, "stratified_holdout": True}
 _CIFAR = Recipe("image", {"data": {"holdout": 5000, "augment": {"kind": "crop_flip"}}}, rows=50_000)
 
 BACKBONES: Mapping[str, Recipe] = {
@@ -80,7 +81,7 @@ DATASETS: Mapping[str, Recipe] = {
     "cifar10": _CIFAR,
     "cifar100": _CIFAR,
     "local_images": Recipe(
-        "image", {"data": {"path": "images", "size": 32, "holdout": 500, "augment": {"kind": "crop_flip"}}}
+        "image", {"data": {"path": "images", "size": 32, **_OWN_HOLDOUT, "augment": {"kind": "crop_flip"}}}
     ),
     "imdb": Recipe("text", {"data": {"holdout": 2000}}, rows=25_000),
     "yelp_review_full": Recipe("text", {"data": {"holdout": 20_000}}, rows=650_000),
@@ -88,7 +89,7 @@ DATASETS: Mapping[str, Recipe] = {
     "amazon_review_full": Recipe("text", {"data": {"holdout": 100_000}}, rows=3_000_000),
     "local_text": Recipe(
         "text",
-        {"data": {"path": "texts", "label": "label", "text": ["text"], "header": True, "holdout": 500}},
+        {"data": {"path": "texts", "label": "label", "text": ["text"], "header": True, **_OWN_HOLDOUT}},
         {
             "data.path": "a table, or a folder with train.csv, test.csv and val.csv",
             "data.label": "the column of the class: a name from the header, or a number from 1",

@@ -86,7 +86,7 @@ def fitted(tree: Tree, path: str, size: DataSize) -> tuple[Tree, Comments]:
     data, backbone = {**data, "path": path}, dict(tree["backbone"])
     comments: Comments = {}
     if size.holdout is not None:
-        del data["holdout"]
+        data = {key: value for key, value in data.items() if key not in ("holdout", "stratified_holdout")}
     elif size.rows is not None:
         data["holdout"] = min(5000, max(size.rows // 10, min(50, size.rows // 4)))
         comments["data.holdout"] = f"of {size.rows:,} rows{_in_classes(size)}"

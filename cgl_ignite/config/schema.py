@@ -74,6 +74,7 @@ class Data(Part):
     """Which rows the pool reads: the data set, its root folder, how many rows are used, how texts are encoded.
 
     ``holdout``: how many of the training rows select the student; left out where the data set has a validation part.
+    ``stratified_holdout``: whether every class keeps its share in the holdout; else its rows are any.
     ``limit``: at most this many rows of training and holdout part together, and of the test part unless ``test_limit``
     gives another number. ``augment``: one augmentation, or a list of them, applied one after the other.
     ``balance``: what makes up for unequal classes: weights of their losses by the effective number of their rows,
@@ -84,6 +85,7 @@ class Data(Part):
     limit: Count | None = None
     test_limit: Count | None = None
     holdout: Holdout | None = None
+    stratified_holdout: bool = False
     encoding: Annotated[Part, Chooses("encoding")] = Part(kind="none")
     balance: Literal["none", "loss", "sampling"] = "none"
     balance_beta: Annotated[float, Field(ge=0, lt=1)] | None = None
@@ -279,8 +281,8 @@ def fixed_keys(*table: str) -> frozenset[str]:
     """Name the keys that a table of the pipeline has whatever its ``kind``.
 
     Example:
-        >>> sorted(fixed_keys("data"))
-        ['augment', 'balance', 'balance_beta', 'encoding', 'holdout', 'kind', 'limit', 'root', 'test_limit']
+        >>> sorted(fixed_keys("backbone"))
+        ['kind', 'momentum', 'weights']
         >>> sorted(fixed_keys("method", "routing"))
         ['kind']
     """

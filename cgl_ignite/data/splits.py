@@ -44,6 +44,7 @@ def prepare(
     seed: int,
     encoding: Preprocessing | None = None,
     test_limit: int | None = None,
+    stratified: bool = False,
 ) -> Splits:
     """Cut the holdout off the training rows, after the choice of ``limit`` rows if one is asked for.
 
@@ -57,16 +58,18 @@ def prepare(
         seed: the run's seed.
         encoding: makes the rows ready; None leaves them as they are.
         test_limit: at most this many rows of test, in the place of ``limit``.
+        stratified: whether every class keeps its share in the holdout, up to less than one row.
 
     Raises:
         InputError: nothing would be left to learn from, naming the keys at fault; or an encoding that
             does not fit the data.
     """
     encoding = encoding or as_they_are()
-    rows = _limited(encoding.targets(source.train), limit, seed, "train")
+    targets = encoding.targets(source.train)
+    rows = _limited(targets, limit, seed, "train")
     held_out = 0 if source.holdout else rows_held_out(holdout, len(rows), limit)
-    rows = rows[torch.randperm(len(rows), generator=stream(seed, "holdout"))]
-    train_rows = rows[held_out:].sort().values
+    held = _held_out(targets[rows], held_out, stratified, stream(seed, "holdout"))
+    train_rows = rows[~held]
     preprocessor = encoding.fit(source, train_rows)
 
     def read(part: Rows, rows: Tensor) -> Examples:
@@ -79,7 +82,7 @@ def prepare(
     def whole(part: Rows, name: str, limit: int | None = limit) -> Examples:
         return read(part, _limited(encoding.targets(part), limit, seed, name))
 
-    selecting = read(source.train, rows[:held_out].sort().values)
+    selecting = read(source.train, rows[held])
     return Splits(
         train=train,
         holdout=whole(source.holdout(), "holdout") if source.holdout else selecting,
@@ -114,6 +117,22 @@ def rows_held_out(holdout: float | None, rows: int, limit: int | None = None) ->
             "the holdout is cut from the limited rows, and the rest is the training part"
         )
     raise InputError(f"data.holdout = {holdout} must be less than the {rows} training rows")
+
+
+def _held_out(targets: Tensor, count: int, stratified: bool, generator: torch.Generator) -> Tensor:
+    """Choose the rows of the holdout; where it is stratified, a class of a single row stays in the training part.
+
+    Shape: targets (N,); result bool (N,).
+    """
+    held = torch.zeros(len(targets), dtype=torch.bool)
+    if not stratified:
+        held[torch.randperm(len(targets), generator=generator)[:count]] = True
+        return held
+    rows = torch.arange(len(targets))
+    several = rows[targets.bincount()[targets] > 1]
+    rows = several if len(several) >= count else rows
+    held[rows[choose_stratified(targets[rows], count, generator)]] = True
+    return held
 
 
 def _limited(targets: Tensor, limit: int | None, seed: int, part: str) -> Tensor:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 
+from cgl_ignite.config.dump import toml_value
 from cgl_ignite.config.schema import Data, Pipeline
 from cgl_ignite.data import DATASETS, ENCODINGS, DataReport, DataSource, Splits, data_root, describe_data, prepare
 from cgl_ignite.data.digest import changes
@@ -40,14 +41,22 @@ class RunData:
                 seed=seed,
                 encoding=encoding,
                 test_limit=table.test_limit,
+                stratified=table.stratified_holdout,
             )
         return self._parts[seed]
 
     def report(self, seed: int) -> DataReport:
         """Report the parts that a run of this seed reads."""
         if seed not in self._reports:
-            self._reports[seed] = describe_data(self.splits(seed), self.source.notes)
+            splits = self.splits(seed)
+            self._reports[seed] = describe_data(splits, [*self.source.notes, *self._advice(splits)])
         return self._reports[seed]
+
+    def _advice(self, splits: Splits) -> Iterator[str]:
+        held, learned = (part.counts(len(splits.classes)) for part in (splits.holdout, splits.train))
+        missing = bool(((held == 0) & (learned > 1)).any())
+        if missing and self.source.holdout is None and not self.table.stratified_holdout:
+            yield "data.stratified_holdout = true keeps the share of every class in the holdout"
 
     @cached_property
     def identity(self) -> dict[str, str]:
@@ -70,8 +79,10 @@ def read_data(pipeline: Pipeline) -> RunData:
         labelled = "one class" if source.label_sets is None else "several labels"
         raise InputError(f"a row of data set {pipeline.data.kind!r} has {labelled}; that is not the task {task.name!r}")
     notes = source.notes
-    if source.holdout is not None and pipeline.data.holdout is not None:
-        notes += (f"the validation part is the holdout, data.holdout = {pipeline.data.holdout} is not used",)
+    if source.holdout is not None:
+        given = {"holdout": pipeline.data.holdout, "stratified_holdout": pipeline.data.stratified_holdout or None}
+        unused = [f"data.{key} = {toml_value(value)}" for key, value in given.items() if value is not None]
+        notes += tuple(f"the validation part is the holdout, {setting} is not used" for setting in unused)
     holdout = None if source.holdout is None else cache(source.holdout)
     data = RunData(replace(source, test=cache(source.test), holdout=holdout, notes=notes), pipeline.data)
     data.splits(pipeline.seeds[0]).test()

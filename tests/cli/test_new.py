@@ -102,7 +102,7 @@ def test_the_recipe_is_fitted_to_a_folder_of_images(workdir: Path) -> None:
     data = pipeline.data.model_dump()
     assert (data["path"], data["size"], pipeline.backbone.model_dump()["stem"]) == ("photos", 96, "imagenet")
     # a fifth of 108 images is the test part, so 86 are left
-    assert data["holdout"] == 21
+    assert (data["holdout"], data["stratified_holdout"]) == (21, True)
     text = Path("mine.toml").read_text()
     assert "holdout = 21  # of 86 rows in 2 classes\n" in text
     assert "classes have 8 to 100 rows" in text
@@ -118,6 +118,14 @@ def test_the_recipe_is_fitted_to_a_table_of_texts(workdir: Path) -> None:
     data = pipeline.data.model_dump()
     assert (data["path"], data["label"], data["holdout"], data["balance"]) == ("mail.csv", None, 100, "none")
     assert (pipeline.run.epochs, pipeline.optim.batch_size) == (60, 64)
+
+
+def test_a_validation_part_is_the_holdout(workdir: Path) -> None:
+    for name, rows in (("train", 300), ("test", 50), ("val", 70)):
+        lines = [f"{number % 2},text {name} {number}" for number in range(rows)]
+        Path(f"{name}.csv").write_text("\n".join(["label,text", *lines]))
+    assert own("local_text", "vdcnn9", ".").exit_code == 0
+    assert "holdout" not in Path("mine.toml").read_text()
 
 
 def test_with_a_method_the_settings_are_the_papers_and_the_data_fit(workdir: Path) -> None:

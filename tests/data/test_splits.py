@@ -141,3 +141,53 @@ def test_stratified_choice_gives_each_class_its_share_within_one_row(
     taken = torch.bincount(targets[chosen], minlength=len(counts))
     for count, got in zip(counts, taken.tolist(), strict=True):
         assert abs(got - count * rows / len(targets)) < 1
+
+
+def held_of(counts: list[int], held: int, *, seed: int = 1, limit: int | None = None) -> tuple[list[int], list[int]]:
+    """Count the rows of each class in the training part and in a stratified holdout."""
+    targets = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
+    rows = torch.arange(len(targets))
+    inputs = torch.stack([rows // 256, rows % 256], 1).to(torch.uint8).view(-1, 1, 1, 2)
+    source = DataSource(Examples(inputs, targets), lambda: pytest.fail("read"), tuple(map(str, counts)), SPEC)
+    parts = prepare(source, holdout=held, limit=limit, seed=seed, stratified=True)
+    used = [*numbers(parts.train), *numbers(parts.holdout)]
+    assert len(set(used)) == len(used) == (limit or len(targets))
+    return parts.train.counts(len(counts)).tolist(), parts.holdout.counts(len(counts)).tolist()
+
+
+@given(
+    counts=st.lists(st.integers(0, 40), min_size=1, max_size=12).filter(lambda counts: sum(counts) > 1),
+    share=st.floats(0, 1),
+    seed=st.integers(0, 9),
+)
+def test_a_stratified_holdout_keeps_the_shares_and_single_rows_are_learned(
+    counts: list[int], share: float, seed: int
+) -> None:
+    held_out = max(1, int(share * (sum(counts) - 1)))
+    train, held = held_of(counts, held_out, seed=seed)
+    assert [sum(both) for both in zip(train, held, strict=True)] == counts
+    assert sum(held) == held_out
+    divided = sum(count for count in counts if count > 1)
+    if divided >= held_out:
+        for count, got in zip(counts, held, strict=True):
+            assert abs(got - (count * held_out / divided if count > 1 else 0)) < 1
+
+
+def test_a_stratified_holdout_by_hand() -> None:
+    assert held_of([50, 50, 50, 50], 20) == ([45] * 4, [5] * 4)
+    assert held_of([80, 20, 1], 10) == ([72, 18, 1], [8, 2, 0])
+    assert held_of([80, 20], 10, limit=50) == ([32, 8], [8, 2])
+
+
+def test_a_stratified_holdout_depends_on_the_seed(numbered: Numbered) -> None:
+    source = DataSource(numbered(200, 10), lambda: numbered(9, 10), tuple("0123456789"), SPEC)
+    first, again, other = (prepare(source, holdout=50, limit=None, seed=seed, stratified=True) for seed in (1, 1, 2))
+    assert numbers(first.holdout) == numbers(again.holdout) == sorted(numbers(again.holdout))
+    assert numbers(first.holdout) != numbers(other.holdout)
+
+
+def test_a_validation_part_needs_no_stratified_holdout(numbered: Numbered) -> None:
+    held = numbered(60, 10)
+    source = DataSource(numbered(100, 10), lambda: numbered(9, 10), tuple("0123456789"), SPEC, lambda: held)
+    parts = prepare(source, holdout=None, limit=None, seed=1, stratified=True)
+    assert (len(parts.train), numbers(parts.holdout)) == (100, numbers(held))

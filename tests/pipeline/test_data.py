@@ -20,6 +20,7 @@ from cgl_ignite.data import DATASETS, DataSource
 from cgl_ignite.errors import InputError, Interrupted
 from cgl_ignite.handlers.checkpoint import read_checkpoint
 from cgl_ignite.pipeline import run
+from cgl_ignite.pipeline.data import read_data
 from cgl_ignite.tracking.memory import MemoryTracker
 from tests.texts import text_pipeline, without_models
 
@@ -265,3 +266,39 @@ def test_check_names_the_faults_in_the_data_of_all_pipelines(workdir: Path) -> N
     assert done.exit_code == 2 and done.stdout == ""
     for name in names:
         assert f"{name}: data.path: there is no folder {workdir / 'no' / name}" in done.stderr
+
+
+def unequal_tickets(folder: Path) -> dict[str, Any]:
+    """A pipeline of 20 training rows, 2 of them of a rare class, with 2 rows in the holdout."""
+    rows = [f"{'rare' if number < 2 else 'often'},text {number}" for number in range(20)]
+    for name, lines in (("train", rows), ("test", rows[:4])):
+        (folder / f"{name}.csv").write_text("\n".join(["label,text", *lines]))
+    document = text_pipeline(folder / "reviews", method="baseline")
+    table = {"kind": "local_text", "path": str(folder), "holdout": 2, "encoding": document["data"]["encoding"]}
+    return {**document, "data": table}
+
+
+def test_a_holdout_without_a_class_tells_how_to_get_one(tmp_path: Path) -> None:
+    document = unequal_tickets(tmp_path)
+    data = read_data(load_pipeline(document))
+    seed = next(seed for seed in range(20) if data.splits(seed).holdout.counts(2).min() == 0)
+    report = data.report(seed)
+    assert "the holdout part has no row of class 'rare'" in report.warnings
+    assert report.notes[-1] == "data.stratified_holdout = true keeps the share of every class in the holdout"
+    seed = next(seed for seed in range(20) if data.splits(seed).holdout.counts(2).min() == 1)
+    assert "stratified" not in str(data.report(seed).notes)
+    document["data"] |= {"holdout": 10, "stratified_holdout": True}
+    stratified = read_data(load_pipeline(document))
+    assert [stratified.splits(seed).holdout.counts(2).tolist() for seed in range(5)] == [[9, 1]] * 5
+
+
+def test_with_a_validation_part_the_keys_of_the_holdout_are_not_used(tmp_path: Path) -> None:
+    document = unequal_tickets(tmp_path)
+    (tmp_path / "val.csv").write_text("label,text\noften,text 90\noften,text 91\n")
+    document["data"] |= {"stratified_holdout": True}
+    report = read_data(load_pipeline(document)).report(1)
+    assert "the holdout part has no row of class 'rare'" in report.warnings
+    assert report.notes[-2:] == (
+        "the validation part is the holdout, data.holdout = 2 is not used",
+        "the validation part is the holdout, data.stratified_holdout = true is not used",
+    )
