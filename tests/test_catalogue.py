@@ -135,8 +135,8 @@ def test_everything_wrong_is_reported_at_once_in_the_order_of_the_file(path: Pat
     )
     assert faults(path, "optim.learning_rate=-1", "method.choose.probabilty=0.5") == [
         "trial.toml:1: data.holdout: is missing; it must be a number of rows, or a share of them between 0 and 1",
-        "trial.toml:3: data.holdot: unknown key; did you mean 'holdout'?"
-        " (allowed here: kind, root, limit, test_limit, holdout, encoding, balance, balance_beta, augment)",
+        "trial.toml:3: data.holdot: unknown key; did you mean 'holdout'? (allowed here:"
+        " kind, root, limit, test_limit, holdout, stratified_holdout, encoding, balance, balance_beta, augment)",
         "trial.toml:4: data.limit: must be a whole number of at least 1, not 0",
         f'trial.toml:7: backbone.kind: must be {choices(REGISTRIES["backbone"].kinds())}, not "resnet9";'
         " did you mean 'resnet8'?",

@@ -36,9 +36,8 @@ from cgl_ignite.tracking import SystemMetrics, is_settled
 __all__ = ["run_seed"]
 
 _AT_CHANCE = (
-    "the selected student is no better than always answering the most frequent class"
-    " ({result.holdout_accuracy:.2f} % on the holdout, of which that class has {result.chance_accuracy:.2f} %,"
-    " and {result.test_accuracy:.2f} % on the test set);"
+    "on the holdout or the test set the selected student is no better than always answering the most frequent class"
+    " ({result.holdout_accuracy:.2f} % on the holdout, of which that class has {result.chance_accuracy:.2f} %);"
     " try another optim.learning_rate (now {pipeline.optim.learning_rate:g})"
     " or more run.epochs (now {pipeline.run.epochs})"
 )

@@ -27,7 +27,8 @@ def test_an_absurd_learning_rate_ends_with_a_remark(tmp_path: Path, capsys: pyte
     assert result.at_chance
     assert 10 <= result.chance_accuracy < 25
     (line,) = [line for line in capsys.readouterr().err.splitlines() if NO_BETTER in line]
-    assert "try another optim.learning_rate (now 10) or more run.epochs (now 2)" in line
+    figures = f"{result.holdout_accuracy:.2f} % on the holdout, of which that class has {result.chance_accuracy:.2f} %"
+    assert f"({figures}); try another optim.learning_rate (now 10) or more run.epochs (now 2)" in line
 
 
 def test_a_student_that_has_learned_something_has_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
