@@ -93,7 +93,7 @@ def tune(
     trials: list[Trial] = []
     for value, one in zip(tuning.values, pipelines, strict=True):
         tell(f"{len(trials) + 1} of {len(pipelines)}: {tuning.key} = {toml_value(value)}")
-        trials.append(_trial(value, one, screen, data))
+        trials.append(_trial(tuning, value, one, screen, data))
     scores = {place: holdout_score([trial.result]) for place, trial in enumerate(trials) if trial.result}
     if not scores:
         raise RunFailed(f"the training has failed with every value of {tuning.key}; the first: {trials[0].reason}")
@@ -112,10 +112,10 @@ def _refuse_equal(tuning: Tuning, pipelines: Sequence[Pipeline]) -> None:
         known[setting] = value
 
 
-def _trial(value: Any, pipeline: Pipeline, screen: Screen | None, data: DataStore) -> Trial:
+def _trial(tuning: Tuning, value: Any, pipeline: Pipeline, screen: Screen | None, data: DataStore) -> Trial:
     first = pipeline.model_copy(update={"seeds": pipeline.seeds[:1]})
     try:
-        (result,) = run(first, reuse=True, screen=screen, read=data.read)
+        (result,) = run(first, reuse=True, screen=screen, read=data.read, tried=f"{tuning.key}={toml_value(value)}")
     except RunFailed as error:
         return Trial(value, None, str(error))
     return Trial(value, result)

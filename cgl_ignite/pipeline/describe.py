@@ -17,9 +17,9 @@ def run_info(pipeline: Pipeline, seed: int, group: str | None, facts: Mapping[st
     return describe_run(values(pipeline), {**facts, **_name(pipeline), "seed": seed}, group)
 
 
-def group_info(pipeline: Pipeline, facts: Mapping[str, Any]) -> RunInfo:
+def group_info(pipeline: Pipeline, facts: Mapping[str, Any], tried: str | None = None) -> RunInfo:
     """Describe the group of the runs of a pipeline to the tracker."""
-    return describe_group(values(pipeline), {**facts, **_name(pipeline)}, pipeline.seeds)
+    return describe_group(values(pipeline), {**facts, **_name(pipeline)}, pipeline.seeds, tried)
 
 
 def describe_run(setting: Mapping[str, Any], facts: Mapping[str, Any], group: str | None) -> RunInfo:
@@ -37,10 +37,15 @@ def describe_run(setting: Mapping[str, Any], facts: Mapping[str, Any], group: st
     )
 
 
-def describe_group(setting: Mapping[str, Any], facts: Mapping[str, Any], seeds: Sequence[int]) -> RunInfo:
-    """Describe the group of the runs of one invocation to the tracker; its name tells different settings apart."""
+def describe_group(
+    setting: Mapping[str, Any], facts: Mapping[str, Any], seeds: Sequence[int], tried: str | None = None
+) -> RunInfo:
+    """Describe the group of the runs of one invocation to the tracker; its name tells different settings apart.
+
+    ``tried``: the value that is tried, which the name holds in the place of the seeds.
+    """
     method = _method(setting, facts)
-    named = f"seed{'' if len(seeds) == 1 else 's'} {', '.join(map(str, seeds))}"
+    named = tried or f"seed{'' if len(seeds) == 1 else 's'} {', '.join(map(str, seeds))}"
     return RunInfo(
         experiment=_experiment(setting, facts),
         name=f"{facts['name']} {method}, {named} ({facts['fingerprint']})",

@@ -58,6 +58,7 @@ def run(
     register: str | None = None,
     read: Callable[[Pipeline], RunData] = read_data,
     peers: Peers | None = None,
+    tried: str | None = None,
 ) -> list[RunResult]:
     """Train a pool for every seed of a pipeline and hand over the selected student of each.
 
@@ -73,6 +74,7 @@ def run(
         read: reads the data.
         peers: the processes that train each pool together (:func:`cgl_ignite.distributed.peers.joined`); started by
             ``torchrun``, they find each other without. All call this function; the first of them gets the results.
+        tried: the value that this training tries, which names its group of runs in the place of the seeds.
 
     Raises:
         InputError: something that the user gave is wrong.
@@ -83,7 +85,9 @@ def run(
         from cgl_ignite.distributed.peers import joined
 
         with joined() as peers:
-            return run(pipeline, resume=resume, screen=screen, tracker=tracker, register=register, peers=peers)
+            return run(
+                pipeline, resume=resume, screen=screen, tracker=tracker, register=register, peers=peers, tried=tried
+            )
     if peers is not None:
         meet(pipeline, peers)
         if not peers.first:
@@ -97,7 +101,7 @@ def run(
         store = refuse_remote_database(locate(pipeline.tracking.folder, pipeline.tracking.uri))
         tracker = make_tracker(store, warn)
     close_abandoned(runs, tracker, warn)
-    results = _run_seeds(pipeline, runs, tracker, screen, warn, read, peers, resume=resume, reuse=reuse)
+    results = _run_seeds(pipeline, runs, tracker, screen, warn, read, peers, tried, resume=resume, reuse=reuse)
     if register is not None:
         register_best(results, tracker, register, warn)
     return results
@@ -111,6 +115,7 @@ def _run_seeds(
     warn: Callable[[str], None],
     read: Callable[[Pipeline], RunData],
     peers: Peers | None,
+    tried: str | None,
     *,
     resume: bool,
     reuse: bool,
@@ -125,7 +130,8 @@ def _run_seeds(
         for again in filter(None, (found[seed] for seed in left)):
             refuse_changed_data(again.facts.get("data"), data.identity if data else {}, f"run {again.run_id}", REMEDY)
         known, source = _tracker_group(found), provenance()
-        info = group_info(pipeline, {"data": data.identity if data else _identity(done.values()), "source": source})
+        identity = data.identity if data else _identity(done.values())
+        info = group_info(pipeline, {"data": identity, "source": source}, tried)
         group = _open_group(info, tracker, known, done.values(), warn, training=bool(left))
         parent = group.id if group else known
         results = {

@@ -15,6 +15,7 @@ from cgl_ignite.comparison.tuned import Trial, Tuned, tune
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.errors import InputError, RunFailed
 from cgl_ignite.pipeline import RunResult, run
+from cgl_ignite.tracking.memory import MemoryTracker
 from tests.comparison.test_against import TREE
 
 RATES = Tuning("optim.learning_rate", (1e-6, 1e-2))
@@ -34,6 +35,21 @@ def test_the_best_on_the_holdout_is_trained_with_every_seed(workdir: Path) -> No
     assert len(list((workdir / "mlruns" / "runs").iterdir())) == 3, "two values, and one seed more"
     (alone,) = run(load(["seeds=[1]", "optim.learning_rate=1e-2"]), reuse=True)
     assert alone == found.results[0]
+
+
+def test_the_tracker_tells_the_values_apart(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tracker = MemoryTracker()
+    monkeypatch.setattr("cgl_ignite.pipeline.session.make_tracker", lambda *store: tracker)
+    tune(RATES, load)
+    groups = {run_id: one.info.name for run_id, one in tracker.runs.items() if one.info.seed is None}
+    small, large = (f" baseline, optim.learning_rate={value} (" for value in ("1e-06", "0.01"))
+    assert [small in name or large in name for name in groups.values()] == [True, True]
+    children = [(groups[one.info.parent], one.info.seed) for one in tracker.runs.values() if one.info.parent]
+    assert [(small in name, large in name, seed) for name, seed in children] == [
+        (True, False, 1),
+        (False, True, 1),
+        (False, True, 2),
+    ]
 
 
 def test_again_it_trains_nothing(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
