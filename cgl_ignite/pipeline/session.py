@@ -130,14 +130,10 @@ def _run_seeds(
         for again in filter(None, (found[seed] for seed in left)):
             refuse_changed_data(again.facts.get("data"), data.identity if data else {}, f"run {again.run_id}", REMEDY)
         known, source = _tracker_group(found), provenance()
-        identity = data.identity if data else _identity(done.values())
-        info = group_info(pipeline, {"data": identity, "source": source}, tried)
+        facts = {"data": data.identity if data else _identity(done.values()), "source": source}
+        info = group_info(pipeline, facts, tried)
         group = _open_group(info, tracker, known, done.values(), warn, training=bool(left))
-        parent = group.id if group else known
-        results = {
-            seed: sync_run(run, tracker, run_info(pipeline, seed, parent, run.facts), warn)
-            for seed, run in done.items()
-        }
+        results = _synced(pipeline, done, tracker, group.id if group else known, warn)
         if group is None:
             return [results[seed] for seed in pipeline.seeds]
         with _ending(group), cpu_threads(pipeline.run.threads):
@@ -201,6 +197,19 @@ def _open_group(
     if not training and (not here or is_finished(tracker, known, warn)):
         return None
     return Group(tracker, info, known, warn)
+
+
+def _synced(
+    pipeline: Pipeline,
+    done: Mapping[int, RunFolder],
+    tracker: Tracker,
+    parent: str | None,
+    warn: Callable[[str], None],
+) -> dict[int, RunResult]:
+    """Give the tracker what it has missed of finished runs, and return their results by seed."""
+    return {
+        seed: sync_run(run, tracker, run_info(pipeline, seed, parent, run.facts), warn) for seed, run in done.items()
+    }
 
 
 def _with(group: Group, result: RunResult) -> RunResult:
