@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from cgl_ignite.cli.options import json_option, read_tuning
+from cgl_ignite.cli.options import json_option, tuning_of, tuning_options
 from cgl_ignite.errors import InputError, Interrupted, RunFailed
 
 if TYPE_CHECKING:
+    from cgl_ignite.cli.rows import ChosenRows
     from cgl_ignite.comparison.executor import MakeExecutor
     from cgl_ignite.comparison.report import ComparisonReport
     from cgl_ignite.comparison.rows import Tuning
@@ -93,12 +94,7 @@ def _read_equal(context: click.Context, parameter: click.Parameter, text: str | 
 @click.option(
     "--lengths", metavar="1,2,4", callback=_read_lengths, help="Train each method for these multiples of its epochs."
 )
-@click.option(
-    "--tune",
-    metavar="KEY=[A, B]",
-    callback=read_tuning,
-    help="First choose a value for each method: the best on the holdout with the first seed.",
-)
+@tuning_options("First choose a value for each method: the best on the holdout with the first seed.")
 @json_option
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write tables and figures to this folder, too.")
@@ -117,6 +113,7 @@ def compare(
     equal: str | None,
     lengths: tuple[int, ...] | None,
     tune: Tuning | None,
+    tune_seeds: int | None,
     as_json: bool,
     quiet: bool,
     output: Path | None,
@@ -129,25 +126,32 @@ def compare(
     """
     from cgl_ignite.cli.reading import reading
     from cgl_ignite.cli.rows import SEEDS, read_rows
-    from cgl_ignite.cli.tuned import show_choices
 
     changes = [*overrides, *([f"run.device={device}"] if device else [])]
     changes += [f"run.metrics={json.dumps(metrics)}"] if metrics else []
     rows = read_rows(pipeline, changes, methods=methods, small=small, equal=equal)
-    rows.refuse(tuning=tune is not None, lengths=lengths is not None)
+    tuning = tuning_of(tune, tune_seeds)
+    rows.refuse(tuning=tuning is not None, lengths=lengths is not None)
     chosen_seeds = seeds or (rows.first.seeds if rows.seeded else SEEDS)
     make = _executor(executor, slurm, jobs)
     run = partial(_run, equal=rows.equal, jobs=jobs, executor=make, join=join, quiet=quiet)
     with reading(quiet=quiet), _told_how_to_go_on():
-        if tune is not None:
-            trial = partial(run, seeds=chosen_seeds[:1], tuning=True)
-            choices = tune.choose(rows.methods, rows.bind_methods, trial)
-            if not quiet:
-                show_choices(tune.key, choices)
-            rows = rows.again(tune.overrides({name: choice.value for name, choice in choices.items()}))
+        if tuning is not None:
+            trial = partial(run, seeds=tuning.first(chosen_seeds), tuning=True)
+            rows = _tuned(rows, tuning, trial, quiet=quiet)
         pipelines, changed = rows.stretched(lengths or ())
         report = run(pipelines, chosen_seeds, changed, rows.places, rows.paper)
     _conclude(report, output, as_json=as_json, quiet=quiet)
+
+
+def _tuned(rows: ChosenRows, tuning: Tuning, trial: Callable[..., ComparisonReport], *, quiet: bool) -> ChosenRows:
+    """Choose a value for each method, and return the rows with their values."""
+    from cgl_ignite.cli.tuned import show_choices
+
+    choices = tuning.choose(rows.methods, rows.bind_methods, trial)
+    if not quiet:
+        show_choices(tuning.key, choices)
+    return rows.again(tuning.overrides({name: choice.value for name, choice in choices.items()}))
 
 
 @contextmanager

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -13,10 +15,38 @@ from cgl_ignite.errors import InputError
 if TYPE_CHECKING:
     from cgl_ignite.comparison.rows import Tuning
 
-__all__ = ["Target", "folder_option", "json_option", "plugins_option", "read_tuning"]
+F = TypeVar("F", bound=Callable[..., Any])
+
+__all__ = ["Target", "folder_option", "json_option", "plugins_option", "tuning_of", "tuning_options"]
 
 
-def read_tuning(context: click.Context, parameter: click.Parameter, text: str | None) -> Tuning | None:
+def tuning_options(help_of_tune: str) -> Callable[[F], F]:
+    """Give a verb ``--tune`` and ``--tune-seeds``."""
+
+    def add(verb: F) -> F:
+        seeds = click.option(
+            "--tune-seeds",
+            metavar="N",
+            type=click.IntRange(min=1),
+            help="Try each value of --tune with the first N seeds, not with one: the mean counts.",
+        )
+        return click.option("--tune", metavar="KEY=[A, B]", callback=_read_tuning, help=help_of_tune)(seeds(verb))
+
+    return add
+
+
+def tuning_of(tune: Tuning | None, seeds: int | None) -> Tuning | None:
+    """Return the values to try with the seeds that they are tried with.
+
+    Raises:
+        InputError: seeds without values.
+    """
+    if tune is None and seeds is not None:
+        raise InputError(f"--tune-seeds {seeds} says with how many seeds --tune tries its values; add --tune")
+    return tune and replace(tune, seeds=seeds or 1)
+
+
+def _read_tuning(context: click.Context, parameter: click.Parameter, text: str | None) -> Tuning | None:
     """Read a key and its values."""
     if text is None:
         return None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cgl_ignite.cli.options import json_option, read_tuning
+from cgl_ignite.cli.options import json_option, tuning_of, tuning_options
 from cgl_ignite.errors import InputError, Interrupted
 
 if TYPE_CHECKING:
@@ -33,12 +33,7 @@ __all__ = ["run"]
 @click.option("--resume", is_flag=True, help="Go on with the newest unfinished run of this pipeline and seed.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to train.")
 @click.option("--against", metavar="METHOD", help="Then train this method, too, at the same cost, and compare.")
-@click.option(
-    "--tune",
-    metavar="KEY=[A, B]",
-    callback=read_tuning,
-    help="Train with each value and the first seed, then with the one that is best on the holdout.",
-)
+@tuning_options("Train with each value and the first seed, then with the one that is best on the holdout.")
 @click.option("--register", metavar="NAME", help="Make the selected student a version of this model in MLflow.")
 @json_option
 @click.option("--quiet", is_flag=True, help="Show no progress.")
@@ -50,6 +45,7 @@ def run(
     device: str | None,
     against: str | None,
     tune: Tuning | None,
+    tune_seeds: int | None,
     register: str | None,
     as_json: bool,
     quiet: bool,
@@ -66,7 +62,8 @@ def run(
     changes = [*overrides, *([f"seeds={list(seeds)}"] if seeds else []), *([f"run.device={device}"] if device else [])]
     command = ["cgl", "run", pipeline, *(part for change in overrides for part in ("--set", change))]
     command += [part for seed in seeds for part in ("--seed", str(seed))]
-    training = Training(pipeline, changes, against, tune, command, resume=resume, register=register)
+    tuning = tuning_of(tune, tune_seeds)
+    training = Training(pipeline, changes, against, tuning, command, resume=resume, register=register)
     with with_peers() as peers:
         quiet = quiet or (peers is not None and not peers.first)
         try:
@@ -122,7 +119,7 @@ class Training:
     def again(self) -> str:
         """The command that goes on."""
         options = [] if self.against is None else ["--against", self.against]
-        options += [] if self.tuning is None else ["--tune", str(self.tuning)]
+        options += [] if self.tuning is None else self.tuning.options
         options += [] if self.register is None else ["--register", self.register]
         return shlex.join([*self.command, *options, "--resume"])
 

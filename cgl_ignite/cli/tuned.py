@@ -28,7 +28,9 @@ def tuned_lines(tuned: Tuned, command: Sequence[str]) -> Iterator[Text]:
 
     ``command``: what trains the pipeline without tuning.
     """
-    yield Text.assemble(("tuned ", "bold"), (tuned.key, "bold"), ", on the holdout with the first seed")
+    seeds = len(tuned.best.results)
+    which = "the first seed" if seeds == 1 else f"the first {seeds} seeds"
+    yield Text.assemble(("tuned ", "bold"), (tuned.key, "bold"), f", on the holdout with {which}")
     width = max(len(toml_value(trial.value)) for trial in tuned.trials)
     width = max(width, len("test accuracy")) + 2
     for trial in tuned.trials:
@@ -65,11 +67,11 @@ def show_choices(key: str, choices: Mapping[str, Choice], console: Console | Non
 
 
 def _reached(tuned: Tuned, trial: Trial) -> Iterator[tuple[str, str]]:
-    if trial.result is None:
+    if not trial.results:
         yield f"failed: {trial.reason}", "red"
         return
-    error = trial.result.holdout_standard_error
-    yield f"{trial.result.holdout_accuracy:.2f} %" + ("" if error is None else f" ± {error:.2f}"), ""
+    error = trial.standard_error
+    yield f"{trial.accuracy:.2f} %" + ("" if error is None else f" ± {error:.2f}"), ""
     if trial is tuned.best:
         yield "   chosen", "bold"
     elif tuned.is_close(trial):

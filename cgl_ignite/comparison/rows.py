@@ -60,10 +60,17 @@ class Choice:
 
 @dataclass(frozen=True)
 class Tuning:
-    """A key of the pipeline, and the values from which each method gets the one that is best on the holdout."""
+    """A key of the pipeline, and the values from which each method gets the one that is best on the holdout.
+
+    Attributes:
+        key: of the pipeline.
+        values: that are tried.
+        seeds: with so many of the seeds, the first ones; the mean over them counts.
+    """
 
     key: str
     values: tuple[Any, ...]
+    seeds: int = 1
 
     @classmethod
     def read(cls, text: str) -> Tuning:
@@ -84,6 +91,22 @@ class Tuning:
     def __str__(self) -> str:
         return f"{self.key}={toml_value(self.values)}"
 
+    @property
+    def options(self) -> list[str]:
+        """The options of the command line that say the same."""
+        return ["--tune", str(self), *([] if self.seeds == 1 else ["--tune-seeds", str(self.seeds)])]
+
+    def first(self, seeds: Sequence[int]) -> list[int]:
+        """Return the seeds with which values are tried.
+
+        Raises:
+            InputError: they are more than there are.
+        """
+        if self.seeds > len(seeds):
+            there = ", ".join(map(str, seeds))
+            raise InputError(f"--tune-seeds {self.seeds} is more than there are seeds ({there}); give more seeds")
+        return list(seeds[: self.seeds])
+
     def overrides(self, chosen: Mapping[str, Any]) -> list[str]:
         """Write ``--set`` texts that give each method its value."""
         key = self.key.removeprefix("method.")
@@ -97,20 +120,23 @@ class Tuning:
     ) -> dict[str, Choice]:
         """Train every method with every value, and choose by holdout accuracy, ties by lower holdout cross-entropy.
 
+        A value with which a run has failed is not chosen.
+
         Args:
             names: of the methods.
             bind: makes their pipelines, given further ``--set`` texts.
             run: compares pipelines.
 
         Raises:
-            RunFailed: every run of a method has failed.
+            RunFailed: a method has failed with every value.
         """
         rows = {
             self._row(name, value): one
             for value in self.values
             for name, one in bind(self.overrides(dict.fromkeys(names, value))).items()
         }
-        scores = {row.name: holdout_score(list(row.runs.values())) for row in run(rows).methods if row.runs}
+        whole = [row for row in run(rows).methods if len(row.runs) == self.seeds]
+        scores = {row.name: holdout_score(list(row.runs.values())) for row in whole}
         chosen = {}
         for name in names:
             found = [(value, scores.get(self._row(name, value))) for value in self.values]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from math import hypot
+from statistics import fmean
 from typing import Any
 
 from cgl_ignite.comparison.datasets import DataStore
@@ -19,11 +21,23 @@ __all__ = ["Trial", "Tuned", "tune"]
 
 @dataclass(frozen=True)
 class Trial:
-    """The training with one value; ``result`` is None if it has failed, for this ``reason``."""
+    """The runs with one value, one for each seed; there are none if one has failed, for this ``reason``."""
 
     value: Any
-    result: RunResult | None
+    results: Sequence[RunResult]
     reason: str = ""
+
+    @property
+    def accuracy(self) -> float:
+        """The mean holdout accuracy in percent."""
+        return fmean(result.holdout_accuracy for result in self.results)
+
+    @property
+    def standard_error(self) -> float | None:
+        """The standard error of this mean, if each seed has a holdout of its own; None if one is not known."""
+        errors = [result.holdout_standard_error for result in self.results]
+        known = [error for error in errors if error is not None]
+        return hypot(*known) / len(known) if known and len(known) == len(errors) else None
 
 
 @dataclass(frozen=True)
@@ -32,7 +46,7 @@ class Tuned:
 
     Attributes:
         key: whose values were tried.
-        trials: with the first seed, in the order in which the values were given.
+        trials: in the order in which the values were given.
         best: the trial with the highest holdout accuracy; of equal ones, that with the lowest cross-entropy.
         results: the runs with the best value, one for each seed.
     """
@@ -54,10 +68,9 @@ class Tuned:
 
     def is_close(self, trial: Trial) -> bool:
         """Whether a trial is within a standard error of the best one: the holdout does not tell them apart."""
-        if trial is self.best or trial.result is None or self.best.result is None:
+        if trial is self.best or not trial.results:
             return False
-        least = self.best.result.holdout_accuracy - (self.best.result.holdout_standard_error or 0.0)
-        return trial.result.holdout_accuracy > least
+        return trial.accuracy > self.best.accuracy - (self.best.standard_error or 0.0)
 
     def tree(self) -> dict[str, Any]:
         """Return it as plain values, without the test accuracy of values that were not chosen."""
@@ -72,29 +85,31 @@ def tune(
     tell: Callable[[str], object] = lambda text: None,
     register: str | None = None,
 ) -> Tuned:
-    """Train a pipeline with every value and its first seed, and with the best value and all seeds.
+    """Train a pipeline with every value and its first seeds, and with the best value and all seeds.
 
     A training that is there already is taken, or gone on with.
 
     Args:
-        tuning: the key and its values.
+        tuning: the key, its values, and with how many seeds each is tried.
         load: makes the pipeline, given further ``--set`` texts.
         screen: shows each training; ``tell``: is told which value comes next.
         register: make the selected student a version of the registered model of this name.
 
     Raises:
-        InputError: something that the user gave is wrong, or two values give the same pipeline.
+        InputError: something that the user gave is wrong, two values give the same pipeline, or seeds are missing.
         RunFailed: the training has failed with every value, or with the best one and another seed.
         Interrupted: Ctrl-C or SIGTERM; the state is saved.
     """
     pipelines = [load([f"{tuning.key}={toml_value(value)}"]) for value in tuning.values]
     _refuse_equal(tuning, pipelines)
+    for one in pipelines:
+        tuning.first(one.seeds)
     data = DataStore()
     trials: list[Trial] = []
     for value, one in zip(tuning.values, pipelines, strict=True):
         tell(f"{len(trials) + 1} of {len(pipelines)}: {tuning.key} = {toml_value(value)}")
         trials.append(_trial(tuning, value, one, screen, data))
-    scores = {place: holdout_score([trial.result]) for place, trial in enumerate(trials) if trial.result}
+    scores = {place: holdout_score(trial.results) for place, trial in enumerate(trials) if trial.results}
     if not scores:
         raise RunFailed(f"the training has failed with every value of {tuning.key}; the first: {trials[0].reason}")
     best = max(scores, key=lambda place: scores[place])
@@ -113,17 +128,17 @@ def _refuse_equal(tuning: Tuning, pipelines: Sequence[Pipeline]) -> None:
 
 
 def _trial(tuning: Tuning, value: Any, pipeline: Pipeline, screen: Screen | None, data: DataStore) -> Trial:
-    first = pipeline.model_copy(update={"seeds": pipeline.seeds[:1]})
+    first = pipeline.model_copy(update={"seeds": tuning.first(pipeline.seeds)})
     try:
-        (result,) = run(first, reuse=True, screen=screen, read=data.read, tried=f"{tuning.key}={toml_value(value)}")
+        results = run(first, reuse=True, screen=screen, read=data.read, tried=f"{tuning.key}={toml_value(value)}")
     except RunFailed as error:
-        return Trial(value, None, str(error))
-    return Trial(value, result)
+        return Trial(value, (), str(error))
+    return Trial(value, results)
 
 
 def _tree(trial: Trial) -> dict[str, Any]:
-    if trial.result is None:
+    if not trial.results:
         return {"value": trial.value, "failed": trial.reason}
-    known = asdict(trial.result)
-    names = ("run_id", "holdout_accuracy", "holdout_standard_error")
-    return {"value": trial.value, **{name: known[name] for name in names}}
+    runs = [result.run_id for result in trial.results]
+    accuracies = {"holdout_accuracy": trial.accuracy, "holdout_standard_error": trial.standard_error}
+    return {"value": trial.value, "run_id": runs[0], "run_ids": runs, **accuracies}

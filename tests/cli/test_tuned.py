@@ -46,15 +46,15 @@ def test_the_student_of_the_best_value_is_printed(workdir: Path) -> None:
     assert found["student"] == student
     assert found["tuned"]["key"] == "optim.learning_rate" and str(found["tuned"]["chosen"]) == value
     assert [set(one) for one in found["tuned"]["values"]] == 2 * [
-        {"value", "run_id", "holdout_accuracy", "holdout_standard_error"}
+        {"value", "run_id", "run_ids", "holdout_accuracy", "holdout_standard_error"}
     ], "no test accuracy of a value that was not chosen"
 
 
 def test_the_lines(result: RunResult) -> None:
     best, close, failed = (
-        Trial(0.1, replace(result, holdout_accuracy=90.0, holdout_standard_error=1.5)),
-        Trial(0.01, replace(result, holdout_accuracy=89.0, holdout_standard_error=1.6)),
-        Trial(10.0, None, "the loss is not finite"),
+        Trial(0.1, [replace(result, holdout_accuracy=90.0, holdout_standard_error=1.5)]),
+        Trial(0.01, [replace(result, holdout_accuracy=89.0, holdout_standard_error=1.6)]),
+        Trial(10.0, (), "the loss is not finite"),
     )
     runs = [replace(result, test_accuracy=88.0), replace(result, test_accuracy=90.0)]
     found = Tuned("optim.learning_rate", [close, best, failed], best, runs)
@@ -104,6 +104,35 @@ def test_a_comparison_tells_the_test_accuracy_of_chosen_values_alone(workdir: Pa
     assert after.splitlines()[2].startswith("baseline")
 
 
+def test_a_comparison_tries_values_with_several_seeds(workdir: Path) -> None:
+    changes = [part for change in QUICK for part in ("--set", change)]
+    command = [
+        "compare",
+        str(PIPELINE),
+        *changes,
+        "--methods",
+        "baseline",
+        "--seeds",
+        "1,2,3",
+        *TUNE,
+        "--tune-seeds",
+        "2",
+    ]
+    done = CliRunner().invoke(cgl, command)
+    assert done.exit_code == 0, done.output
+    before, after = done.stderr.split("holdout accuracy, %, by optim.learning_rate")
+    assert before.count("finished: holdout accuracy") == 4
+    runs = [json.loads(path.read_text()) for path in Path("mlruns/runs").glob("*/result.json")]
+    assert sorted(run["seed"] for run in runs) == [1, 1, 2, 2, 3]
+    by_setting: dict[str, list[float]] = {}
+    for run in runs:
+        setting = json.loads((Path(run["checkpoint"]).parent / "run.json").read_text())["fingerprint"]
+        if run["seed"] < 3:
+            by_setting.setdefault(setting, []).append(run["holdout_accuracy"])
+    means = sorted(f"{sum(accuracies) / 2:.2f}" for accuracies in by_setting.values())
+    assert sorted(after.splitlines()[2].split()[1:3]) == means
+
+
 @pytest.mark.parametrize(
     ("more", "told"),
     [
@@ -111,6 +140,9 @@ def test_a_comparison_tells_the_test_accuracy_of_chosen_values_alone(workdir: Pa
         (("--tune", "optim.learning_rat=[1]"), "did you mean 'learning_rate'"),
         (("--tune", "run.epochs=[1, 1]"), "--tune run.epochs: 1 and 1 give the same training"),
         ((*TUNE, "--against", "dml"), "--against and --tune do not go together"),
+        ((*TUNE, "--tune-seeds", "2"), "--tune-seeds 2 is more than there are seeds (1); give more seeds"),
+        (("--tune-seeds", "2"), "--tune-seeds 2 says with how many seeds --tune tries its values; add --tune"),
+        ((*TUNE, "--tune-seeds", "0"), "0 is not in the range x>=1"),
     ],
 )
 def test_what_is_refused(workdir: Path, more: tuple[str, ...], told: str) -> None:
@@ -124,3 +156,5 @@ def test_an_interruption_tells_the_same_command() -> None:
     tuning = Tuning.read(TUNE[1])
     training = Training("a.toml", [], None, tuning, ["cgl", "run", "a.toml"], resume=False, register="name")
     assert training.again == ("cgl run a.toml --tune 'optim.learning_rate=[1e-06, 0.01]' --register name --resume")
+    training = replace(training, tuning=replace(tuning, seeds=3), register=None)
+    assert training.again == ("cgl run a.toml --tune 'optim.learning_rate=[1e-06, 0.01]' --tune-seeds 3 --resume")

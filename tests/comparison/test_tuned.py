@@ -27,10 +27,10 @@ def load(more: Sequence[str]) -> Pipeline:
 
 def test_the_best_on_the_holdout_is_trained_with_every_seed(workdir: Path) -> None:
     found = tune(RATES, load)
-    scores = {trial.value: trial.result.holdout_accuracy for trial in found.trials}
+    scores = {trial.value: trial.accuracy for trial in found.trials}
     assert scores[1e-2] > scores[1e-6] and found.best.value == 1e-2
     assert [result.seed for result in found.results] == [1, 2]
-    assert found.results[0] == found.best.result
+    assert found.results[:1] == found.best.results
     assert found.setting == "optim.learning_rate=0.01" and found.end == "largest"
     assert len(list((workdir / "mlruns" / "runs").iterdir())) == 3, "two values, and one seed more"
     (alone,) = run(load(["seeds=[1]", "optim.learning_rate=1e-2"]), reuse=True)
@@ -60,11 +60,39 @@ def test_again_it_trains_nothing(workdir: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_value_that_fails_is_told_and_the_others_are_trained(workdir: Path) -> None:
     found = tune(Tuning("optim.learning_rate", (1e30, 1e-2)), load)
-    assert found.trials[0].result is None and "not finite" in found.trials[0].reason
+    assert not found.trials[0].results and "not finite" in found.trials[0].reason
     assert found.best.value == 1e-2
     assert found.tree()["values"][0] == {"value": 1e30, "failed": found.trials[0].reason}
     with pytest.raises(RunFailed, match=r"failed with every value of optim\.learning_rate; the first: .*not finite"):
         tune(Tuning("optim.learning_rate", (1e30, 1e31)), load)
+
+
+def test_each_value_may_be_tried_with_several_seeds(workdir: Path) -> None:
+    found = tune(replace(RATES, seeds=2), load)
+    assert [[result.seed for result in trial.results] for trial in found.trials] == [[1, 2], [1, 2]]
+    for trial in found.trials:
+        first, second = trial.results
+        assert trial.accuracy == pytest.approx((first.holdout_accuracy + second.holdout_accuracy) / 2)
+        assert first.holdout_standard_error and second.holdout_standard_error
+        variance = first.holdout_standard_error**2 + second.holdout_standard_error**2
+        assert trial.standard_error == pytest.approx(variance**0.5 / 2)
+    assert found.results == found.best.results
+    assert found.tree()["values"][0]["run_ids"] == [result.run_id for result in found.trials[0].results]
+    assert len(list((workdir / "mlruns" / "runs").iterdir())) == 4
+
+
+def test_the_mean_over_the_seeds_decides(workdir: Path, monkeypatch: pytest.MonkeyPatch, result: RunResult) -> None:
+    reached = {0.1: {1: 90.0, 2: 70.0, 3: 50.0}, 0.2: {1: 80.0, 2: 85.0, 3: 40.0}}
+
+    def trained(pipeline: Pipeline, **options: Any) -> list[RunResult]:
+        accuracies = reached[pipeline.optim.learning_rate]
+        return [replace(result, seed=seed, holdout_accuracy=accuracies[seed]) for seed in pipeline.seeds]
+
+    monkeypatch.setattr("cgl_ignite.comparison.tuned.run", trained)
+    monkeypatch.setattr("cgl_ignite.comparison.rows._cross_entropy", lambda run: 1.0)
+    rates = Tuning("optim.learning_rate", (0.1, 0.2))
+    assert tune(rates, lambda more: load([*more, "seeds=[1, 2, 3]"])).best.value == 0.1
+    assert tune(replace(rates, seeds=2), lambda more: load([*more, "seeds=[1, 2, 3]"])).best.value == 0.2
 
 
 def test_values_are_checked_before_anything_is_trained(workdir: Path) -> None:
@@ -74,11 +102,13 @@ def test_values_are_checked_before_anything_is_trained(workdir: Path) -> None:
         tune(Tuning("optim.learning_rate", (1e-3, 0.001)), load)
     with pytest.raises(InputError, match=r"--tune run\.threads: 1 and 2 give the same training"):
         tune(Tuning("run.threads", (1, 2)), load)
+    with pytest.raises(InputError, match=r"--tune-seeds 3 is more than there are seeds \(1, 2\); give more seeds"):
+        tune(replace(RATES, seeds=3), load)
     assert not (workdir / "mlruns").exists()
 
 
 def trial(value: Any, accuracy: float, result: RunResult) -> Trial:
-    return Trial(value, replace(result, holdout_accuracy=accuracy, holdout_standard_error=2.0))
+    return Trial(value, [replace(result, holdout_accuracy=accuracy, holdout_standard_error=2.0)])
 
 
 def tuned(values: Sequence[Any], accuracies: Sequence[float], result: RunResult) -> Tuned:
@@ -89,7 +119,7 @@ def tuned(values: Sequence[Any], accuracies: Sequence[float], result: RunResult)
 def test_what_few_rows_do_not_tell_apart(result: RunResult) -> None:
     found = tuned([1, 2, 3, 4], [87.9, 90.0, 88.1, 70.0], result)
     assert [found.is_close(one) for one in found.trials] == [False, False, True, False]
-    assert not found.is_close(Trial(5, None, "failed"))
+    assert not found.is_close(Trial(5, (), "failed"))
 
 
 @pytest.mark.parametrize(
