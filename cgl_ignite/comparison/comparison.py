@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
@@ -15,9 +15,10 @@ from cgl_ignite.comparison.budget import budgets, with_epochs, with_passes
 from cgl_ignite.comparison.cells import Cell, ComparisonFolder, cells_by_row, comparison_info, find_cell, record_rows
 from cgl_ignite.comparison.datasets import DataStore, data_key, rows_by_data
 from cgl_ignite.comparison.executor import Executor, MakeExecutor
+from cgl_ignite.comparison.in_process import InProcess
 from cgl_ignite.comparison.report import ComparisonReport, read_method
 from cgl_ignite.comparison.sharing import POLL_SECONDS, SharedCells
-from cgl_ignite.comparison.task import Task, finished, reason_of
+from cgl_ignite.comparison.task import Task
 from cgl_ignite.config.presets import REFERENCE
 from cgl_ignite.config.rows import Place, common_reference
 from cgl_ignite.config.schema import Pipeline
@@ -31,7 +32,7 @@ from cgl_ignite.pipeline.folder import RunFolder
 from cgl_ignite.pipeline.hand_over import sync_run
 from cgl_ignite.pipeline.result import read_result
 from cgl_ignite.pipeline.teachers import identify_files
-from cgl_ignite.tracking import Group, Status, Tracker, provenance
+from cgl_ignite.tracking import Group, Status, Tracker, is_finished, provenance, recorded_in
 
 __all__ = ["Comparison"]
 
@@ -101,7 +102,7 @@ class Comparison:
         rows = record_rows(self.pipelines, self.places, self.deviations)
         self.folder.note(self.cells, rows=rows, paper=self.paper)
         left = [cell for cell in self.cells if not cell.ended]
-        if left or self.folder.facts.get("status") != self._status:
+        if left or self.folder.facts.get("status") != self._status or not self._recorded:
             self._work_off(left, screen)
         else:
             self.report().write(self.folder.path)
@@ -146,8 +147,7 @@ class Comparison:
             result = read_result(run.result)
             cell.accuracy, cell.holdout_accuracy = result.test_accuracy, result.holdout_accuracy
             if self.folder.own:
-                info = run_info(self.pipelines[cell.method], cell.seed, run.facts.get("group"), run.facts)
-                sync_run(run, self.tracker, info, self.board.note)
+                self._sync(cell, run, None)
         elif self.folder.own:
             self.shared.claims.forget(cell)
 
@@ -161,6 +161,17 @@ class Comparison:
             since = f"has changed since run {before.run_id[:8]}; trained anew"
             self.board.note(f"{cell.label}: {', '.join(changed)} {since}")
         return run
+
+    def _sync(self, cell: Cell, run: RunFolder, group: str | None) -> None:
+        """Send the tracker what it missed of a finished run, which gets this group if it has none."""
+        info = run_info(self.pipelines[cell.method], cell.seed, run.facts.get("group") or group, run.facts)
+        sync_run(run, self.tracker, info, self.board.note)
+
+    @property
+    def _recorded(self) -> bool:
+        """Whether the tracker has the whole comparison, or none of its runs."""
+        known = any(recorded_in(self.runs / cell.run_id, self.tracker) for cell in self.cells if cell.run_id)
+        return not known or is_finished(self.tracker, self.folder.facts.get("group"), self.board.note)
 
     def report(self) -> ComparisonReport:
         """Read what the finished runs have left."""
@@ -214,8 +225,12 @@ class Comparison:
         data = {"data": first, **({"datasets": self.identities} if len(self.identities) > 1 else {})}
         self.folder.note(self.cells, status="RUNNING", costs=costs, equal=self.equal, **data)
         info = comparison_info(self.pipelines, self.seeds, self.equal, self.folder.id, self.source, first)
-        group = Group(self.tracker, info, self.folder.facts.get("group"), self.board.note)
+        before = self.folder.facts.get("group")
+        group = Group(self.tracker, info, before, self.board.note)
         self.folder.note(self.cells, group=group.id)
+        for cell in self.cells if before is None else ():
+            if cell.status == "finished" and (run := self._found(cell)):
+                self._sync(cell, run, group.id)
         with self._ending(group):
             self._share(left, group.id, screen)
 
@@ -223,25 +238,11 @@ class Comparison:
         """Work off the cells that no other process takes."""
         if self.executor is not None:
             self.data.forget()
-        work = partial(self._one_by_one, screen=screen) if self.executor is None else self.executor.work_off
-        leads = self.folder.own
-        self.shared.work_off(cells, work, partial(self._task, group=group), lambda: leads or self.folder.led)
-
-    def _one_by_one(self, tasks: Iterable[tuple[Cell, Task]], screen: Screen | None) -> None:
-        """Run cells in this process."""
-        for cell, task in tasks:
-            self._tell(cell, {"event": "started"})
-            pipeline = self.pipelines[cell.method]
-            try:
-                result = task.run(pipeline, self.data.read(pipeline), self.tracker, screen, self.board.note)
-            except (Interrupted, KeyboardInterrupt):
-                self._tell(cell, {"event": "interrupted"})
-                raise
-            except Exception as error:  # noqa: BLE001  the other cells go on, whatever became of this one
-                reason = reason_of(error, self.folder.path / "logs" / "errors.txt")
-                self._tell(cell, {"event": "failed", "reason": reason})
-            else:
-                self._tell(cell, finished(result))
+        errors = self.folder.path / "logs" / "errors.txt"
+        here = InProcess(self.pipelines, self.data, self.tracker, screen, self.board.note, self._tell, errors)
+        executor, leads = self.executor or here, self.folder.own
+        task = partial(self._task, group=group)
+        self.shared.work_off(cells, executor.work_off, task, lambda: leads or self.folder.led)
 
     def _task(self, cell: Cell, group: str | None) -> Task:
         tags = {"method": cell.method, "comparison": self.folder.id}

@@ -17,6 +17,7 @@ from cgl_ignite.comparison.cells import ComparisonFolder, identify
 from cgl_ignite.comparison.compare import compare
 from cgl_ignite.config.load import load_document
 from cgl_ignite.errors import InputError, Interrupted
+from cgl_ignite.tracking import TrackerError
 from cgl_ignite.tracking.memory import MemoryTracker
 
 DIGITS = Path(__file__).resolve().parents[2] / "pipelines" / "digits_resnet.toml"
@@ -200,6 +201,43 @@ def test_an_interrupted_comparison_goes_on(tmp_path: Path, whole: Any, count: in
     assert len(list(tmp_path.glob("runs/*"))) == 4
     parents = [run for run in tracker.runs.values() if run.info.seed is None]
     assert [run.status for run in parents] == ["FINISHED"]
+
+
+class BrokenTracker(MemoryTracker):
+    """Fails in one call that concerns a group of runs."""
+
+    broken = ""
+
+    def open(self, info: Any) -> str:
+        self.fail_at("open", info)
+        return super().open(info)
+
+    def close(self, run_id: str, status: Any) -> None:
+        self.fail_at("close", self.runs[run_id].info)
+        super().close(run_id, status)
+
+    def fail_at(self, call: str, info: Any) -> None:
+        if call == self.broken and info.seed is None:
+            raise TrackerError("no group")
+
+
+@pytest.mark.parametrize("broken", ["open", "close"])
+def test_a_comparison_whose_parent_was_not_recorded_is_repaired(tmp_path: Path, broken: str) -> None:
+    tracker = BrokenTracker()
+    tracker.broken = broken
+    report = start(tmp_path, names=("baseline",), tracker=tracker)
+    tracker.broken = ""
+    assert table(start(tmp_path, names=("baseline",), tracker=tracker)) == table(report)
+    ((parent, group),) = [(name, one) for name, one in tracker.runs.items() if one.info.seed is None]
+    singles = [one for one in tracker.runs.values() if one.info.seed is not None]
+    assert [(one.info.seed, one.info.parent, one.status) for one in singles] == [
+        (1, parent, "FINISHED"),
+        (2, parent, "FINISHED"),
+    ]
+    assert group.status == "FINISHED" and "comparison.md" in group.files and "baseline" in group.description
+    calls = len(tracker.calls)
+    start(tmp_path, names=("baseline",), tracker=tracker)
+    assert set(tracker.calls[calls:]) == {"status"}, "nothing is sent again"
 
 
 def test_one_failed_run_does_not_lose_the_others(tmp_path: Path) -> None:
