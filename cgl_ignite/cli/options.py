@@ -15,9 +15,9 @@ from cgl_ignite.errors import InputError
 if TYPE_CHECKING:
     from cgl_ignite.comparison.rows import Tuning
 
-F = TypeVar("F", bound=Callable[..., Any])
-
 __all__ = ["Target", "folder_option", "json_option", "plugins_option", "tuning_of", "tuning_options"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def tuning_options(help_of_tune: str) -> Callable[[F], F]:

@@ -28,7 +28,7 @@ from cgl_ignite.handlers.interruption import terminable
 from cgl_ignite.pipeline.abandoned import close_abandoned
 from cgl_ignite.pipeline.data import refuse_changed_data
 from cgl_ignite.pipeline.describe import run_info
-from cgl_ignite.pipeline.folder import RunFolder
+from cgl_ignite.pipeline.folder import RunFolder, read_run_folder
 from cgl_ignite.pipeline.hand_over import sync_run
 from cgl_ignite.pipeline.result import read_result
 from cgl_ignite.pipeline.teachers import identify_files
@@ -229,8 +229,8 @@ class Comparison:
         group = Group(self.tracker, info, before, self.board.note)
         self.folder.note(self.cells, group=group.id)
         for cell in self.cells if before is None else ():
-            if cell.status == "finished" and (run := self._found(cell)):
-                self._sync(cell, run, group.id)
+            if cell.status == "finished" and cell.run_id:
+                self._sync(cell, read_run_folder(self.runs / cell.run_id), group.id)
         with self._ending(group):
             self._share(left, group.id, screen)
 

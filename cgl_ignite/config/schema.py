@@ -281,8 +281,8 @@ def fixed_keys(*table: str) -> frozenset[str]:
     """Name the keys that a table of the pipeline has whatever its ``kind``.
 
     Example:
-        >>> sorted(fixed_keys("backbone"))
-        ['kind', 'momentum', 'weights']
+        >>> print(*sorted(fixed_keys("data")))
+        augment balance balance_beta encoding holdout kind limit root stratified_holdout test_limit
         >>> sorted(fixed_keys("method", "routing"))
         ['kind']
     """

@@ -94,33 +94,22 @@ def test_a_log_shows_every_choice_whole() -> None:
     assert line.split() == ["baseline", *(f"{accuracy:.2f}" for _, accuracy in tried), "0.005"]
 
 
-def test_a_comparison_tells_the_test_accuracy_of_chosen_values_alone(workdir: Path) -> None:
+def compared(*more: str) -> list[str]:
+    """Return what a comparison tells before the table of choices, and what it tells from its titles on."""
     changes = [part for change in QUICK for part in ("--set", change)]
-    command = ["compare", str(PIPELINE), *changes, "--methods", "baseline", "--seeds", "1", *TUNE]
-    done = CliRunner().invoke(cgl, command)
+    done = CliRunner().invoke(cgl, ["compare", str(PIPELINE), *changes, "--methods", "baseline", *more])
     assert done.exit_code == 0, done.output
-    before, after = done.stderr.split("holdout accuracy, %, by optim.learning_rate")
+    return done.stderr.split("holdout accuracy, %, by optim.learning_rate")
+
+
+def test_a_comparison_tells_the_test_accuracy_of_chosen_values_alone(workdir: Path) -> None:
+    before, after = compared("--seeds", "1", *TUNE)
     assert before.count("finished: holdout accuracy") == 2 and "test accuracy" not in before
     assert after.splitlines()[2].startswith("baseline")
 
 
 def test_a_comparison_tries_values_with_several_seeds(workdir: Path) -> None:
-    changes = [part for change in QUICK for part in ("--set", change)]
-    command = [
-        "compare",
-        str(PIPELINE),
-        *changes,
-        "--methods",
-        "baseline",
-        "--seeds",
-        "1,2,3",
-        *TUNE,
-        "--tune-seeds",
-        "2",
-    ]
-    done = CliRunner().invoke(cgl, command)
-    assert done.exit_code == 0, done.output
-    before, after = done.stderr.split("holdout accuracy, %, by optim.learning_rate")
+    before, after = compared("--seeds", "1,2,3", *TUNE, "--tune-seeds", "2")
     assert before.count("finished: holdout accuracy") == 4
     runs = [json.loads(path.read_text()) for path in Path("mlruns/runs").glob("*/result.json")]
     assert sorted(run["seed"] for run in runs) == [1, 1, 2, 2, 3]

@@ -17,8 +17,8 @@ from cgl_ignite.comparison.cells import ComparisonFolder, identify
 from cgl_ignite.comparison.compare import compare
 from cgl_ignite.config.load import load_document
 from cgl_ignite.errors import InputError, Interrupted
-from cgl_ignite.tracking import TrackerError
 from cgl_ignite.tracking.memory import MemoryTracker
+from tests.trackers import FailingGroups
 
 DIGITS = Path(__file__).resolve().parents[2] / "pipelines" / "digits_resnet.toml"
 SMALL = ["backbone.width=4", "run.epochs=2", "data.limit=400", "data.holdout=80", "run.device=cpu"]
@@ -203,27 +203,9 @@ def test_an_interrupted_comparison_goes_on(tmp_path: Path, whole: Any, count: in
     assert [run.status for run in parents] == ["FINISHED"]
 
 
-class BrokenTracker(MemoryTracker):
-    """Fails in one call that concerns a group of runs."""
-
-    broken = ""
-
-    def open(self, info: Any) -> str:
-        self.fail_at("open", info)
-        return super().open(info)
-
-    def close(self, run_id: str, status: Any) -> None:
-        self.fail_at("close", self.runs[run_id].info)
-        super().close(run_id, status)
-
-    def fail_at(self, call: str, info: Any) -> None:
-        if call == self.broken and info.seed is None:
-            raise TrackerError("no group")
-
-
 @pytest.mark.parametrize("broken", ["open", "close"])
 def test_a_comparison_whose_parent_was_not_recorded_is_repaired(tmp_path: Path, broken: str) -> None:
-    tracker = BrokenTracker()
+    tracker = FailingGroups()
     tracker.broken = broken
     report = start(tmp_path, names=("baseline",), tracker=tracker)
     tracker.broken = ""

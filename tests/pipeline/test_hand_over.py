@@ -14,9 +14,10 @@ import torch
 from cgl_ignite.catalogue import load_pipeline
 from cgl_ignite.pipeline import abandoned, artifacts, hand_over, read_result, record, run, session
 from cgl_ignite.pipeline import folder as folders
-from cgl_ignite.tracking import ModelRefused, TrackerError, own_store
+from cgl_ignite.tracking import ModelRefused, own_store
 from cgl_ignite.tracking.memory import MemoryTracker
 from tests.student.runs import PIPELINE, SMALL
+from tests.trackers import FailingGroups
 
 
 class Notes:
@@ -135,27 +136,9 @@ def test_the_model_is_sent_when_the_store_is_back_and_the_result_names_it(settin
     assert len(tracker.runs["run-2"].models) == 1
 
 
-class Forgetful(MemoryTracker):
-    """Fails in what is asked of it for a group."""
-
-    broken = ""
-
-    def open(self, info):
-        self.fail_at("open", info)
-        return super().open(info)
-
-    def close(self, run_id, status):
-        self.fail_at("close", self.runs[run_id].info)
-        super().close(run_id, status)
-
-    def fail_at(self, call, info):
-        if call == self.broken and info.seed is None:
-            raise TrackerError("no group")
-
-
 @pytest.mark.parametrize("broken", ["open", "close"])
 def test_a_run_whose_group_is_not_recorded_is_incomplete_until_it_is(setting, notes, broken):
-    tracker = Forgetful()
+    tracker = FailingGroups()
     tracker.broken = broken
     [result] = run(setting, tracker=tracker, screen=notes)
     assert result.tracked is False
