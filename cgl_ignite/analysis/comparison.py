@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from cgl_ignite.analysis.lengths import of_length
 from cgl_ignite.analysis.paper import Printed, paper_result, printed_in
 from cgl_ignite.analysis.sharing import sharing_ratio
 from cgl_ignite.analysis.statistics import (
@@ -153,7 +154,7 @@ class TableRow:
     """A row of the table. Accuracies and differences are in percent; None where nothing is known.
 
     Attributes:
-        accuracy: on the test set, of the selected student; ``mean_accuracy``: of all students.
+        accuracy: on the test set, of the selected student, ``accuracies``: by seed; ``mean_accuracy``: of all students.
         difference: of ``accuracy`` to the reference, over the seeds that both have.
         over_seeds: its t-interval; ``over_samples``: its bootstrap interval over test samples.
         paper: what the paper prints, and ``paper_metric``, of what.
@@ -188,6 +189,7 @@ class TableRow:
     sharing: float | None = None
     metrics: Mapping[str, Spread] = field(default_factory=dict)
     against: str | None = None
+    accuracies: Mapping[int, float] = field(default_factory=dict)
     differences: Mapping[str, Difference] = field(default_factory=dict)
 
     @property
@@ -199,14 +201,16 @@ class TableRow:
 def compare_methods(methods: Sequence[MethodRow], reference: str) -> list[TableRow]:
     """Summarise methods over their seeds and measure each against the one called ``reference``.
 
-    Rows with a place are measured against the row that it names, if it is there and both read the same data set.
+    Rows with a place are measured against the row that it names, if it is there and both read the same data set; those
+    of a length (``dml x4``) against the reference of that length.
     """
     by_name = {method.name: method for method in methods}
     return [_row(method, _reference(method, by_name, reference)) for method in methods]
 
 
 def _reference(method: MethodRow, by_name: Mapping[str, MethodRow], reference: str) -> MethodRow | None:
-    name = reference if method.place is None else method.place.against
+    same_length = of_length(reference, method.name)
+    name = (same_length if same_length in by_name else reference) if method.place is None else method.place.against
     found = None if name in (None, method.name) else by_name.get(name)
     return found if found is not None and found.dataset == method.dataset else None
 
@@ -240,6 +244,7 @@ def _row(method: MethodRow, reference: MethodRow | None) -> TableRow:
         sharing=method.sharing,
         metrics=_metrics([run.metrics or {} for run in runs]),
         against=reference.name if reference and difference is not None else None,
+        accuracies={seed: run.test_accuracy for seed, run in method.runs.items()},
         differences=_differences(method, reference) if reference else {},
     )
 

@@ -3,77 +3,119 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from itertools import combinations, groupby, pairwise
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cgl_ignite.analysis.canvas import INK, PALETTE, figure_beside_legend, headline, logarithmic, styled
-from cgl_ignite.analysis.statistics import spread, t_interval
+from cgl_ignite.analysis.lengths import without_length
+from cgl_ignite.analysis.statistics import paired_interval, spread, t_interval
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["CostPoint", "cost_curves", "cost_figure", "crossings"]
+__all__ = ["CostPoint", "Crossing", "cost_curves", "cost_figure", "crossings"]
 
 
 @dataclass(frozen=True)
 class CostPoint:
-    """A training of a method: its multiply-adds, and the test accuracy of each seed in percent."""
+    """A training of a method: its multiply-adds, and the test accuracy in percent by seed."""
 
     work: float
-    scores: Sequence[float]
+    scores: Mapping[int, float]
 
     @property
     def mean(self) -> float:
         """The mean over seeds."""
-        return fmean(self.scores)
+        return fmean(self.scores.values())
+
+
+class Crossing(NamedTuple):
+    """Where the curves of two methods cross.
+
+    Attributes:
+        before: the method that is better at lower cost; ``after``: at higher cost.
+        work: the multiply-adds where they cross.
+        certain: whether each has a lead, on its side, whose interval over seeds leaves out 0.
+    """
+
+    before: str
+    after: str
+    work: float
+    certain: bool
+
+
+class _Lead(NamedTuple):
+    """How far one curve is ahead of another at one cost: on average, and for each seed that both have throughout."""
+
+    work: float
+    mean: float
+    by_seed: Sequence[float]
+
+    @property
+    def certain(self) -> bool:
+        """Whether the interval over seeds leaves out 0."""
+        interval = paired_interval(self.by_seed) if len(self.by_seed) > 1 else None
+        return interval is not None and not interval.low <= 0 <= interval.high
 
 
 def cost_curves(rows: Mapping[str, CostPoint]) -> dict[str, list[CostPoint]]:
     """Gather the lengths of each method, ``NAME x1``, ``NAME x2`` ..., in the order of their cost.
 
     Example:
-        >>> curves = cost_curves({"a x2": CostPoint(2, [60]), "a x1": CostPoint(1, [50]), "b": CostPoint(1, [55])})
+        >>> one = {1: 50.0}
+        >>> curves = cost_curves({"a x2": CostPoint(2, one), "a x1": CostPoint(1, one), "b": CostPoint(1, one)})
         >>> {name: [point.work for point in points] for name, points in curves.items()}
         {'a': [1, 2], 'b': [1]}
     """
     curves: dict[str, list[CostPoint]] = {}
     for name, point in rows.items():
-        curves.setdefault(re.sub(r" x\d+$", "", name), []).append(point)
+        curves.setdefault(without_length(name), []).append(point)
     return {name: sorted(points, key=lambda point: point.work) for name, points in curves.items()}
 
 
-def crossings(curves: Mapping[str, Sequence[CostPoint]]) -> Iterator[tuple[str, str, float]]:
-    """Find where the curves of two methods cross: the one that is better before, the other, and the multiply-adds.
+def crossings(curves: Mapping[str, Sequence[CostPoint]]) -> Iterator[Crossing]:
+    """Find where the curves of two methods cross.
 
     Means are joined by straight lines over the logarithm of the cost. Two curves are compared where both are known.
 
     Example:
-        >>> up, level = [CostPoint(1, [50]), CostPoint(100, [70])], [CostPoint(1, [60]), CostPoint(100, [60])]
-        >>> [(first, second, round(work)) for first, second, work in crossings({"up": up, "level": level})]
+        >>> up = [CostPoint(1, {1: 50.0}), CostPoint(100, {1: 70.0})]
+        >>> level = [CostPoint(1, {1: 60.0}), CostPoint(100, {1: 60.0})]
+        >>> [(cross.before, cross.after, round(cross.work)) for cross in crossings({"up": up, "level": level})]
         [('level', 'up', 10)]
     """
     for (name, one), (other_name, other) in combinations(curves.items(), 2):
-        ends = max(one[0].work, other[0].work), min(one[-1].work, other[-1].work)
-        places = sorted({point.work for point in (*one, *other) if ends[0] <= point.work <= ends[1]})
-        ahead = [(work, _at(one, work) - _at(other, work)) for work in places]
-        for (before, first), (after, second) in pairwise(ahead):
-            if first * second < 0:
-                share = first / (first - second)
-                work = math.exp(math.log(before) + share * math.log(after / before))
-                yield (name, other_name, work) if first > 0 else (other_name, name, work)
+        ahead = [lead for lead in _leads(one, other) if lead.mean]
+        sides = [list(side) for _, side in groupby(ahead, key=lambda lead: lead.mean > 0)]
+        for before, after in pairwise(sides):
+            last, first = before[-1], after[0]
+            share = last.mean / (last.mean - first.mean)
+            work = math.exp(math.log(last.work) + share * math.log(first.work / last.work))
+            certain = all(any(lead.certain for lead in side) for side in (before, after))
+            names = (name, other_name) if last.mean > 0 else (other_name, name)
+            yield Crossing(*names, work, certain)
 
 
-def _at(curve: Sequence[CostPoint], work: float) -> float:
-    """Read a curve between its points."""
-    for left, right in pairwise(curve):
-        if left.work <= work <= right.work:
-            share = math.log(work / left.work) / math.log(right.work / left.work) if right.work > left.work else 0.0
-            return left.mean + share * (right.mean - left.mean)
-    return curve[0].mean if work <= curve[0].work else curve[-1].mean
+def _leads(one: Sequence[CostPoint], other: Sequence[CostPoint]) -> Iterator[_Lead]:
+    """Subtract one curve from another at every cost that either was trained for, where both are known."""
+    points = (*one, *other)
+    seeds = [seed for seed in points[0].scores if all(seed in point.scores for point in points)]
+    ends = max(one[0].work, other[0].work), min(one[-1].work, other[-1].work)
+    for work in sorted({point.work for point in points if ends[0] <= point.work <= ends[1]}):
+        by_seed = [_at(one, work, seed) - _at(other, work, seed) for seed in seeds]
+        yield _Lead(work, _at(one, work) - _at(other, work), by_seed)
+
+
+def _at(curve: Sequence[CostPoint], work: float, seed: int | None = None) -> float:
+    """Read a curve between its points: of one seed, or the mean."""
+    heights = [point.mean if seed is None else point.scores[seed] for point in curve]
+    for (left, low), (right, high) in pairwise(zip((point.work for point in curve), heights, strict=True)):
+        if left <= work <= right:
+            return low + (high - low) * (math.log(work / left) / math.log(right / left) if right > left else 0.0)
+    return heights[0] if work <= curve[0].work else heights[-1]
 
 
 @styled
@@ -86,14 +128,15 @@ def cost_figure(curves: Mapping[str, Sequence[CostPoint]]) -> Figure:
         works, means = [point.work for point in points], [point.mean for point in points]
         axes.plot(works, means, "o-" if len(points) > 1 else "o", color=color, label=name, zorder=3)
         for point in points:
-            interval = t_interval(point.scores)
-            if interval and spread(point.scores).std:
+            scores = list(point.scores.values())
+            interval = t_interval(scores)
+            if interval and spread(scores).std:
                 bounds = [[point.mean - interval.low], [interval.high - point.mean]]
                 axes.errorbar([point.work], [point.mean], bounds, color=color, capsize=3, linewidth=1.0, zorder=2)
-            axes.plot([point.work] * len(point.scores), point.scores, ".", color=color, alpha=0.5, zorder=1)
-    scores = [score for points in curves.values() for point in points for score in point.scores]
-    room = max(1.0, 0.15 * (max(scores) - min(scores)))
-    axes.set_ylim(max(0.0, min(scores) - room), min(100.0, max(scores) + room))
+            axes.plot([point.work] * len(scores), scores, ".", color=color, alpha=0.5, zorder=1)
+    every = [score for points in curves.values() for point in points for score in point.scores.values()]
+    room = max(1.0, 0.15 * (max(every) - min(every)))
+    axes.set_ylim(max(0.0, min(every) - room), min(100.0, max(every) + room))
     axes.set_xscale("log")
     logarithmic(axes.xaxis)
     axes.set_xlabel("multiply-adds of the training, all students together (logarithmic)")

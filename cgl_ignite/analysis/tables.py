@@ -13,6 +13,7 @@ from typing import Any
 
 from cgl_ignite.analysis.comparison import Cost, Difference, TableRow
 from cgl_ignite.analysis.cost_curves import CostPoint, cost_curves, crossings
+from cgl_ignite.analysis.lengths import length_of, without_length
 from cgl_ignite.analysis.paper import STATEMENT
 from cgl_ignite.analysis.statistics import Interval, Spread
 from cgl_ignite.config.dump import toml_value
@@ -82,10 +83,6 @@ def _parameters(row: TableRow) -> str:
     return f"{_size(row.parameters)} / {_size(row.parameters_student)}" if row.parameters else NOTHING
 
 
-def _certain(row: TableRow) -> str:
-    return _yes_or_no(row.certain)
-
-
 def _yes_or_no(certain: bool | None) -> str:
     return {None: NOTHING, True: "yes", False: "no"}[certain]
 
@@ -110,11 +107,10 @@ COLUMNS = (
     Column(("training", "time"), _time, keep=1),
     Column(("difference", "to {reference}"), lambda row: _number(row.difference, "{:+.2f}")),
     Column(("95 % interval", "over seeds"), lambda row: _interval(row.over_seeds), keep=8),
-    Column(("difference", "certain"), _certain, keep=7),
+    Column(("difference", "certain"), lambda row: _yes_or_no(row.certain), keep=7),
     Column(("95 % interval", "over samples"), lambda row: _interval(row.over_samples), keep=7),
     Column(("", "the paper's"), _paper, keep=9),
 )
-
 
 METRICS_AFTER = 2
 """How many columns stand before those of the metrics that ``run.metrics`` names."""
@@ -161,6 +157,8 @@ def used_columns(rows: Sequence[TableRow], reference: str) -> list[tuple[tuple[s
     What the paper prints is kept as long as its numbers are.
     """
     table = []
+    if any(row.against and row.against != reference for row in rows):
+        reference = without_length(reference)
     printed = {row.paper_metric for row in rows if row.paper}
     metrics, differences = _metric_columns(rows), _difference_columns(rows)
     for column in [*COLUMNS[:METRICS_AFTER], *metrics, *COLUMNS[METRICS_AFTER:-1], *differences, COLUMNS[-1]]:
@@ -177,15 +175,18 @@ def notes(rows: Sequence[TableRow], equal: str) -> Iterator[str]:
     yield "± is the standard deviation over seeds; MAdds: multiply-adds, forward and backward, per training sample"
     if any(row.over_seeds for row in rows):
         yield "certain: the interval over seeds leaves out 0"
+    if any(row.against and length_of(row.against) for row in rows):
+        yield "differences are to the row that is as long"
     if equal.startswith("cost"):
         epochs = ", ".join(f"{row.method} {row.cost.epochs}" for row in rows)
         yield f"equal multiply-adds of the training: epochs: {epochs}"
     if equal == "steps":
         passes = ", ".join(f"{row.method} {row.cost.passes}" for row in rows)
         yield f"equal optimizer steps: passes over the data per epoch: {passes}"
-    points = {row.method: CostPoint(row.cost.work, [row.accuracy.mean]) for row in rows if row.accuracy}
-    for first, second, work in crossings(cost_curves(points)):
-        yield f"{first} is ahead of {second} up to {_size(work)} multiply-adds of training, and behind after that"
+    points = {row.method: CostPoint(row.cost.work, row.accuracies) for row in rows if row.accuracies}
+    for cross in crossings(cost_curves(points)):
+        up_to = f"{cross.before} is ahead of {cross.after} up to {_size(cross.work)} multiply-adds of training"
+        yield f"{up_to}, and behind after that" + ("" if cross.certain else " (not certain)")
     yield from _variants(rows)
     for row in rows:
         if row.deviations:

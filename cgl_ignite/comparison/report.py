@@ -108,8 +108,8 @@ class ComparisonReport:
     def _figures(self, rows: Sequence[TableRow]) -> dict[str, Figure]:
         if not self.runs:
             return {}
-        scores = {method.name: [run.test_accuracy for run in method.runs.values()] for method in self.methods}
-        figures = {"accuracy.png": accuracy_figure({name: values for name, values in scores.items() if values})}
+        finished = [row for row in rows if row.accuracies]
+        figures = {"accuracy.png": accuracy_figure({row.method: list(row.accuracies.values()) for row in finished})}
         journals = {
             method.name: [read_rows(Path(run.checkpoint).parent / "metrics.jsonl") for run in _results(method)]
             for method in self.methods
@@ -118,11 +118,7 @@ class ComparisonReport:
         figures["holdout.png"] = curves_figure(
             journals, "holdout/accuracy_mean", "Holdout accuracy in percent", "mean of the students"
         )
-        points = {
-            method.name: CostPoint(method.cost.work, scores[method.name])
-            for method in self.methods
-            if scores[method.name]
-        }
+        points = {row.method: CostPoint(row.cost.work, row.accuracies) for row in finished}
         if differ(point.work for point in points.values()):
             figures["cost.png"] = cost_figure(cost_curves(points))
         if any(row.diversity for row in rows):

@@ -42,6 +42,23 @@ def test_difference_is_paired_over_the_seeds_that_both_have():
     assert second.seconds[0] == pytest.approx(15.0)
 
 
+def test_rows_of_a_length_are_measured_against_the_reference_of_that_length():
+    lengths = {"one x1": 50.0, "one x4": 60.0, "dml x1": 53.0, "dml x4": 61.0, "dml x8": 70.0}
+    rows = compare_methods([method(name, {1: value}) for name, value in lengths.items()], "one x1")
+    assert [(row.against, row.difference) for row in rows] == [
+        (None, None),
+        (None, None),
+        ("one x1", 3.0),
+        ("one x4", 1.0),
+        ("one x1", 20.0),
+    ], "there is no reference of eight times the length"
+
+
+def test_the_accuracy_of_every_seed_is_kept():
+    (row,) = compare_methods([method("a", {2: 70.0, 5: 72.0})], "a")
+    assert row.accuracies == {2: 70.0, 5: 72.0}
+
+
 def test_no_seed_in_common_is_no_difference():
     _, second = compare_methods([method("a", {1: 70.0}), method("b", {2: 71.0})], "a")
     assert (second.difference, second.over_seeds, second.over_samples) == (None, None, None)

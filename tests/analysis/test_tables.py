@@ -39,6 +39,32 @@ BASELINE = row("baseline", difference=None, over_seeds=None, over_samples=None, 
 ROWS = [BASELINE, row(), row("a_b & 50%", failed={3: "a loss that is not finite"}, deviations={"run.epochs": 3})]
 
 
+def length(method, work, accuracies, against=None):
+    """A row of a comparison over several lengths."""
+    cost = Cost(steps=1, passes=1, multiply_adds=1.0, work=work)
+    return row(method, cost=cost, accuracies=dict(enumerate(accuracies)), against=against)
+
+
+def test_rows_of_several_lengths_say_to_what_they_are_compared_and_where_they_cross():
+    """One network is ahead by 4 ± 1, then behind by 4 ± 1 in every pair but the last, where seeds differ by 20."""
+    rows = [
+        length("one x1", 1e9, [50, 60, 70]),
+        length("one x2", 1e11, [50, 60, 70]),
+        length("dml x1", 1e9, [47, 56, 65], against="one x1"),
+        length("dml x2", 1e11, [53, 64, 75], against="one x2"),
+        length("odd x1", 1e9, [47, 56, 65], against="one x1"),
+        length("odd x2", 1e11, [43, 64, 85], against="one x2"),
+    ]
+    titles = [" ".join(title) for title, _, _ in used_columns(rows, "one x1")]
+    assert "difference to one" in titles
+    said = list(notes(rows, "epochs"))
+    assert "differences are to the row that is as long" in said
+    assert [text for text in said if "ahead" in text] == [
+        "one is ahead of dml up to 10G multiply-adds of training, and behind after that",
+        "one is ahead of odd up to 10G multiply-adds of training, and behind after that (not certain)",
+    ]
+
+
 def test_differences_of_metrics_stand_in_every_format():
     sure, unsure = Difference(2.5, Interval(1.0, 4.0)), Difference(-0.25, None)
     measured = {"macro_f1": Spread(50.0, 1.0), "roc_auc": Spread(0.75, None)}
