@@ -27,7 +27,7 @@ RESULTS = Path(__file__).parent / "results"
 GROUNDS = {
     "Digits, 400 images and 5 seeds": "race_digits.json",
     "CIFAR-10, 1,000 images and 3 seeds": "race_cifar10_1000.json",
-    "CIFAR-10, 5,000 images and 1 seed": "race_cifar10_5000_seed_1.json",
+    "CIFAR-10, 5,000 images and 3 seeds": "race_cifar10_5000.json",
     "CIFAR-100, 5,000 images and 3 seeds": "race_cifar100_5000.json",
     "AG News, 4,000 texts and 3 seeds": "race_ag_news_4000.json",
     "IMDB, 2,000 reviews and 3 seeds": "race_imdb_2000.json",
