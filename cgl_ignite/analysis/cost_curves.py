@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cgl_ignite.analysis.canvas import INK, PALETTE, figure_beside_legend, headline, logarithmic, styled
 from cgl_ignite.analysis.lengths import without_length
-from cgl_ignite.analysis.statistics import paired_interval, spread, t_interval
+from cgl_ignite.analysis.statistics import Interval, paired_interval, spread, t_interval
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["CostPoint", "Crossing", "cost_curves", "cost_figure", "crossings"]
+__all__ = ["CostPoint", "Crossing", "Lead", "cost_curves", "cost_figure", "crossings", "last_leads"]
 
 
 @dataclass(frozen=True)
@@ -47,17 +47,28 @@ class Crossing(NamedTuple):
     certain: bool
 
 
-class _Lead(NamedTuple):
-    """How far one curve is ahead of another at one cost: on average, and for each seed that both have throughout."""
+class Lead(NamedTuple):
+    """How far one curve is ahead of another at one cost.
+
+    Attributes:
+        work: the multiply-adds.
+        mean: the difference of the means in percent.
+        by_seed: the differences of the seeds that all points of both curves have.
+    """
 
     work: float
     mean: float
     by_seed: Sequence[float]
 
     @property
+    def over_seeds(self) -> Interval | None:
+        """The t-interval, paired by seed; None for fewer than two."""
+        return paired_interval(self.by_seed) if self.by_seed else None
+
+    @property
     def certain(self) -> bool:
         """Whether the interval over seeds leaves out 0."""
-        interval = paired_interval(self.by_seed) if len(self.by_seed) > 1 else None
+        interval = self.over_seeds
         return interval is not None and not interval.low <= 0 <= interval.high
 
 
@@ -99,14 +110,29 @@ def crossings(curves: Mapping[str, Sequence[CostPoint]]) -> Iterator[Crossing]:
             yield Crossing(*names, work, certain)
 
 
-def _leads(one: Sequence[CostPoint], other: Sequence[CostPoint]) -> Iterator[_Lead]:
+def last_leads(curves: Mapping[str, Sequence[CostPoint]], reference: str) -> Iterator[tuple[str, Lead]]:
+    """Tell how far each method is ahead of the reference at the highest cost for which both curves are known.
+
+    Example:
+        >>> one = [CostPoint(1, {1: 50.0}), CostPoint(100, {1: 70.0})]
+        >>> two = [CostPoint(10, {1: 55.0}), CostPoint(1000, {1: 75.0})]
+        >>> [(name, lead.work, lead.mean) for name, lead in last_leads({"one": one, "two": two}, "one")]
+        [('two', 100, -5.0)]
+    """
+    for name, curve in curves.items():
+        leads = list(_leads(curve, curves[reference])) if name != reference else []
+        if leads:
+            yield name, leads[-1]
+
+
+def _leads(one: Sequence[CostPoint], other: Sequence[CostPoint]) -> Iterator[Lead]:
     """Subtract one curve from another at every cost that either was trained for, where both are known."""
     points = (*one, *other)
     seeds = [seed for seed in points[0].scores if all(seed in point.scores for point in points)]
     ends = max(one[0].work, other[0].work), min(one[-1].work, other[-1].work)
     for work in sorted({point.work for point in points if ends[0] <= point.work <= ends[1]}):
         by_seed = [_at(one, work, seed) - _at(other, work, seed) for seed in seeds]
-        yield _Lead(work, _at(one, work) - _at(other, work), by_seed)
+        yield Lead(work, _at(one, work) - _at(other, work), by_seed)
 
 
 def _at(curve: Sequence[CostPoint], work: float, seed: int | None = None) -> float:

@@ -14,7 +14,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from cgl_ignite.analysis.tables import notes, used_columns
+from cgl_ignite.analysis.columns import used_columns
+from cgl_ignite.analysis.notes import notes
 from cgl_ignite.cli.frame import duration
 from cgl_ignite.cli.output import SafeConsole, cells
 from cgl_ignite.cli.report import show_data

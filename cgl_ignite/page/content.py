@@ -11,9 +11,10 @@ from itertools import chain, count
 from pathlib import Path
 from typing import ClassVar
 
+from cgl_ignite.analysis.columns import used_columns
 from cgl_ignite.analysis.comparison import TableRow
+from cgl_ignite.analysis.notes import notes
 from cgl_ignite.analysis.paper import STATEMENT
-from cgl_ignite.analysis.tables import notes, used_columns
 from cgl_ignite.page.analysed import AnalysedPart, analysed_parts
 from cgl_ignite.page.parts import Grid, Picture
 from cgl_ignite.page.sentences import findings, question, title

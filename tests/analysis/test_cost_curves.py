@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cgl_ignite.analysis.canvas import as_png
-from cgl_ignite.analysis.cost_curves import CostPoint, cost_curves, cost_figure, crossings
+from cgl_ignite.analysis.cost_curves import CostPoint, cost_curves, cost_figure, crossings, last_leads
 
 ROWS = {
     "baseline x4": CostPoint(4e9, {1: 60.0, 2: 62.0}),
@@ -67,6 +67,20 @@ def test_curves_that_are_equal_at_one_cost_cross_if_they_change_places() -> None
     assert (cross.before, cross.after) == ("level", "rising") and cross.work == pytest.approx(10)
     assert not list(crossings({"touching": touching, "level": level}))
     assert not list(crossings({"level": level, "again": level}))
+
+
+def test_the_last_lead_is_at_the_highest_cost_of_both() -> None:
+    """At a cost of 4 the baseline is at 60 and 62, where it ends; over its logarithm CGL has gone from 40 to 64."""
+    curves = cost_curves({**ROWS, "cgl x2": CostPoint(8e9, {1: 64.0, 2: 66.0})})
+    ((name, lead),) = last_leads(curves, "baseline")
+    assert (name, lead.work) == ("cgl", 4e9)
+    assert lead.by_seed == pytest.approx([52.0 - 60.0, 55.0 - 62.0]) and lead.mean == pytest.approx(-7.5)
+    assert lead.over_seeds == pytest.approx((-7.5 - 6.3531, -7.5 + 6.3531), abs=1e-4) and lead.certain
+
+
+def test_curves_of_other_costs_have_no_lead() -> None:
+    curves = {"a": [CostPoint(1, {1: 1.0})], "b": [CostPoint(2, {1: 2.0})]}
+    assert not list(last_leads(curves, "a"))
 
 
 def test_curves_that_do_not_meet_do_not_cross() -> None:

@@ -8,10 +8,12 @@ import re
 
 import pytest
 
+from cgl_ignite.analysis.columns import used_columns
 from cgl_ignite.analysis.comparison import Cost, Difference, TableRow
+from cgl_ignite.analysis.notes import notes
 from cgl_ignite.analysis.paper import STATEMENT
 from cgl_ignite.analysis.statistics import Interval, Spread
-from cgl_ignite.analysis.tables import as_csv, as_json, as_latex, as_markdown, notes, used_columns
+from cgl_ignite.analysis.tables import as_csv, as_json, as_latex, as_markdown
 
 
 def row(method="cgl", **changes):
@@ -46,7 +48,7 @@ def length(method, work, accuracies, against=None):
 
 
 def test_rows_of_several_lengths_say_to_what_they_are_compared_and_where_they_cross():
-    """One network is ahead by 4 ± 1, then behind by 4 ± 1 in every pair but the last, where seeds differ by 20."""
+    """One network is ahead by 4 ± 1, then behind by 4 ± 1 in every pair but the last: -7, 4 and 15."""
     rows = [
         length("one x1", 1e9, [50, 60, 70]),
         length("one x2", 1e11, [50, 60, 70]),
@@ -58,7 +60,11 @@ def test_rows_of_several_lengths_say_to_what_they_are_compared_and_where_they_cr
     titles = [" ".join(title) for title, _, _ in used_columns(rows, "one x1")]
     assert "difference to one" in titles
     said = list(notes(rows, "epochs"))
-    assert "differences are to the row that is as long" in said
+    assert "differences are to one of the same length" in said
+    assert [text for text in said if "equal cost" in text] == [
+        "at equal cost, 100G multiply-adds of training: dml +4.00 [+1.52, +6.48] to one",
+        "at equal cost, 100G multiply-adds of training: odd +4.00 [-23.33, +31.33] to one",
+    ]
     assert [text for text in said if "ahead" in text] == [
         "one is ahead of dml up to 10G multiply-adds of training, and behind after that",
         "one is ahead of odd up to 10G multiply-adds of training, and behind after that (not certain)",
