@@ -52,13 +52,13 @@ class Lead(NamedTuple):
 
     Attributes:
         work: the multiply-adds.
-        mean: the difference of the means in percent.
-        by_seed: the differences of the seeds that all points of both curves have.
+        by_seed: the differences in percent of the seeds that all points of both curves have.
+        mean: their mean; without such seeds the difference of the means.
     """
 
     work: float
-    mean: float
     by_seed: Sequence[float]
+    mean: float
 
     @property
     def over_seeds(self) -> Interval | None:
@@ -132,7 +132,7 @@ def _leads(one: Sequence[CostPoint], other: Sequence[CostPoint]) -> Iterator[Lea
     ends = max(one[0].work, other[0].work), min(one[-1].work, other[-1].work)
     for work in sorted({point.work for point in points if ends[0] <= point.work <= ends[1]}):
         by_seed = [_at(one, work, seed) - _at(other, work, seed) for seed in seeds]
-        yield Lead(work, _at(one, work) - _at(other, work), by_seed)
+        yield Lead(work, by_seed, fmean(by_seed or [_at(one, work) - _at(other, work)]))
 
 
 def _at(curve: Sequence[CostPoint], work: float, seed: int | None = None) -> float:

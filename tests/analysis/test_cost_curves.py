@@ -78,6 +78,18 @@ def test_the_last_lead_is_at_the_highest_cost_of_both() -> None:
     assert lead.over_seeds == pytest.approx((-7.5 - 6.3531, -7.5 + 6.3531), abs=1e-4) and lead.certain
 
 
+def test_a_lead_is_that_of_the_seeds_that_both_have() -> None:
+    """Seed 3 failed once; of the other curve no seed is there at all."""
+    curves = {
+        "baseline": curve({1: 50.0, 2: 60.0, 3: 90.0}, {1: 52.0, 2: 62.0, 3: 92.0}),
+        "dml": curve({1: 53.0, 2: 62.0, 3: 99.0}, {1: 54.0, 2: 66.0}),
+        "one": curve({7: 50.0}, {7: 60.0}),
+    }
+    (_, dml), (_, one) = last_leads(curves, "baseline")
+    assert (list(dml.by_seed), dml.mean) == ([2.0, 4.0], 3.0)
+    assert (list(one.by_seed), one.mean) == ([], pytest.approx(60 - 206 / 3)) and one.over_seeds is None
+
+
 def test_curves_of_other_costs_have_no_lead() -> None:
     curves = {"a": [CostPoint(1, {1: 1.0})], "b": [CostPoint(2, {1: 2.0})]}
     assert not list(last_leads(curves, "a"))
