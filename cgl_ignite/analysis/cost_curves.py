@@ -16,7 +16,9 @@ from cgl_ignite.analysis.statistics import Interval, paired_interval, spread, t_
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["CostPoint", "Crossing", "Lead", "cost_curves", "cost_figure", "crossings", "last_leads"]
+    from cgl_ignite.analysis.comparison import TableRow
+
+__all__ = ["CostPoint", "Crossing", "Lead", "cost_curves", "cost_figure", "crossings", "curves_of", "last_leads"]
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,11 @@ def cost_curves(rows: Mapping[str, CostPoint]) -> dict[str, list[CostPoint]]:
     for name, point in rows.items():
         curves.setdefault(without_length(name), []).append(point)
     return {name: sorted(points, key=lambda point: point.work) for name, points in curves.items()}
+
+
+def curves_of(rows: Sequence[TableRow]) -> dict[str, list[CostPoint]]:
+    """Gather the curves of the rows of a table that have a finished run."""
+    return cost_curves({row.method: CostPoint(row.cost.work, row.accuracies) for row in rows if row.accuracies})
 
 
 def crossings(curves: Mapping[str, Sequence[CostPoint]]) -> Iterator[Crossing]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-__all__ = ["length_of", "of_length", "without_length"]
+from cgl_ignite.config.presets import REFERENCE
+
+__all__ = ["length_of", "of_length", "reference_among", "without_length"]
 
 _LENGTH = re.compile(r"(.*?)( x\d+)?", re.DOTALL)
 
@@ -42,3 +45,13 @@ def of_length(name: str, other: str) -> str:
         ('baseline x4', 'baseline')
     """
     return without_length(name) + length_of(other)
+
+
+def reference_among(names: Sequence[str]) -> str:
+    """Return the row that the others are measured against: the baseline, in its first length, else the first row.
+
+    Example:
+        >>> reference_among(["dml x1", "dml x2", "baseline x1", "baseline x2"]), reference_among(["dml", "one"])
+        ('baseline x1', 'dml')
+    """
+    return next((name for name in names if without_length(name) == REFERENCE), names[0])

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from cgl_ignite.analysis.columns import size
 from cgl_ignite.analysis.comparison import TableRow
-from cgl_ignite.analysis.cost_curves import CostPoint, cost_curves, crossings, last_leads
+from cgl_ignite.analysis.cost_curves import crossings, curves_of, last_leads
 from cgl_ignite.analysis.lengths import length_of, without_length
 from cgl_ignite.analysis.paper import STATEMENT
 from cgl_ignite.config.dump import toml_value
@@ -39,7 +39,7 @@ def notes(rows: Sequence[TableRow], equal: str) -> Iterator[str]:
 
 def _over_the_cost(rows: Sequence[TableRow]) -> Iterator[str]:
     """Compare methods that were trained for several lengths at equal cost, and say where their curves cross."""
-    curves = cost_curves({row.method: CostPoint(row.cost.work, row.accuracies) for row in rows if row.accuracies})
+    curves = curves_of(rows)
     references = {without_length(row.against) for row in rows if row.against and length_of(row.against)}
     for reference in references:
         yield f"differences are to {reference} of the same length"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cgl_ignite.analysis.comparison import Cost, MethodRow
+from cgl_ignite.analysis.lengths import reference_among
 from cgl_ignite.comparison.budget import budgets, with_epochs, with_passes
 from cgl_ignite.comparison.cells import Cell, ComparisonFolder, cells_by_row, comparison_info, find_cell, record_rows
 from cgl_ignite.comparison.datasets import DataStore, data_key, rows_by_data
@@ -19,7 +20,6 @@ from cgl_ignite.comparison.in_process import InProcess
 from cgl_ignite.comparison.report import ComparisonReport, read_method
 from cgl_ignite.comparison.sharing import POLL_SECONDS, SharedCells
 from cgl_ignite.comparison.task import Task
-from cgl_ignite.config.presets import REFERENCE
 from cgl_ignite.config.rows import Place, common_reference
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.display import Board, Screen
@@ -84,7 +84,7 @@ class Comparison:
         """What the others are measured against: a method, a variant or a row."""
         if self.places:
             return common_reference(self.places)
-        return REFERENCE if REFERENCE in self.pipelines else next(iter(self.pipelines))
+        return reference_among(list(self.pipelines))
 
     def run(self, jobs: int | None, screen: Screen | None, make: MakeExecutor | None = None) -> ComparisonReport:
         """Work off the cells that are left and draw up the report.

@@ -15,7 +15,7 @@ from cgl_ignite.analysis.agreement import agreement, agreements_figure
 from cgl_ignite.analysis.canvas import as_png, as_svg, differ
 from cgl_ignite.analysis.comparison import MethodRow, Predictions, TableRow, compare_methods
 from cgl_ignite.analysis.comparison_figures import accuracy_figure, curves_figure
-from cgl_ignite.analysis.cost_curves import CostPoint, cost_curves, cost_figure
+from cgl_ignite.analysis.cost_curves import cost_figure, curves_of
 from cgl_ignite.analysis.paper import STATEMENT
 from cgl_ignite.analysis.tables import as_csv, as_json, as_latex, as_markdown
 from cgl_ignite.comparison.cells import Cell
@@ -118,9 +118,8 @@ class ComparisonReport:
         figures["holdout.png"] = curves_figure(
             journals, "holdout/accuracy_mean", "Holdout accuracy in percent", "mean of the students"
         )
-        points = {row.method: CostPoint(row.cost.work, row.accuracies) for row in finished}
-        if differ(point.work for point in points.values()):
-            figures["cost.png"] = cost_figure(cost_curves(points))
+        if differ(row.cost.work for row in finished):
+            figures["cost.png"] = cost_figure(curves_of(finished))
         if any(row.diversity for row in rows):
             detail = "mean L2 distance of the predictions of two students on the holdout"
             figures["diversity.png"] = curves_figure(journals, "holdout/diversity", "Diversity", detail)

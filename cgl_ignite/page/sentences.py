@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from cgl_ignite.analysis.columns import size
 from cgl_ignite.analysis.comparison import TableRow
+from cgl_ignite.analysis.cost_curves import curves_of, last_leads
+from cgl_ignite.analysis.lengths import length_of, without_length
+from cgl_ignite.analysis.statistics import Interval
 from cgl_ignite.page.source import PageRun, Source
 
 __all__ = ["findings", "question", "title"]
@@ -34,37 +38,61 @@ def question(source: Source) -> str:
 
 
 def findings(rows: Sequence[TableRow], reference: str) -> Iterator[str]:
-    """Say the result in sentences, and how certain it is; of many rows those with certain differences."""
+    """Say the result in sentences, and how certain it is; of many rows those with certain differences.
+
+    Of several lengths, the longest has a sentence, and so has the difference at equal cost.
+    """
     measured = [row for row in rows if row.accuracy is not None]
+    if any(length_of(row.method) for row in measured):
+        yield from _over_lengths(measured, reference)
+        return
     told = [row for row in measured if len(measured) <= MANY or row.difference is None or row.certain]
     yield from (_finding(row, reference) for row in told)
     if others := len(measured) - len(told):
         yield f"The table has {others} more; no difference of theirs is certain."
 
 
+def _over_lengths(rows: Sequence[TableRow], reference: str) -> Iterator[str]:
+    longest = {without_length(row.method): row for row in sorted(rows, key=lambda row: row.cost.work)}
+    curves = curves_of(rows)
+    yield from (_finding(longest[name], reference) for name in curves)
+    method = without_length(reference)
+    for name, lead in last_leads(curves, method):
+        where = f"at equal cost, {size(lead.work)} multiply-adds of training"
+        yield f"{name}, {where}: {_apart(lead.mean, method)}{_certainty(lead.over_seeds)}."
+
+
 def _finding(row: TableRow, reference: str) -> str:
     mean, std = row.accuracy or (float("nan"), None)
     text = f"{row.method}: {mean:.2f}" + ("" if std is None else f" ± {std:.2f}") + " % on the test part"
     if row.difference is not None:
-        side = "above" if row.difference >= 0 else "below"
-        text += f", {abs(row.difference):.2f} points {side} {row.against or reference}"
-    if row.over_seeds is not None:
-        low, high = row.over_seeds
-        sure = "its sign is certain" if row.certain else "its sign is not certain"
-        text += f"; 95 % interval over seeds [{low:+.2f}, {high:+.2f}]: {sure}"
-    elif row.difference is not None:
-        text += "; one seed in common, or equal differences, so how certain this is over seeds is not known"
+        text += f", {_apart(row.difference, row.against or reference)}{_certainty(row.over_seeds)}"
     return f"{text}."
 
 
+def _apart(difference: float, reference: str) -> str:
+    return f"{abs(difference):.2f} points {'above' if difference >= 0 else 'below'} {reference}"
+
+
+def _certainty(interval: Interval | None) -> str:
+    if interval is None:
+        return "; one seed in common, or equal differences, so how certain this is over seeds is not known"
+    sure = "its sign is not certain" if interval.low <= 0 <= interval.high else "its sign is certain"
+    return f"; 95 % interval over seeds [{interval.low:+.2f}, {interval.high:+.2f}]: {sure}"
+
+
 def _subjects(source: Source) -> list[str]:
-    """Name the rows, or, where there are axes, their curves."""
+    """Name the rows, or, where there are axes, their curves; of several lengths the method."""
+    if not source.places:
+        return list(dict.fromkeys(map(without_length, source.methods)))
     if not _axes(source):
         return list(source.methods)
     return list(dict.fromkeys(place.curve for place in source.places.values()))
 
 
 def _axes(source: Source) -> list[str]:
+    if not source.places and any(map(length_of, source.methods)):
+        return ["the length of the training"]
     return list(dict.fromkeys(name for place in source.places.values() for name in place.points))
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from cgl_ignite.analysis.comparison import Cost, MethodRow
+from cgl_ignite.analysis.lengths import reference_among
 from cgl_ignite.comparison.finished import find_comparison, names_of_runs, read_cells
 from cgl_ignite.comparison.report import ComparisonReport, read_paths, read_predictions
-from cgl_ignite.config.presets import REFERENCE
 from cgl_ignite.config.rows import Place, common_reference
 from cgl_ignite.errors import InputError
 from cgl_ignite.pipeline.find import find_run
@@ -107,9 +107,7 @@ class Source:
         """Table and figures of the methods with a finished run."""
         rows = [self._row(name, runs) for name, runs in self.methods.items()]
         rows = [row for row in rows if row.runs or row.failed]
-        names = [row.name for row in rows]
-        reference = REFERENCE if REFERENCE in names else names[0]
-        reference = common_reference(self.places) if self.places else reference
+        reference = common_reference(self.places) if self.places else reference_among([row.name for row in rows])
         return ComparisonReport(self.folder or Path(), rows, reference, self.equal)
 
     def _row(self, name: str, runs: Sequence[PageRun]) -> MethodRow:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cgl_ignite.analysis.lengths import reference_among
 from cgl_ignite.catalogue import bind_methods
 from cgl_ignite.comparison.rows import Choice, Tuning, derived_rows, end_of
 from cgl_ignite.config.load import load_document
@@ -28,6 +29,12 @@ def test_lengths_multiply_the_epochs() -> None:
         "baseline x1": 3, "baseline x4": 12, "cgl x1": 5, "cgl x4": 20,
     }  # fmt: skip
     assert changed["cgl x4"] == {"run.epochs": 5} and changed["baseline x1"] == {}
+
+
+def test_the_baseline_is_the_reference_wherever_it_stands() -> None:
+    assert reference_among(["cgl x1", "cgl x4", "baseline x1", "baseline x4"]) == "baseline x1"
+    assert reference_among(["cgl", "baseline_of_the_paper", "baseline"]) == "baseline"
+    assert reference_among(["cgl x2", "dml x2"]) == "cgl x2"
 
 
 def test_without_lengths_rows_are_the_methods() -> None:
