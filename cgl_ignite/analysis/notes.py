@@ -40,8 +40,8 @@ def notes(rows: Sequence[TableRow], equal: str) -> Iterator[str]:
 def _over_the_cost(rows: Sequence[TableRow]) -> Iterator[str]:
     """Compare methods that were trained for several lengths at equal cost, and say where their curves cross."""
     curves = curves_of(rows)
-    references = {without_length(row.against) for row in rows if row.against and length_of(row.against)}
-    for reference in references:
+    references = (without_length(row.against) for row in rows if row.against and length_of(row.against))
+    for reference in dict.fromkeys(references):
         yield f"differences are to {reference} of the same length"
         for name, lead in last_leads(curves, reference):
             interval = f" [{lead.over_seeds.low:+.2f}, {lead.over_seeds.high:+.2f}]" if lead.over_seeds else ""
