@@ -78,7 +78,7 @@ def diagnose(outcome: Outcome) -> str:
     Example:
         >>> diagnose(Outcome(training=99.2, holdout=81.0, rows=5000))
         'training accuracy 99.2 %, holdout 81.0 %: the student over-fits; stronger augmentation (data.augment) or more
-        data may help, and so may a collaborative method such as cgl_whole (method.preset)'
+        data may help, and so may a pool such as dml (method.preset), whose training costs more'
     """
     figures = f"training accuracy {outcome.training:.1f} %, holdout {outcome.holdout:.1f} %"
     return f"{figures}: {_finding(outcome)}"
@@ -107,4 +107,4 @@ def _overfitting(outcome: Outcome) -> str:
         return f"the students over-fit; {helpful}, and collaboration pays most here"
     if outcome.distilled:
         return f"the student over-fits; {helpful}"
-    return f"the student over-fits; {helpful}, and so may a collaborative method such as cgl_whole (method.preset)"
+    return f"the student over-fits; {helpful}, and so may a pool such as dml (method.preset), whose training costs more"

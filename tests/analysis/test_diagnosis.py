@@ -87,8 +87,8 @@ def test_what_helps_against_over_fitting() -> None:
     augment, data = "stronger augmentation (data.augment)", "more data for each student (method.subsets)"
     most = "and collaboration pays most here"
     assert diagnose(one) == (
-        f"{figures}the student over-fits; {augment} or more data may help, and so may a collaborative method such as"
-        " cgl_whole (method.preset)"
+        f"{figures}the student over-fits; {augment} or more data may help, and so may a pool such as"
+        " dml (method.preset), whose training costs more"
     )
     group = replace(one, students=8)
     assert diagnose(group) == f"{figures}the students over-fit; {augment} or more data may help, {most}"
