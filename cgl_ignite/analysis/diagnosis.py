@@ -85,7 +85,7 @@ def diagnose(outcome: Outcome) -> str:
 
 
 def _finding(outcome: Outcome) -> str:
-    epochs = "distil.epochs" if outcome.distilled else "run.epochs"
+    epochs = _epochs(outcome)
     if outcome.at_chance and not outcome.overfits:
         return f"no better than chance; another optim.learning_rate or more epochs ({epochs}) may help"
     if outcome.rising:
@@ -100,8 +100,16 @@ def _finding(outcome: Outcome) -> str:
     return "no longer rising; nothing is obviously wrong"
 
 
+def _epochs(outcome: Outcome) -> str:
+    return "distil.epochs" if outcome.distilled else "run.epochs"
+
+
 def _overfitting(outcome: Outcome) -> str:
     data = "more data for each student (method.subsets)" if outcome.divided else "more data"
+    if outcome.training < LOW_TRAINING:
+        who = "students over-fit, but have" if outcome.students > 1 else "student over-fits, but has"
+        longer = f"longer training ({_epochs(outcome)}) or {data} may help more than stronger augmentation"
+        return f"the {who} not learned all training rows yet; {longer} (data.augment)"
     helpful = f"stronger augmentation (data.augment) or {data} may help"
     if outcome.students > 1:
         return f"the students over-fit; {helpful}, and collaboration pays most here"

@@ -98,6 +98,23 @@ def test_what_helps_against_over_fitting() -> None:
     assert diagnose(distilled) == f"{figures}the student over-fits; {augment} or more data may help"
 
 
+def test_what_helps_where_the_training_rows_are_not_learned_yet() -> None:
+    """On 1,000 images, 100 epochs reached 73.7 % of the training rows; longer training gained, augmentation lost."""
+    one = Outcome(73.7, 46.0, 1000, FLAT)
+    figures, rows = "training accuracy 73.7 %, holdout 46.0 %: ", "not learned all training rows yet"
+    than = "may help more than stronger augmentation (data.augment)"
+    assert diagnose(one) == (
+        f"{figures}the student over-fits, but has {rows}; longer training (run.epochs) or more data {than}"
+    )
+    divided = replace(one, students=8, divided=True)
+    assert diagnose(divided) == (
+        f"{figures}the students over-fit, but have {rows}; longer training (run.epochs) or more data for each student"
+        f" (method.subsets) {than}"
+    )
+    assert "(distil.epochs) or more data" in diagnose(replace(one, distilled=True))
+    assert "pool such as dml" in diagnose(replace(one, training=90.0))
+
+
 @pytest.mark.parametrize(("training", "low"), [(90.0, False), (89.9, True)])
 def test_low_training_accuracy(training: float, low: bool) -> None:
     assert ("under-fits" in diagnose(replace(FINE, training=training))) is low
