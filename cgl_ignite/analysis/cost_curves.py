@@ -120,6 +120,8 @@ def crossings(curves: Mapping[str, Sequence[CostPoint]]) -> Iterator[Crossing]:
 def last_leads(curves: Mapping[str, Sequence[CostPoint]], reference: str) -> Iterator[tuple[str, Lead]]:
     """Tell how far each method is ahead of the reference at the highest cost for which both curves are known.
 
+    Without a curve of the reference there is nothing to tell.
+
     Example:
         >>> one = [CostPoint(1, {1: 50.0}), CostPoint(100, {1: 70.0})]
         >>> two = [CostPoint(10, {1: 55.0}), CostPoint(1000, {1: 75.0})]
@@ -127,7 +129,7 @@ def last_leads(curves: Mapping[str, Sequence[CostPoint]], reference: str) -> Ite
         [('two', 100, -5.0)]
     """
     for name, curve in curves.items():
-        leads = list(_leads(curve, curves[reference])) if name != reference else []
+        leads = list(_leads(curve, curves[reference])) if name != reference and reference in curves else []
         if leads:
             yield name, leads[-1]
 

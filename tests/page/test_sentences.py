@@ -25,6 +25,11 @@ def test_of_many_rows_the_reference_and_what_is_certain_are_told() -> None:
     assert told[2:] == ["The table has 7 more; no difference of theirs is certain."]
 
 
+def test_lengths_without_a_finished_reference_are_told() -> None:
+    rows = [row("one x1", accuracy=None), length("dml x1", 1e9, [54, 54]), length("dml x4", 1e11, [70, 72])]
+    assert [text.partition(":")[0] for text in findings(rows, "one x1")] == ["dml x4"]
+
+
 def test_of_several_lengths_the_longest_is_told_and_the_difference_at_equal_cost() -> None:
     """Ten times the cost is half of a hundred times over the logarithm: DML is at 62 and 63 where one network ends."""
     rows = [
