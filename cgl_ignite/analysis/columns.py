@@ -12,7 +12,7 @@ from cgl_ignite.analysis.lengths import without_length
 from cgl_ignite.analysis.statistics import Interval, Spread
 from cgl_ignite.metrics.predictions import unit_of
 
-__all__ = ["COLUMNS", "NOTHING", "Column", "size", "used_columns"]
+__all__ = ["COLUMNS", "NOTHING", "Column", "bounds", "size", "used_columns"]
 
 NOTHING = "–"
 
@@ -56,7 +56,8 @@ def _spread(values: Spread | None, form: str) -> str:
     return form.format(values.mean) + (f" ± {form.format(values.std)}" if values.std is not None else "")
 
 
-def _interval(interval: Interval | None) -> str:
+def bounds(interval: Interval | None) -> str:
+    """Write an interval."""
     return f"[{interval.low:+.2f}, {interval.high:+.2f}]" if interval else NOTHING
 
 
@@ -99,9 +100,9 @@ COLUMNS = (
     Column(("optimizer", "steps"), lambda row: f"{row.cost.steps:,}", keep=2),
     Column(("training", "time"), _time, keep=1),
     Column(("difference", "to {reference}"), lambda row: _number(row.difference, "{:+.2f}")),
-    Column(("95 % interval", "over seeds"), lambda row: _interval(row.over_seeds), keep=8),
+    Column(("95 % interval", "over seeds"), lambda row: bounds(row.over_seeds), keep=8),
     Column(("difference", "certain"), lambda row: _yes_or_no(row.certain), keep=7),
-    Column(("95 % interval", "over samples"), lambda row: _interval(row.over_samples), keep=7),
+    Column(("95 % interval", "over samples"), lambda row: bounds(row.over_samples), keep=7),
     Column(("", "the paper's"), _paper, keep=9),
 )
 

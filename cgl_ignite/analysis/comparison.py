@@ -146,7 +146,7 @@ class Difference:
     @property
     def certain(self) -> bool | None:
         """Whether the interval leaves no doubt about the sign of the difference; None without interval."""
-        return _leaves_out_zero(self.over_seeds)
+        return self.over_seeds and self.over_seeds.leaves_out_zero
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ class TableRow:
     @property
     def certain(self) -> bool | None:
         """Whether the interval over seeds leaves no doubt about the sign of the difference; None without interval."""
-        return _leaves_out_zero(self.over_seeds)
+        return self.over_seeds and self.over_seeds.leaves_out_zero
 
 
 def compare_methods(methods: Sequence[MethodRow], reference: str) -> list[TableRow]:
@@ -268,10 +268,6 @@ def _differences(method: MethodRow, reference: MethodRow) -> dict[str, Differenc
             differences = [own[name] - other[name] for own, other in pairs]
             found[name] = Difference(fmean(differences), paired_interval(differences))
     return found
-
-
-def _leaves_out_zero(interval: Interval | None) -> bool | None:
-    return None if interval is None else not interval.low <= 0 <= interval.high
 
 
 def _over_samples(method: MethodRow, reference: MethodRow, seeds: Sequence[int]) -> Interval | None:

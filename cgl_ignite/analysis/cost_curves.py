@@ -70,8 +70,7 @@ class Lead(NamedTuple):
     @property
     def certain(self) -> bool:
         """Whether the interval over seeds leaves out 0."""
-        interval = self.over_seeds
-        return interval is not None and not interval.low <= 0 <= interval.high
+        return self.over_seeds is not None and self.over_seeds.leaves_out_zero
 
 
 def cost_curves(rows: Mapping[str, CostPoint]) -> dict[str, list[CostPoint]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cgl_ignite.analysis.columns import size
+from cgl_ignite.analysis.columns import bounds, size
 from cgl_ignite.analysis.comparison import TableRow
 from cgl_ignite.analysis.cost_curves import crossings, curves_of, last_leads
 from cgl_ignite.analysis.lengths import length_of, without_length
@@ -44,7 +44,7 @@ def _over_the_cost(rows: Sequence[TableRow]) -> Iterator[str]:
     for reference in dict.fromkeys(references):
         yield f"differences are to {reference} of the same length"
         for name, lead in last_leads(curves, reference):
-            interval = f" [{lead.over_seeds.low:+.2f}, {lead.over_seeds.high:+.2f}]" if lead.over_seeds else ""
+            interval = f" {bounds(lead.over_seeds)}" if lead.over_seeds else ""
             cost = f"at equal cost, {size(lead.work)} multiply-adds of training"
             yield f"{cost}: {name} {lead.mean:+.2f}{interval} to {reference}"
     for cross in crossings(curves):

@@ -34,6 +34,11 @@ class Interval(NamedTuple):
     low: float
     high: float
 
+    @property
+    def leaves_out_zero(self) -> bool:
+        """Whether there is no doubt about the sign."""
+        return not self.low <= 0 <= self.high
+
 
 def spread(values: Sequence[float]) -> Spread:
     """Return mean and sample standard deviation.

@@ -43,6 +43,6 @@ def _verdict(row: TableRow, seeds: int) -> tuple[str, str]:
     if interval is None:
         return "", ""
     bounds = f"95 % over {over}: {interval.low:+.2f} to {interval.high:+.2f}"
-    if interval.low <= 0 <= interval.high:
+    if not interval.leaves_out_zero:
         return f"not certain ({bounds})", "yellow"
     return f"certain ({bounds})", "green" if interval.low > 0 else "red"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cgl_ignite.analysis.columns import size
+from cgl_ignite.analysis.columns import bounds, size
 from cgl_ignite.analysis.comparison import TableRow
 from cgl_ignite.analysis.cost_curves import curves_of, last_leads
 from cgl_ignite.analysis.lengths import length_of, without_length
@@ -77,8 +77,8 @@ def _apart(difference: float, reference: str) -> str:
 def _certainty(interval: Interval | None) -> str:
     if interval is None:
         return "; one seed in common, or equal differences, so how certain this is over seeds is not known"
-    sure = "its sign is not certain" if interval.low <= 0 <= interval.high else "its sign is certain"
-    return f"; 95 % interval over seeds [{interval.low:+.2f}, {interval.high:+.2f}]: {sure}"
+    sure = "its sign is certain" if interval.leaves_out_zero else "its sign is not certain"
+    return f"; 95 % interval over seeds {bounds(interval)}: {sure}"
 
 
 def _subjects(source: Source) -> list[str]:
