@@ -8,7 +8,6 @@ from datetime import timedelta
 from functools import partial
 
 from cgl_ignite.analysis.comparison import TableRow
-from cgl_ignite.analysis.lengths import without_length
 from cgl_ignite.analysis.statistics import Interval, Spread
 from cgl_ignite.metrics.predictions import unit_of
 
@@ -151,8 +150,6 @@ def used_columns(rows: Sequence[TableRow], reference: str) -> list[tuple[tuple[s
     What the paper prints is kept as long as its numbers are.
     """
     table = []
-    if any(row.against and row.against != reference for row in rows):
-        reference = without_length(reference)
     printed = {row.paper_metric for row in rows if row.paper}
     metrics, differences = _metric_columns(rows), _difference_columns(rows)
     for column in [*COLUMNS[:METRICS_AFTER], *metrics, *COLUMNS[METRICS_AFTER:-1], *differences, COLUMNS[-1]]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from cgl_ignite.analysis.lengths import of_length
 from cgl_ignite.analysis.paper import Printed, paper_result, printed_in
 from cgl_ignite.analysis.sharing import sharing_ratio
 from cgl_ignite.analysis.statistics import (
@@ -115,8 +114,9 @@ class MethodRow:
 
     @property
     def sharing(self) -> float | None:
-        """The mean sharing ratio of the runs, where rows are more than methods and students are several."""
-        ratios = [sharing_ratio(table) for table in self.paths] if self.place is not None else []
+        """The mean sharing ratio of the runs, where rows have other paths and students are several."""
+        varied = self.place is not None and self.place.length is None
+        ratios = [sharing_ratio(table) for table in self.paths] if varied else []
         known = [ratio for ratio in ratios if ratio is not None]
         return fmean(known) if known else None
 
@@ -154,6 +154,8 @@ class TableRow:
     """A row of the table. Accuracies and differences are in percent; None where nothing is known.
 
     Attributes:
+        curve: the name of the rows that differ from it by their length alone.
+        length: how many times the epochs of its method it is trained for; None where rows do not differ by that.
         accuracy: on the test set, of the selected student, ``accuracies``: by seed; ``mean_accuracy``: of all students.
         difference: of ``accuracy`` to the reference, over the seeds that both have.
         over_seeds: its t-interval; ``over_samples``: its bootstrap interval over test samples.
@@ -168,6 +170,7 @@ class TableRow:
     """
 
     method: str
+    curve: str
     seeds: tuple[int, ...]
     failed: Mapping[int, str]
     accuracy: Spread | None
@@ -189,6 +192,7 @@ class TableRow:
     sharing: float | None = None
     metrics: Mapping[str, Spread] = field(default_factory=dict)
     against: str | None = None
+    length: int | None = None
     accuracies: Mapping[int, float] = field(default_factory=dict)
     differences: Mapping[str, Difference] = field(default_factory=dict)
 
@@ -201,16 +205,14 @@ class TableRow:
 def compare_methods(methods: Sequence[MethodRow], reference: str) -> list[TableRow]:
     """Summarise methods over their seeds and measure each against the one called ``reference``.
 
-    Rows with a place are measured against the row that it names, if it is there and both read the same data set; those
-    of a length (``dml x4``) against the reference of that length.
+    Rows with a place are measured against the row that it names, if it is there and both read the same data set.
     """
     by_name = {method.name: method for method in methods}
     return [_row(method, _reference(method, by_name, reference)) for method in methods]
 
 
 def _reference(method: MethodRow, by_name: Mapping[str, MethodRow], reference: str) -> MethodRow | None:
-    same_length = of_length(reference, method.name)
-    name = (same_length if same_length in by_name else reference) if method.place is None else method.place.against
+    name = reference if method.place is None else method.place.against
     found = None if name in (None, method.name) else by_name.get(name)
     return found if found is not None and found.dataset == method.dataset else None
 
@@ -223,6 +225,7 @@ def _row(method: MethodRow, reference: MethodRow | None) -> TableRow:
     difference, over_seeds, over_samples = _against(method, reference) if reference else (None, None, None)
     return TableRow(
         method=method.name,
+        curve=place.curve if place and place.length else method.name,
         seeds=tuple(method.runs),
         failed=method.failed,
         accuracy=_spread([run.test_accuracy for run in runs]),
@@ -244,6 +247,7 @@ def _row(method: MethodRow, reference: MethodRow | None) -> TableRow:
         sharing=method.sharing,
         metrics=_metrics([run.metrics or {} for run in runs]),
         against=reference.name if reference and difference is not None else None,
+        length=place.length if place else None,
         accuracies={seed: run.test_accuracy for seed, run in method.runs.items()},
         differences=_differences(method, reference) if reference else {},
     )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, groupby, pairwise
 from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
 from cgl_ignite.analysis.canvas import INK, PALETTE, figure_beside_legend, headline, logarithmic, styled
-from cgl_ignite.analysis.lengths import without_length
 from cgl_ignite.analysis.statistics import Interval, paired_interval, spread, t_interval
 
 if TYPE_CHECKING:
@@ -18,7 +17,17 @@ if TYPE_CHECKING:
 
     from cgl_ignite.analysis.comparison import TableRow
 
-__all__ = ["CostPoint", "Crossing", "Lead", "cost_curves", "cost_figure", "crossings", "curves_of", "last_leads"]
+__all__ = [
+    "CostPoint",
+    "Crossing",
+    "Lead",
+    "cost_curves",
+    "cost_figure",
+    "crossings",
+    "curves_of",
+    "last_leads",
+    "reference_curves",
+]
 
 
 @dataclass(frozen=True)
@@ -73,24 +82,30 @@ class Lead(NamedTuple):
         return self.over_seeds is not None and self.over_seeds.leaves_out_zero
 
 
-def cost_curves(rows: Mapping[str, CostPoint]) -> dict[str, list[CostPoint]]:
-    """Gather the lengths of each method, ``NAME x1``, ``NAME x2`` ..., in the order of their cost.
+def cost_curves(points: Iterable[tuple[str, CostPoint]]) -> dict[str, list[CostPoint]]:
+    """Gather the points of each curve, in the order of their cost.
 
     Example:
         >>> one = {1: 50.0}
-        >>> curves = cost_curves({"a x2": CostPoint(2, one), "a x1": CostPoint(1, one), "b": CostPoint(1, one)})
+        >>> curves = cost_curves([("a", CostPoint(2, one)), ("a", CostPoint(1, one)), ("b", CostPoint(1, one))])
         >>> {name: [point.work for point in points] for name, points in curves.items()}
         {'a': [1, 2], 'b': [1]}
     """
     curves: dict[str, list[CostPoint]] = {}
-    for name, point in rows.items():
-        curves.setdefault(without_length(name), []).append(point)
-    return {name: sorted(points, key=lambda point: point.work) for name, points in curves.items()}
+    for name, point in points:
+        curves.setdefault(name, []).append(point)
+    return {name: sorted(curve, key=lambda point: point.work) for name, curve in curves.items()}
 
 
 def curves_of(rows: Sequence[TableRow]) -> dict[str, list[CostPoint]]:
     """Gather the curves of the rows of a table that have a finished run."""
-    return cost_curves({row.method: CostPoint(row.cost.work, row.accuracies) for row in rows if row.accuracies})
+    return cost_curves((row.curve, CostPoint(row.cost.work, row.accuracies)) for row in rows if row.accuracies)
+
+
+def reference_curves(rows: Sequence[TableRow]) -> list[str]:
+    """Name the curves that rows of several lengths are measured against; none where rows do not differ by length."""
+    curves = {row.method: row.curve for row in rows if row.length}
+    return list(dict.fromkeys(curves[row.against] for row in rows if row.against in curves))
 
 
 def crossings(curves: Mapping[str, Sequence[CostPoint]]) -> Iterator[Crossing]:

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from cgl_ignite.analysis.columns import bounds, size
 from cgl_ignite.analysis.comparison import TableRow
-from cgl_ignite.analysis.cost_curves import crossings, curves_of, last_leads
-from cgl_ignite.analysis.lengths import length_of, without_length
+from cgl_ignite.analysis.cost_curves import crossings, curves_of, last_leads, reference_curves
 from cgl_ignite.analysis.paper import STATEMENT
 from cgl_ignite.config.dump import toml_value
 
@@ -40,8 +39,7 @@ def notes(rows: Sequence[TableRow], equal: str) -> Iterator[str]:
 def _over_the_cost(rows: Sequence[TableRow]) -> Iterator[str]:
     """Compare methods that were trained for several lengths at equal cost, and say where their curves cross."""
     curves = curves_of(rows)
-    references = (without_length(row.against) for row in rows if row.against and length_of(row.against))
-    for reference in dict.fromkeys(references):
+    for reference in reference_curves(rows):
         yield f"differences are to {reference} of the same length"
         for name, lead in last_leads(curves, reference):
             interval = f" {bounds(lead.over_seeds)}" if lead.over_seeds else ""

@@ -129,9 +129,9 @@ def compare(
 
     changes = [*overrides, *([f"run.device={device}"] if device else [])]
     changes += [f"run.metrics={json.dumps(metrics)}"] if metrics else []
-    rows = read_rows(pipeline, changes, methods=methods, small=small, equal=equal)
+    rows = read_rows(pipeline, changes, methods=methods, small=small, equal=equal, lengths=lengths or ())
     tuning = tuning_of(tune, tune_seeds)
-    rows.refuse(tuning=tuning is not None, lengths=lengths is not None)
+    rows.refuse(tuning=tuning is not None)
     chosen_seeds = seeds or (rows.first.seeds if rows.seeded else SEEDS)
     make = _executor(executor, slurm, jobs)
     run = partial(_run, equal=rows.equal, jobs=jobs, executor=make, join=join, quiet=quiet)
@@ -139,8 +139,7 @@ def compare(
         if tuning is not None:
             trial = partial(run, seeds=tuning.first(chosen_seeds), tuning=True)
             rows = _tuned(rows, tuning, trial, quiet=quiet)
-        pipelines, changed = rows.stretched(lengths or ())
-        report = run(pipelines, chosen_seeds, changed, rows.places, rows.paper)
+        report = run(rows.pipelines, chosen_seeds, rows.deviations, rows.places, rows.paper)
     _conclude(report, output, as_json=as_json, quiet=quiet)
 
 

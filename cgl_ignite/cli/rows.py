@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from cgl_ignite.catalogue import BoundPlan, bind_methods, bind_rows, import_plugins
-from cgl_ignite.comparison.rows import derived_rows
+from cgl_ignite.comparison.rows import rows_of_lengths
 from cgl_ignite.config.load import Document, load_document
 from cgl_ignite.config.presets import METHODS
 from cgl_ignite.config.variants import known_methods
@@ -33,6 +34,7 @@ class ChosenRows:
     Attributes:
         methods: their names, if rows are methods.
         equal: what all rows have the same amount of.
+        lengths: each method is trained for these multiples of its epochs; none is one row a method.
     """
 
     source: str
@@ -42,6 +44,7 @@ class ChosenRows:
     equal: str
     document: Document
     bound: BoundPlan
+    lengths: Sequence[int] = ()
 
     @property
     def first(self) -> Pipeline:
@@ -58,26 +61,45 @@ class ChosenRows:
         """Whether rows are methods and nothing else."""
         return not self.bound.plan.axes and "variants" not in self.document.tree
 
+    @cached_property
+    def _of_lengths(self) -> tuple[dict[str, Pipeline], dict[str, Place]]:
+        return rows_of_lengths(self.bound.pipelines, self.lengths)
+
+    @property
+    def pipelines(self) -> Mapping[str, Pipeline]:
+        """Those of all rows."""
+        return self._of_lengths[0] if self.lengths else self.bound.pipelines
+
     @property
     def places(self) -> dict[str, Place] | None:
         """Where each row stands; None where rows are methods and nothing else."""
+        if self.lengths:
+            return self._of_lengths[1]
         return None if self.plain else {name: row.place for name, row in self.bound.plan.rows.items()}
+
+    @property
+    def deviations(self) -> dict[str, dict[str, Any]]:
+        """How each row deviates from the common protocol."""
+        rows = self.bound.plan.rows
+        if self.lengths:
+            return {name: dict(rows[place.method].deviations) for name, place in self._of_lengths[1].items()}
+        return {name: dict(row.deviations) for name, row in rows.items()}
 
     @property
     def paper(self) -> str | None:
         """The table or figure of the paper whose numbers stand beside the measured ones."""
         return self.bound.plan.table.paper
 
-    def refuse(self, *, tuning: bool, lengths: bool) -> None:
+    def refuse(self, *, tuning: bool) -> None:
         """Make sure that the options go together.
 
         Raises:
             InputError: they do not.
         """
         option = "--tune" if tuning else "--lengths"
-        if (tuning or lengths) and not self.plain:
+        if (tuning or self.lengths) and not self.plain:
             raise InputError(f"{option} is for rows that are methods; {self.source} has [variants] or [sweep]")
-        if lengths and self.equal.startswith("cost"):
+        if self.lengths and self.equal.startswith("cost"):
             raise InputError("--lengths compares trainings of different cost; leave out --equal cost")
         swept = {axis.key: axis.written for axis in self.bound.plan.axes}
         if written := swept.get(_LENGTHS.get(self.equal.partition("=")[0], "")):
@@ -92,13 +114,6 @@ class ChosenRows:
         document = load_document(self.source, [*self.changes, *more], small=self.small)
         return replace(self, document=document, bound=bind_rows(document, self.methods))
 
-    def stretched(self, lengths: Sequence[int]) -> tuple[Mapping[str, Pipeline], dict[str, dict[str, Any]]]:
-        """Return the pipelines of all rows, once for every length, and how each deviates from the common protocol."""
-        if lengths:
-            return derived_rows(self.bound.pipelines, self.document, lengths)
-        rows = self.bound.plan.rows
-        return self.bound.pipelines, {name: dict(row.deviations) for name, row in rows.items()}
-
 
 def read_rows(
     source: str,
@@ -107,6 +122,7 @@ def read_rows(
     methods: str | None = None,
     small: bool = False,
     equal: str | None = None,
+    lengths: Sequence[int] = (),
 ) -> ChosenRows:
     """Read a pipeline file and check all of its rows.
 
@@ -115,6 +131,7 @@ def read_rows(
         methods: what ``--methods`` says; None leaves it to the file.
         small: whether ``[small]`` is laid over the rest.
         equal: what ``--equal`` says; None leaves it to the file.
+        lengths: what ``--lengths`` says.
 
     Raises:
         ConfigError: everything that is wrong, together.
@@ -123,7 +140,7 @@ def read_rows(
     document = load_document(source, changes, small=small)
     names = _chosen(methods, document)
     bound = bind_rows(document, names)
-    return ChosenRows(source, changes, small, names, equal or bound.plan.table.equal, document, bound)
+    return ChosenRows(source, changes, small, names, equal or bound.plan.table.equal, document, bound, lengths)
 
 
 def _chosen(text: str | None, document: Document) -> tuple[str, ...]:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from cgl_ignite.analysis.comparison import Cost, MethodRow
-from cgl_ignite.analysis.lengths import reference_among
 from cgl_ignite.comparison.budget import budgets, with_epochs, with_passes
 from cgl_ignite.comparison.cells import Cell, ComparisonFolder, cells_by_row, comparison_info, find_cell, record_rows
 from cgl_ignite.comparison.datasets import DataStore, data_key, rows_by_data
@@ -20,7 +19,7 @@ from cgl_ignite.comparison.in_process import InProcess
 from cgl_ignite.comparison.report import ComparisonReport, read_method
 from cgl_ignite.comparison.sharing import POLL_SECONDS, SharedCells
 from cgl_ignite.comparison.task import Task
-from cgl_ignite.config.rows import Place, common_reference
+from cgl_ignite.config.rows import Place, reference_among
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.display import Board, Screen
 from cgl_ignite.errors import Interrupted
@@ -82,9 +81,7 @@ class Comparison:
     @property
     def reference(self) -> str:
         """What the others are measured against: a method, a variant or a row."""
-        if self.places:
-            return common_reference(self.places)
-        return reference_among(list(self.pipelines))
+        return reference_among(list(self.pipelines), self.places)
 
     def run(self, jobs: int | None, screen: Screen | None, make: MakeExecutor | None = None) -> ComparisonReport:
         """Work off the cells that are left and draw up the report.

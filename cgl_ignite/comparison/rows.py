@@ -12,32 +12,30 @@ from typing import Any
 from cgl_ignite.comparison.budget import with_epochs
 from cgl_ignite.comparison.report import ComparisonReport
 from cgl_ignite.config.dump import toml_value
-from cgl_ignite.config.load import Document, load_document
+from cgl_ignite.config.load import load_document
+from cgl_ignite.config.rows import Place, reference_among
 from cgl_ignite.config.schema import Pipeline
-from cgl_ignite.config.variants import deviations
 from cgl_ignite.errors import InputError, RunFailed
 from cgl_ignite.tracking.files import read_rows
 
-__all__ = ["Choice", "Tuning", "derived_rows", "end_of", "holdout_score", "stretched"]
+__all__ = ["Choice", "Tuning", "end_of", "holdout_score", "rows_of_lengths"]
 
 
-def stretched(pipelines: Mapping[str, Pipeline], lengths: Sequence[int]) -> dict[str, Pipeline]:
-    """Return each method once for every length, which multiplies its epochs."""
-    return {
-        f"{name} x{length}": with_epochs(one, one.run.epochs * length)
-        for name, one in pipelines.items()
-        for length in lengths
-    }
+def rows_of_lengths(
+    methods: Mapping[str, Pipeline], lengths: Sequence[int]
+) -> tuple[dict[str, Pipeline], dict[str, Place]]:
+    """Return each method once for every length, which multiplies its epochs, and where these rows stand.
 
-
-def derived_rows(
-    methods: Mapping[str, Pipeline], document: Document, lengths: Sequence[int]
-) -> tuple[Mapping[str, Pipeline], dict[str, dict[str, Any]]]:
-    """Return the rows of a comparison, each method once or once for every length, and how each deviates."""
-    changed = {name: deviations(document, name) for name in methods}
-    if not lengths:
-        return methods, changed
-    return stretched(methods, lengths), {f"{name} x{length}": changed[name] for name in methods for length in lengths}
+    Each is measured against the baseline of its length, or, without a baseline, against the first method.
+    """
+    reference = reference_among(list(methods), {})
+    pipelines, places = {}, {}
+    for name, one in methods.items():
+        for length in lengths:
+            row = f"{name} x{length}"
+            pipelines[row] = with_epochs(one, one.run.epochs * length)
+            places[row] = Place(name, method=name, against=f"{reference} x{length}", length=length)
+    return pipelines, places
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from cgl_ignite.config.variants import (
 )
 from cgl_ignite.errors import Problem, choices
 
-__all__ = ["Compare", "Place", "Plan", "Row", "common_reference", "filed", "read_plan"]
+__all__ = ["Compare", "Place", "Plan", "Row", "filed", "read_plan", "reference_among"]
 
 COMPARE, VARIANTS = "compare", "variants"
 
@@ -58,6 +58,7 @@ class Place:
         against: the row that it is measured against.
         changes: what its variant changes, by dotted key.
         swept: the dotted keys of its axes.
+        length: how many times the epochs of its method it is trained for; None where rows do not differ by that.
     """
 
     curve: str
@@ -67,6 +68,7 @@ class Place:
     against: str | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
     swept: Sequence[str] = ()
+    length: int | None = None
 
     @classmethod
     def read(cls, tree: Mapping[str, Any]) -> Place:
@@ -123,8 +125,17 @@ def read_plan(document: Document, methods: Sequence[str] | None = None) -> tuple
     return Plan(table, swept, {name: _measured(row, rows) for name, row in rows.items()}), problems
 
 
-def common_reference(places: Mapping[str, Place]) -> str:
-    """Name what all rows are measured against: a method, a variant, a point of the axes, or one row."""
+def reference_among(rows: Sequence[str], places: Mapping[str, Place]) -> str:
+    """Name what all rows are measured against: a method, a variant, a point of the axes, or one row.
+
+    Rows without places are methods: it is the baseline, or the first one.
+
+    Example:
+        >>> reference_among(["dml", "baseline"], {}), reference_among(["dml", "one"], {})
+        ('baseline', 'dml')
+    """
+    if not places:
+        return REFERENCE if REFERENCE in rows else rows[0]
     against = list(dict.fromkeys(place.against for place in places.values() if place.against))
     if len(against) == 1:
         return against[0]

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from cgl_ignite.analysis.columns import bounds, size
 from cgl_ignite.analysis.comparison import TableRow
-from cgl_ignite.analysis.cost_curves import curves_of, last_leads
-from cgl_ignite.analysis.lengths import length_of, without_length
+from cgl_ignite.analysis.cost_curves import curves_of, last_leads, reference_curves
 from cgl_ignite.analysis.statistics import Interval
 from cgl_ignite.page.source import PageRun, Source
 
@@ -43,7 +42,7 @@ def findings(rows: Sequence[TableRow], reference: str) -> Iterator[str]:
     Of several lengths, the longest has a sentence, and so has the difference at equal cost.
     """
     measured = [row for row in rows if row.accuracy is not None]
-    if any(length_of(row.method) for row in measured):
+    if any(row.length for row in measured):
         yield from _over_lengths(measured, reference)
         return
     told = [row for row in measured if len(measured) <= MANY or row.difference is None or row.certain]
@@ -53,13 +52,13 @@ def findings(rows: Sequence[TableRow], reference: str) -> Iterator[str]:
 
 
 def _over_lengths(rows: Sequence[TableRow], reference: str) -> Iterator[str]:
-    longest = {without_length(row.method): row for row in sorted(rows, key=lambda row: row.cost.work)}
+    longest = {row.curve: row for row in sorted(rows, key=lambda row: row.cost.work)}
     curves = curves_of(rows)
     yield from (_finding(longest[name], reference) for name in curves)
-    method = without_length(reference)
-    for name, lead in last_leads(curves, method):
-        where = f"at equal cost, {size(lead.work)} multiply-adds of training"
-        yield f"{name}, {where}: {_apart(lead.mean, method)}{_certainty(lead.over_seeds)}."
+    for method in reference_curves(rows):
+        for name, lead in last_leads(curves, method):
+            where = f"at equal cost, {size(lead.work)} multiply-adds of training"
+            yield f"{name}, {where}: {_apart(lead.mean, method)}{_certainty(lead.over_seeds)}."
 
 
 def _finding(row: TableRow, reference: str) -> str:
@@ -82,16 +81,14 @@ def _certainty(interval: Interval | None) -> str:
 
 
 def _subjects(source: Source) -> list[str]:
-    """Name the rows, or, where there are axes, their curves; of several lengths the method."""
-    if not source.places:
-        return list(dict.fromkeys(map(without_length, source.methods)))
+    """Name the rows, or, where there are axes or lengths, their curves."""
     if not _axes(source):
         return list(source.methods)
     return list(dict.fromkeys(place.curve for place in source.places.values()))
 
 
 def _axes(source: Source) -> list[str]:
-    if not source.places and any(map(length_of, source.methods)):
+    if any(place.length for place in source.places.values()):
         return ["the length of the training"]
     return list(dict.fromkeys(name for place in source.places.values() for name in place.points))
 

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from cgl_ignite.analysis.comparison import Cost, MethodRow
-from cgl_ignite.analysis.lengths import reference_among
 from cgl_ignite.comparison.finished import find_comparison, names_of_runs, read_cells
 from cgl_ignite.comparison.report import ComparisonReport, read_paths, read_predictions
-from cgl_ignite.config.rows import Place, common_reference
+from cgl_ignite.config.rows import Place, reference_among
 from cgl_ignite.errors import InputError
 from cgl_ignite.pipeline.find import find_run
 from cgl_ignite.pipeline.folder import RunFolder, read_run_folder
@@ -107,7 +106,7 @@ class Source:
         """Table and figures of the methods with a finished run."""
         rows = [self._row(name, runs) for name, runs in self.methods.items()]
         rows = [row for row in rows if row.runs or row.failed]
-        reference = common_reference(self.places) if self.places else reference_among([row.name for row in rows])
+        reference = reference_among([row.name for row in rows], self.places)
         return ComparisonReport(self.folder or Path(), rows, reference, self.equal)
 
     def _row(self, name: str, runs: Sequence[PageRun]) -> MethodRow:

@@ -10,6 +10,7 @@ import pytest
 from cgl_ignite.analysis.comparison import Cost, Difference, MethodRow, Predictions, compare_methods
 from cgl_ignite.analysis.paper import Printed, paper_result, printed_in
 from cgl_ignite.analysis.statistics import Spread
+from cgl_ignite.config.rows import Place
 
 COST = Cost(steps=40, passes=1, multiply_adds=1e6, work=1e9)
 
@@ -43,14 +44,18 @@ def test_difference_is_paired_over_the_seeds_that_both_have():
 
 
 def test_rows_of_a_length_are_measured_against_the_reference_of_that_length():
-    lengths = {"one x1": 50.0, "one x4": 60.0, "dml x1": 53.0, "dml x4": 61.0, "dml x8": 70.0}
-    rows = compare_methods([method(name, {1: value}) for name, value in lengths.items()], "one x1")
-    assert [(row.against, row.difference) for row in rows] == [
-        (None, None),
-        (None, None),
-        ("one x1", 3.0),
-        ("one x4", 1.0),
-        ("one x1", 20.0),
+    accuracies = {("one", 1): 50.0, ("one", 4): 60.0, ("dml", 1): 53.0, ("dml", 4): 61.0, ("dml", 8): 70.0}
+    methods = [
+        method(f"{name} x{times}", {1: value}, place=Place(name, against=f"one x{times}", length=times))
+        for (name, times), value in accuracies.items()
+    ]
+    rows = compare_methods(methods, "one")
+    assert [(row.curve, row.length, row.against, row.difference) for row in rows] == [
+        ("one", 1, None, None),
+        ("one", 4, None, None),
+        ("dml", 1, "one x1", 3.0),
+        ("dml", 4, "one x4", 1.0),
+        ("dml", 8, None, None),
     ], "there is no reference of eight times the length"
 
 

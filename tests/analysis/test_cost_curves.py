@@ -7,12 +7,12 @@ import pytest
 from cgl_ignite.analysis.canvas import as_png
 from cgl_ignite.analysis.cost_curves import CostPoint, cost_curves, cost_figure, crossings, last_leads
 
-ROWS = {
-    "baseline x4": CostPoint(4e9, {1: 60.0, 2: 62.0}),
-    "baseline x1": CostPoint(1e9, {1: 50.0, 2: 52.0}),
-    "cgl x1": CostPoint(2e9, {1: 40.0, 2: 44.0}),
-    "cgl x2": CostPoint(4e9, {1: 64.0, 2: 66.0}),
-}
+BELOW = [
+    ("baseline", CostPoint(4e9, {1: 60.0, 2: 62.0})),
+    ("baseline", CostPoint(1e9, {1: 50.0, 2: 52.0})),
+    ("cgl", CostPoint(2e9, {1: 40.0, 2: 44.0})),
+]
+ROWS = [*BELOW, ("cgl", CostPoint(4e9, {1: 64.0, 2: 66.0}))]
 
 
 def curve(*scores: dict[int, float]) -> list[CostPoint]:
@@ -71,7 +71,7 @@ def test_curves_that_are_equal_at_one_cost_cross_if_they_change_places() -> None
 
 def test_the_last_lead_is_at_the_highest_cost_of_both() -> None:
     """At a cost of 4 the baseline is at 60 and 62, where it ends; over its logarithm CGL has gone from 40 to 64."""
-    curves = cost_curves({**ROWS, "cgl x2": CostPoint(8e9, {1: 64.0, 2: 66.0})})
+    curves = cost_curves([*BELOW, ("cgl", CostPoint(8e9, {1: 64.0, 2: 66.0}))])
     ((name, lead),) = last_leads(curves, "baseline")
     assert (name, lead.work) == ("cgl", 4e9)
     assert lead.by_seed == pytest.approx([52.0 - 60.0, 55.0 - 62.0]) and lead.mean == pytest.approx(-7.5)
@@ -111,7 +111,7 @@ def test_curves_that_do_not_meet_do_not_cross() -> None:
 
 def test_the_axis_fits_the_scores_and_not_the_intervals() -> None:
     """Two seeds give intervals beyond 100 %."""
-    rows = {"a x1": CostPoint(1e6, {1: 50.0, 2: 90.0}), "a x2": CostPoint(2e6, {1: 60.0, 2: 99.0})}
+    rows = [("a", CostPoint(1e6, {1: 50.0, 2: 90.0})), ("a", CostPoint(2e6, {1: 60.0, 2: 99.0}))]
     figure = cost_figure(cost_curves(rows))
     (axes,) = figure.axes
     assert axes.get_ylim() == (50 - 0.15 * 49, 100)

@@ -26,6 +26,7 @@ def run(*more: str) -> Result:
 def table_row(method: str, accuracy: Spread, difference: float | None, **intervals: Interval) -> TableRow:
     return TableRow(
         method=method,
+        curve=method,
         seeds=(1,),
         failed={},
         accuracy=accuracy,

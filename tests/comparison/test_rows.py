@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from cgl_ignite.analysis.lengths import reference_among
 from cgl_ignite.catalogue import bind_methods
-from cgl_ignite.comparison.rows import Choice, Tuning, derived_rows, end_of
+from cgl_ignite.comparison.rows import Choice, Tuning, end_of, rows_of_lengths
 from cgl_ignite.config.load import load_document
+from cgl_ignite.config.rows import reference_among
 from cgl_ignite.config.schema import Pipeline
 from cgl_ignite.errors import InputError, RunFailed
 from cgl_ignite.tracking import MetricsRow
@@ -24,23 +24,22 @@ RATES = "optim.learning_rate=[0.001, 0.01]"
 
 def test_lengths_multiply_the_epochs() -> None:
     document = load_document(DIGITS, ["run.epochs=3", "methods.cgl.run.epochs=5"])
-    rows, changed = derived_rows(bind_methods(document, ["baseline", "cgl"]), document, [1, 4])
+    rows, places = rows_of_lengths(bind_methods(document, ["cgl", "baseline"]), [1, 4])
     assert {name: row.run.epochs for name, row in rows.items()} == {
         "baseline x1": 3, "baseline x4": 12, "cgl x1": 5, "cgl x4": 20,
     }  # fmt: skip
-    assert changed["cgl x4"] == {"run.epochs": 5} and changed["baseline x1"] == {}
+    assert (places["cgl x4"].curve, places["cgl x4"].length, places["cgl x4"].against) == ("cgl", 4, "baseline x4")
+    assert reference_among(list(rows), places) == "baseline"
+
+
+def test_without_a_baseline_the_first_method_is_the_reference_of_each_length() -> None:
+    _, places = rows_of_lengths(bind_methods(load_document(DIGITS), ["dml", "cgl"]), [1, 2])
+    assert [place.against for place in places.values()] == ["dml x1", "dml x2"] * 2
 
 
 def test_the_baseline_is_the_reference_wherever_it_stands() -> None:
-    assert reference_among(["cgl x1", "cgl x4", "baseline x1", "baseline x4"]) == "baseline x1"
-    assert reference_among(["cgl", "baseline_of_the_paper", "baseline"]) == "baseline"
-    assert reference_among(["cgl x2", "dml x2"]) == "cgl x2"
-
-
-def test_without_lengths_rows_are_the_methods() -> None:
-    document = load_document(DIGITS)
-    rows, _ = derived_rows(bind_methods(document, ["dml"]), document, [])
-    assert list(rows) == ["dml"]
+    assert reference_among(["cgl", "baseline_of_the_paper", "baseline"], {}) == "baseline"
+    assert reference_among(["cgl", "dml"], {}) == "cgl"
 
 
 @pytest.mark.parametrize("text", ["optim.learning_rate=3", "optim.learning_rate=[]", "optim", "=[1]", "optim.kind=a"])

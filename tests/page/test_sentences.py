@@ -26,19 +26,20 @@ def test_of_many_rows_the_reference_and_what_is_certain_are_told() -> None:
 
 
 def test_lengths_without_a_finished_reference_are_told() -> None:
-    rows = [row("one x1", accuracy=None), length("dml x1", 1e9, [54, 54]), length("dml x4", 1e11, [70, 72])]
-    assert [text.partition(":")[0] for text in findings(rows, "one x1")] == ["dml x4"]
+    missing = row("one x1", curve="one", length=1, accuracy=None)
+    rows = [missing, length("dml", 1, 1e9, [54, 54]), length("dml", 4, 1e11, [70, 72])]
+    assert [text.partition(":")[0] for text in findings(rows, "one")] == ["dml x4"]
 
 
 def test_of_several_lengths_the_longest_is_told_and_the_difference_at_equal_cost() -> None:
     """Ten times the cost is half of a hundred times over the logarithm: DML is at 62 and 63 where one network ends."""
     rows = [
-        length("one x1", 1e9, [50, 51]),
-        length("one x4", 1e10, [64, 66]),
-        length("dml x1", 1e9, [54, 54], "one x1"),
-        length("dml x4", 1e11, [70, 72], "one x4"),
+        length("one", 1, 1e9, [50, 51]),
+        length("one", 4, 1e10, [64, 66]),
+        length("dml", 1, 1e9, [54, 54], "one x1"),
+        length("dml", 4, 1e11, [70, 72], "one x4"),
     ]
-    told = list(findings(rows, "one x1"))
+    told = list(findings(rows, "one"))
     assert [text.partition(":")[0] for text in told[:2]] == ["one x4", "dml x4"]
     assert told[2:] == [
         "dml, at equal cost, 10G multiply-adds of training: 2.50 points below one; "
