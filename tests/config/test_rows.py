@@ -10,7 +10,7 @@ import pytest
 from cgl_ignite.catalogue import bind_rows, load_pipeline
 from cgl_ignite.config.dump import fingerprint
 from cgl_ignite.config.load import Document, load_document
-from cgl_ignite.config.rows import common_reference
+from cgl_ignite.config.rows import reference_among
 from cgl_ignite.errors import ConfigError
 
 DIGITS = Path(__file__).resolve().parents[2] / "pipelines" / "digits_resnet.toml"
@@ -94,7 +94,7 @@ def test_where_each_variant_reads_other_data_its_first_point_is_the_reference(tm
         "digits probability=0.25": "digits probability=0.25", "digits probability=1.0": "digits probability=0.25",
         "colour probability=0.25": "colour probability=0.25", "colour probability=1.0": "colour probability=0.25",
     }  # fmt: skip
-    assert common_reference(places) == "probability=0.25"
+    assert reference_among(list(places), places) == "probability=0.25"
 
 
 def test_a_variant_changes_any_table_with_dotted_keys_or_tables(tmp_path: Path) -> None:
