@@ -99,6 +99,8 @@ def _record(row: TableRow) -> Iterator[tuple[str, Any]]:
     yield "variant", row.variant
     yield "sharing", row.sharing
     yield from ((f"axis_{name}", value) for name, value in row.points.items())
+    if row.length:
+        yield from {"curve": row.curve, "length": row.length}.items()
 
 
 _TEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", NOTHING: "--"}

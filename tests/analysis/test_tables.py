@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 
@@ -59,6 +60,10 @@ def test_rows_of_several_lengths_say_to_what_they_are_compared_and_where_they_cr
         length("dml", 2, 1e11, [53, 64, 75], against="one x2"),
         length("odd", 1, 1e9, [47, 56, 65], against="one x1"),
         length("odd", 2, 1e11, [43, 64, 85], against="one x2"),
+    ]
+    assert [(row["curve"], row["length"]) for row in csv.DictReader(io.StringIO(as_csv(rows)))][1::4] == [
+        ("one", "2"),
+        ("odd", "2"),
     ]
     said = list(notes(rows, "epochs"))
     assert "differences are to one of the same length" in said
