@@ -30,7 +30,7 @@ import numpy as np
 import torch
 from PIL import Image
 from recipe import Loop
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from cgl_ignite.bench.figures import facts, peak_mib, ratio, summary
@@ -48,26 +48,8 @@ PIPELINE = HERE / "images_from_disk.toml"
 ALLOWED = 2 * 2**30
 WORKERS = 2
 MADE_AHEAD = 2 * WORKERS
-_WIDTH = 32
 _POLL_SECONDS = 0.05
 _SECONDS_AFTER_CHECKPOINT = 0.5
-
-
-class PatchNetwork(nn.Sequential):
-    """A small network for large images: its first convolution reads patches of 8 x 8 pixels."""
-
-    def __init__(self, classes: int = 10) -> None:
-        super().__init__(
-            *self._layer(nn.Conv2d(3, _WIDTH, 8, stride=8, bias=False)),
-            *self._layer(nn.Conv2d(_WIDTH, _WIDTH, 3, stride=2, padding=1, bias=False)),
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.Linear(_WIDTH, classes),
-        )
-
-    @staticmethod
-    def _layer(convolution: nn.Conv2d) -> tuple[nn.Module, ...]:
-        return convolution, nn.BatchNorm2d(_WIDTH), nn.ReLU()
 
 
 class Limited:
