@@ -114,7 +114,7 @@ class MethodRow:
 
     @property
     def sharing(self) -> float | None:
-        """The mean sharing ratio of the runs, where rows have other paths and students are several."""
+        """The mean sharing ratio of the runs; None for one student, and where rows are methods or their lengths."""
         varied = self.place is not None and self.place.length is None
         ratios = [sharing_ratio(table) for table in self.paths] if varied else []
         known = [ratio for ratio in ratios if ratio is not None]
