@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import json
-
-from races_figure import GROUNDS, RESULTS, races_figure
+from races_figure import GROUNDS, races_figure, read_ground
 
 
 def test_every_ground_has_a_record_with_a_baseline() -> None:
-    for file in GROUNDS.values():
-        rows = json.loads((RESULTS / file).read_text("utf-8"))["table"]
-        assert [row["method"] for row in rows if row["difference"] is None] == ["baseline"]
+    for record in GROUNDS.values():
+        assert [row["method"] for row in read_ground(record) if row["difference"] is None] == ["baseline", "baseline"]
+
+
+def test_a_method_is_followed_by_itself_distilled() -> None:
+    names = ["dml", "one", "one_distilled", "dml_distilled"]
+    rows = [{"method": name, "difference": -1.0, "over_seeds": None} for name in names]
+    (axes,) = races_figure({"Digits, 400 images": rows}).axes
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels[::-1] == ["dml", "dml_distilled", "one", "one_distilled"]
 
 
 def test_a_dot_for_each_method_and_a_line_for_each_interval() -> None:
