@@ -55,9 +55,9 @@ def _spread(values: Spread | None, form: str) -> str:
     return form.format(values.mean) + (f" ± {form.format(values.std)}" if values.std is not None else "")
 
 
-def bounds(interval: Interval | None) -> str:
+def bounds(interval: Interval | None, form: str = "{:+.2f}") -> str:
     """Write an interval."""
-    return f"[{interval.low:+.2f}, {interval.high:+.2f}]" if interval else NOTHING
+    return f"[{form.format(interval.low)}, {form.format(interval.high)}]" if interval else NOTHING
 
 
 def _number(value: float | None, form: str) -> str:
@@ -136,8 +136,7 @@ def _difference(row: TableRow, name: str, form: str) -> str:
 
 
 def _over_seeds(row: TableRow, name: str, form: str) -> str:
-    interval = row.differences[name].over_seeds if name in row.differences else None
-    return f"[{form.format(interval.low)}, {form.format(interval.high)}]" if interval else NOTHING
+    return bounds(row.differences[name].over_seeds if name in row.differences else None, form)
 
 
 def _is_certain(row: TableRow, name: str) -> str:

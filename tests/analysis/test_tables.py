@@ -65,6 +65,8 @@ def test_rows_of_several_lengths_say_to_what_they_are_compared_and_where_they_cr
         ("one", "2"),
         ("odd", "2"),
     ]
+    titles = [" ".join(title) for title, _, _ in used_columns(rows, "one")]
+    assert "difference to one" in titles
     said = list(notes(rows, "epochs"))
     assert "differences are to one of the same length" in said
     assert [text for text in said if "equal cost" in text] == [

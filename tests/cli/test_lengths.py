@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cgl_ignite.cli.main import cgl
+from cgl_ignite.cli.rows import read_rows
 
 PIPELINE = Path(__file__).resolve().parents[2] / "pipelines" / "digits_resnet.toml"
 QUICK = ("backbone.width=2", "data.limit=200", "data.holdout=40", "data.test_limit=50", "run.epochs=1")
@@ -32,11 +33,26 @@ def test_every_method_is_measured_against_the_baseline_of_its_length() -> None:
         ("baseline x2", "baseline", 2, 2, None),
     ]  # fmt: skip
     table = compare("--lengths", "1,2", "--quiet").stdout
+    assert "to baseline" in table.splitlines()[1]
     assert "differences are to baseline of the same length" in table
     (folder,) = Path("mlruns/comparisons").iterdir()
     assert CliRunner().invoke(cgl, ["report", folder.name, "-o", "page.html"]).exit_code == 0
     page = Path("page.md").read_text()
     assert "How does the accuracy of one and baseline change with the length of the training" in page
+
+
+def test_every_length_deviates_as_its_method_does() -> None:
+    changes = ["run.epochs=3", "methods.cgl.run.epochs=5"]
+    rows = read_rows(str(PIPELINE), changes, methods="baseline,cgl", lengths=(1, 4))
+    assert rows.deviations["cgl x4"] == {"run.epochs": 5} and rows.deviations["baseline x1"] == {}
+    assert {name: one.run.epochs for name, one in rows.pipelines.items()} == {
+        "baseline x1": 3, "baseline x4": 12, "cgl x1": 5, "cgl x4": 20,
+    }  # fmt: skip
+
+
+def test_without_lengths_rows_are_the_methods() -> None:
+    rows = read_rows(str(PIPELINE), methods="dml")
+    assert (list(rows.pipelines), rows.places) == (["dml"], None)
 
 
 @pytest.mark.parametrize(
